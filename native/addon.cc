@@ -1,0 +1,18 @@
+#include <napi.h>
+
+#include "table/layout_binding.h"
+
+namespace procmuster {
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  RegisterLayout(env, exports);
+  return exports;
+}
+
+}  // namespace
+}  // namespace procmuster
+
+static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return procmuster::Init(env, exports); }
+
+NODE_API_MODULE(procmuster, InitAddon)

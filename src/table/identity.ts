@@ -1,0 +1,12 @@
+/**
+ * Who a process is. A pid alone never is enough: it is reused. `(pid, startTicks)` is certain once the row is
+ * settled, that is sampled at a later clock tick than its start; only then can it be acted on.
+ */
+export interface ProcessIdentity {
+  readonly pid: number
+  /** Start in clock ticks since boot, proc_pid_stat(5) field 22. */
+  readonly startTicks: number
+  /** Inode of the pidfd where the kernel has it (Linux 6.9 and later); unique until reboot. */
+  readonly pidfsInode?: number | undefined
+  readonly settled: boolean
+}
