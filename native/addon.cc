@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "journal/file_lock_binding.h"
 #include "table/layout_binding.h"
 
 namespace procmuster {
@@ -7,6 +8,7 @@ namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterLayout(env, exports);
+  RegisterFileLock(env, exports);
   return exports;
 }
 

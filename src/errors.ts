@@ -11,6 +11,8 @@ export type ErrorCode =
   | 'OUT_OF_RANGE'
   | 'NOT_FOUND'
   | 'TIMEOUT'
+  /** Somebody else holds it: a journal has one writer. */
+  | 'BUSY'
   /** The kernel, or this process's privileges or namespace, cannot do it at all. */
   | 'UNSUPPORTED'
   /** The table's memory has been given to a newer sample; use `table.copy()` to keep one. */

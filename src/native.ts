@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 
 /** What the addon exports; each room declares its part below. The only file that loads the `.node`. */
-export interface NativeAddon extends NativeLayout {}
+export interface NativeAddon extends NativeLayout, NativeFileLock {}
 
 interface NativeLayout {
   readonly layout: {
@@ -16,6 +16,11 @@ interface NativeLayout {
     readonly nameBytes: number
     readonly missingWords: number
   }
+}
+
+interface NativeFileLock {
+  /** flock(2), exclusive, without waiting: 0, or the errno (EWOULDBLOCK when another holds it). */
+  tryLockFile(fd: number): number
 }
 
 // dist/native.js lies one level below the package root.

@@ -1,0 +1,179 @@
+import type { ProcessIdentity } from '../table/identity.js'
+
+/** Version of the record shape; a reader skips, and counts, what it does not know. */
+export const JOURNAL_VERSION = 1
+
+export type Severity = 'info' | 'warning' | 'critical'
+export type AlertKind = 'breach' | 'died' | 'restart-failed'
+export type ActionType = 'evidence' | 'signal' | 'priority' | 'limit' | 'restart'
+
+/** One clause of a rule with the value that satisfied it. */
+export interface ClauseValue {
+  readonly column: string
+  readonly op: string
+  readonly threshold: number
+  readonly value: number
+}
+
+export interface Alert {
+  /** Unique over all runs of all engines. */
+  readonly id: string
+  readonly rule: string
+  readonly severity: Severity
+  /** `breach`: the rule's condition holds. `died`: a process watched by pid ended, and not by us. */
+  readonly kind: AlertKind
+  readonly state: 'firing' | 'resolved'
+  readonly identity: ProcessIdentity
+  readonly name: string
+  /** The clauses that held, with their values; empty for kinds other than `breach`. */
+  readonly values: readonly ClauseValue[]
+  readonly message: string
+  /** Epoch milliseconds. */
+  readonly atMs: number
+  readonly resolvedAtMs?: number | undefined
+}
+
+export interface RecordedError {
+  readonly code: string
+  readonly message: string
+  readonly errno?: number | undefined
+  readonly path?: string | undefined
+}
+
+/**
+ * Where an identity means something: the boot, and the PID namespace. After a reboot, or in another container, a pid
+ * with its start ticks can name a stranger.
+ */
+export interface Place {
+  readonly bootId: string
+  readonly pidNamespace: string
+}
+
+/** Steps of a restart, in the order in which they are passed. */
+export type RestartStep = 'captured' | 'terminating' | 'exited' | 'ready'
+
+/**
+ * How an action ended. `refused`: nothing was done to the target. `failed`: it was begun and did not succeed.
+ * `interrupted`: the engine ended in between, and the action was given up. `dry-run`: only said, not done.
+ */
+export type ActionStatus = 'done' | 'refused' | 'failed' | 'interrupted' | 'dry-run'
+
+interface Targeted {
+  readonly rule: string
+  readonly identity: ProcessIdentity
+  readonly name: string
+}
+
+export interface EngineStartBody {
+  readonly type: 'engine-start'
+  readonly engine: { readonly pid: number; readonly startTicks: number }
+  readonly place: Place
+  readonly source: string
+  readonly intervalMs: number
+  readonly dryRun: boolean
+  readonly rules: readonly string[]
+}
+export interface AlertBody {
+  readonly type: 'alert'
+  readonly alert: Alert
+}
+export interface AlertResolvedBody {
+  readonly type: 'alert-resolved'
+  readonly alert: Alert
+}
+export interface DecisionBody extends Targeted {
+  readonly type: 'decision'
+  readonly decisionId: string
+  readonly kind: 'fire' | 'clear'
+  readonly severity: Severity
+  readonly clauses: readonly ClauseValue[]
+  /** Since when the condition held, epoch milliseconds. */
+  readonly sinceMs: number
+  /** What follows from it, in this order. */
+  readonly actions: readonly ActionType[]
+  readonly dryRun: boolean
+}
+export interface ActionBegunBody extends Targeted {
+  readonly type: 'action-begun'
+  readonly actionId: string
+  readonly decisionId: string
+  readonly action: ActionType
+  readonly place: Place
+  /** What of the action's parameters a reader needs, for example `{ signal: 'SIGTERM' }`. */
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+export interface ActionStepBody {
+  readonly type: 'action-step'
+  readonly actionId: string
+  readonly step: RestartStep
+  /** With `ready`: the new process, held before its exec until this record is on disk. */
+  readonly child?: ProcessIdentity | undefined
+  readonly endedBy?: string | undefined
+  readonly tookMs?: number | undefined
+}
+export interface ActionDoneBody extends Targeted {
+  readonly type: 'action-done'
+  readonly actionId: string
+  readonly action: ActionType
+  readonly status: ActionStatus
+  /** True when a later run of the engine ended what an earlier one had begun. */
+  readonly recovered?: boolean | undefined
+  readonly reason?: string | undefined
+  readonly error?: RecordedError | undefined
+  readonly successor?: ProcessIdentity | undefined
+  readonly result?: Readonly<Record<string, unknown>> | undefined
+}
+/** What became of a restart: written when its window is over, or the successor breached or ended in it. */
+export interface OutcomeBody extends Targeted {
+  readonly type: 'outcome'
+  readonly actionId: string
+  readonly successor: ProcessIdentity
+  readonly exitedInMs: number
+  readonly endedBy: string
+  /** Missing when the cell could not be read. */
+  readonly rssBeforeBytes?: number | undefined
+  readonly rssAfterBytes?: number | undefined
+  readonly breachedAgain: boolean
+  /** The successor ended within the window, and not by us. */
+  readonly successorGone: boolean
+  readonly observedMs: number
+}
+export interface SelfBody {
+  readonly type: 'self'
+  readonly userCpuMs: number
+  readonly systemCpuMs: number
+  readonly rssBytes: number
+  readonly ticks: number
+  readonly missedTicks: number
+}
+export interface EngineStopBody {
+  readonly type: 'engine-stop'
+  readonly ticks: number
+  readonly missedTicks: number
+  /** Actions that the next start has to finish or report. */
+  readonly unfinished: number
+}
+
+export type JournalBody =
+  | EngineStartBody
+  | AlertBody
+  | AlertResolvedBody
+  | DecisionBody
+  | ActionBegunBody
+  | ActionStepBody
+  | ActionDoneBody
+  | OutcomeBody
+  | SelfBody
+  | EngineStopBody
+
+export interface RecordHead {
+  readonly v: typeof JOURNAL_VERSION
+  /** Rises over the whole file, also across runs; a gap means that records could not be written. */
+  readonly seq: number
+  /** Epoch milliseconds. */
+  readonly atMs: number
+  /** The same in ISO 8601, for people. */
+  readonly time: string
+}
+/** One line of the journal. */
+export type JournalRecord = RecordHead & JournalBody

@@ -1,0 +1,262 @@
+import { constants, type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ProcmusterError } from '../errors.js'
+import { native } from '../native.js'
+import { readJournal } from './reader.js'
+import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead } from './records.js'
+
+/** Plain records waiting for a stalled disk; past this they are dropped, never the memory of the host. */
+const MAX_QUEUED = 10_000
+/** A child held before its exec shares the lock of an engine that was just killed, until it notices. */
+const LOCK_WAIT_MS = 1_000
+const LOCK_RETRY_MS = 50
+
+export interface JournalOptions {
+  /** Sees every record that is already there, oldest first, before the first new one. */
+  onRecord?: (record: JournalRecord) => void
+  /** A write failed: records before this one may be missing on disk. */
+  onError?: (error: ProcmusterError) => void
+  now?: () => number
+}
+
+interface Entry {
+  readonly line: string
+  readonly resolve?: () => void
+  readonly reject?: (error: ProcmusterError) => void
+}
+
+/**
+ * The append-only journal: JSON Lines, one writer. `append` is for what may be lost in a crash, `commit` for what must
+ * be on disk before the next thing is done; commits that wait at the same time share one fdatasync.
+ */
+export class Journal {
+  readonly path: string
+  /** Lines found at opening that are no records: torn by a crash, or not ours. */
+  readonly badLines: number
+  readonly #file: FileHandle
+  readonly #now: () => number
+  readonly #onError: ((error: ProcmusterError) => void) | undefined
+  #seq: number
+  #queue: Entry[] = []
+  #draining: Promise<void> | undefined
+  #tornLine: boolean
+  #dropped = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(path: string, file: FileHandle, found: Found, options: JournalOptions) {
+    this.path = path
+    this.#file = file
+    this.#now = options.now ?? Date.now
+    this.#onError = options.onError
+    this.#seq = found.lastSeq
+    this.badLines = found.badLines + (found.tornTail ? 1 : 0)
+    this.#tornLine = found.tornTail
+  }
+
+  /**
+   * Opens or creates the journal and becomes its only writer; the lock ends with the process, however it ends.
+   * @throws ProcmusterError `BUSY` when another engine writes it, `INVALID_ARGUMENT` when the path is a link or no
+   * regular file, `ACCESS_DENIED` when it belongs to somebody else, `IO_ERROR`.
+   */
+  static async open(path: string, options: JournalOptions = {}): Promise<Journal> {
+    const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+    let file: FileHandle | undefined
+    try {
+      // O_NONBLOCK: a FIFO put in the journal's place must not hold us up before fstat tells what it is.
+      file = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+      await checkFile(file, path)
+      await lockFile(file, path)
+      const found = await readExisting(path, options.onRecord)
+      return new Journal(path, file, found, options)
+    } catch (error) {
+      await file?.close()
+      throw journalError(error, path, 'open')
+    }
+  }
+
+  /** Writes soon, in the order of the calls. A failure goes to `onError`. */
+  append(body: JournalBody): void {
+    if (this.#closing !== undefined) return
+    if (this.#queue.length >= MAX_QUEUED) {
+      if (this.#dropped++ === 0) {
+        this.#onError?.(this.#error(`The journal ${this.path} cannot keep up: records are being dropped`))
+      }
+      return
+    }
+    this.#queue.push({ line: this.#line(body) })
+    this.#drain()
+  }
+
+  /**
+   * Resolves when the record, and everything appended before it, is on disk.
+   * @throws ProcmusterError `IO_ERROR` (for example no space left) or `CLOSED`; the record is then not to be relied on.
+   */
+  commit(body: JournalBody): Promise<void> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(
+        new ProcmusterError('CLOSED', { message: `The journal ${this.path} is closed`, path: this.path }),
+      )
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ line: this.#line(body), resolve, reject })
+      this.#drain()
+    })
+  }
+
+  /** Writes what waits, syncs, and lets the lock go. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#draining
+    try {
+      await this.#file.datasync()
+    } catch (error) {
+      this.#onError?.(journalError(error, this.path, 'sync'))
+    } finally {
+      await this.#file.close()
+    }
+  }
+
+  #line(body: JournalBody): string {
+    const atMs = this.#now()
+    const time = new Date(atMs).toISOString()
+    const head: RecordHead = { v: JOURNAL_VERSION, seq: ++this.#seq, atMs, time }
+    return `${escapeUnprintable(JSON.stringify({ ...head, ...body }))}\n`
+  }
+
+  #drain(): void {
+    this.#draining ??= this.#writeQueue().finally(() => {
+      this.#draining = undefined
+      if (this.#queue.length > 0) this.#drain()
+    })
+  }
+
+  async #writeQueue(): Promise<void> {
+    // What arrives in the same turn of the loop, or while the disk is busy, shares one write and one sync.
+    await new Promise(setImmediate)
+    while (this.#queue.length > 0) {
+      const batch = this.#queue
+      this.#queue = []
+      try {
+        await this.#write(batch)
+        if (batch.some((entry) => entry.resolve !== undefined)) await this.#file.datasync()
+        this.#dropped = 0
+        for (const entry of batch) entry.resolve?.()
+      } catch (cause) {
+        const error = journalError(cause, this.path, 'write')
+        this.#onError?.(error)
+        for (const entry of batch) entry.reject?.(error)
+      }
+    }
+  }
+
+  async #write(batch: readonly Entry[]): Promise<void> {
+    const lines = batch.map((entry) => entry.line).join('')
+    const bytes = Buffer.from(this.#tornLine ? `\n${lines}` : lines)
+    for (let written = 0; written < bytes.length; ) {
+      const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written)
+      written += bytesWritten
+      // A full disk can take half a line; the next record then starts on a line of its own.
+      this.#tornLine = bytes[written - 1] !== 10
+    }
+  }
+
+  #error(message: string): ProcmusterError {
+    return new ProcmusterError('IO_ERROR', { message, path: this.path })
+  }
+}
+
+interface Found {
+  readonly lastSeq: number
+  readonly badLines: number
+  readonly tornTail: boolean
+}
+
+async function readExisting(path: string, onRecord: JournalOptions['onRecord']): Promise<Found> {
+  const reader = readJournal(path)
+  let lastSeq = 0
+  for await (const record of reader) {
+    lastSeq = Math.max(lastSeq, record.seq)
+    onRecord?.(record)
+  }
+  return { lastSeq, badLines: reader.badLines, tornTail: reader.tornTail }
+}
+
+async function checkFile(file: FileHandle, path: string): Promise<void> {
+  const stat = await file.stat()
+  if (!stat.isFile()) {
+    throw new ProcmusterError('INVALID_ARGUMENT', { message: `The journal ${path} is no regular file`, path })
+  }
+  const uid = process.geteuid?.()
+  if (stat.uid !== uid) {
+    throw new ProcmusterError('ACCESS_DENIED', {
+      message: `The journal ${path} belongs to user ${stat.uid}, not to user ${uid} who runs the engine`,
+      path,
+    })
+  }
+  if ((stat.mode & 0o077) !== 0) await file.chmod(0o600)
+  if (stat.size === 0) await syncDirectory(dirname(path))
+}
+
+/** A new name in a directory is only safe once the directory is on disk. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+async function lockFile(file: FileHandle, path: string): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += LOCK_RETRY_MS) {
+    const errno = native.tryLockFile(file.fd)
+    if (errno === 0) return
+    if (errno !== 11 /* EWOULDBLOCK */) {
+      throw new ProcmusterError('IO_ERROR', {
+        message: `Cannot lock the journal ${path}: errno ${errno}`,
+        path,
+        errno,
+      })
+    }
+    if (waitedMs >= LOCK_WAIT_MS) {
+      throw new ProcmusterError('BUSY', {
+        message: `Another engine writes the journal ${path}: stop it, or give this engine a journal of its own`,
+        path,
+      })
+    }
+    await sleep(LOCK_RETRY_MS)
+  }
+}
+
+/** JSON leaves C1 controls and direction marks as they are; a name must not drive a reader's terminal. */
+function escapeUnprintable(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+function journalError(error: unknown, path: string, verb: string): ProcmusterError {
+  if (error instanceof ProcmusterError) return error
+  const { code, errno, message } = error as NodeJS.ErrnoException
+  const hint = code === 'ELOOP' ? ' (it is a symbolic link, which is not followed)' : ''
+  const kind =
+    code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO'
+      ? 'INVALID_ARGUMENT'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'ACCESS_DENIED'
+        : code === 'ENOENT' || code === 'ENOTDIR'
+          ? 'NOT_FOUND'
+          : 'IO_ERROR'
+  return new ProcmusterError(kind, {
+    message: `Cannot ${verb} the journal ${path}: ${message}${hint}`,
+    path,
+    errno: errno === undefined ? undefined : Math.abs(errno),
+    cause: error,
+  })
+}
