@@ -1,0 +1,118 @@
+import { constants, type FileHandle, lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { ProcmusterError } from '../errors.js'
+import { syncDirectory } from './writer.js'
+
+/** No spec of ours is larger: argv and environment together are bounded by the kernel (ARG_MAX, 6 MiB at most). */
+const MAX_BYTES = 64 * 1024 * 1024
+const SAFE_ID = /^[A-Za-z0-9_-]+$/
+
+/**
+ * What a restart under way needs to be finished after a crash, one file per action, beside the journal. It is kept
+ * apart because it carries the environment of the process, which has no place in a journal that people hand around.
+ */
+export class PendingStore {
+  readonly directory: string
+
+  constructor(journalPath: string) {
+    const path = resolve(journalPath)
+    this.directory = join(dirname(path), `${basename(path)}.pending`)
+  }
+
+  /** On disk, file and name, when it resolves. */
+  async put(actionId: string, value: unknown): Promise<void> {
+    const path = this.#path(actionId)
+    try {
+      await this.#prepare()
+      const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+      const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+      try {
+        await file.writeFile(JSON.stringify(value))
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await syncDirectory(this.directory)
+    } catch (error) {
+      await this.remove(actionId).catch(() => {})
+      throw pendingError(error, path, 'write')
+    }
+  }
+
+  /** Undefined when there is none. */
+  async get(actionId: string): Promise<unknown> {
+    const path = this.#path(actionId)
+    let file: FileHandle | undefined
+    try {
+      file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+      const stat = await file.stat()
+      if (stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0 || stat.size > MAX_BYTES) {
+        throw new ProcmusterError('ACCESS_DENIED', {
+          message: `${path} is not as the engine left it (owner, mode or size): it is not used`,
+          path,
+        })
+      }
+      return JSON.parse(await readFile(file, 'utf8'))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw pendingError(error, path, 'read')
+    } finally {
+      await file?.close()
+    }
+  }
+
+  async remove(actionId: string): Promise<void> {
+    try {
+      await unlink(this.#path(actionId))
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw pendingError(error, this.#path(actionId), 'remove')
+    }
+  }
+
+  /** Removes the files of actions that are over: the crash came between their last record and the removal. */
+  async keepOnly(actionIds: ReadonlySet<string>): Promise<void> {
+    const names = await readdir(this.directory).catch(() => [])
+    for (const name of names) {
+      const actionId = name.replace(/\.json$/, '')
+      if (name.endsWith('.json') && SAFE_ID.test(actionId) && !actionIds.has(actionId))
+        await this.remove(actionId)
+    }
+  }
+
+  #path(actionId: string): string {
+    if (!SAFE_ID.test(actionId)) {
+      throw new ProcmusterError('INVALID_ARGUMENT', {
+        message: `${JSON.stringify(actionId)} is no action id: letters, digits, - and _ only`,
+      })
+    }
+    return join(this.directory, `${actionId}.json`)
+  }
+
+  async #prepare(): Promise<void> {
+    try {
+      await mkdir(this.directory, { mode: 0o700 })
+      await syncDirectory(dirname(this.directory))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const stat = await lstat(this.directory)
+    if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) {
+      throw new ProcmusterError('ACCESS_DENIED', {
+        message: `${this.directory} must be a directory of the engine's user with mode 0700; it will hold environments`,
+        path: this.directory,
+      })
+    }
+  }
+}
+
+function pendingError(error: unknown, path: string, verb: string): ProcmusterError {
+  if (error instanceof ProcmusterError) return error
+  const { errno, message } = error as NodeJS.ErrnoException
+  return new ProcmusterError('IO_ERROR', {
+    message: `Cannot ${verb} ${path}: ${message}`,
+    path,
+    errno: errno === undefined ? undefined : Math.abs(errno),
+    cause: error,
+  })
+}

@@ -1,0 +1,119 @@
+import type { ProcessIdentity } from '../table/identity.js'
+import type { ActionBegunBody, JournalRecord, Place, RestartStep } from './records.js'
+
+/** An action that the journal says was begun, and not that it ended. */
+export interface UnfinishedAction {
+  readonly begun: ActionBegunBody
+  readonly begunAtMs: number
+  /** The last step of a restart that is on disk; undefined when none is. */
+  readonly step: RestartStep | undefined
+  /** The successor, once it was made (and held before its exec). */
+  readonly child: ProcessIdentity | undefined
+}
+
+/** The state that a journal amounts to. */
+export interface JournalState {
+  readonly unfinished: readonly UnfinishedAction[]
+  /** The last run ended without saying so. */
+  readonly crashed: boolean
+}
+
+/** Folds records, oldest first, in memory bounded by the number of unfinished actions. */
+export class JournalFold {
+  readonly #unfinished = new Map<string, UnfinishedAction>()
+  #running = false
+
+  add(record: JournalRecord): void {
+    switch (record.type) {
+      case 'engine-start':
+        this.#running = true
+        break
+      case 'engine-stop':
+        this.#running = false
+        break
+      case 'action-begun':
+        this.#unfinished.set(record.actionId, {
+          begun: record,
+          begunAtMs: record.atMs,
+          step: undefined,
+          child: undefined,
+        })
+        break
+      case 'action-step': {
+        const action = this.#unfinished.get(record.actionId)
+        if (action === undefined) break
+        this.#unfinished.set(record.actionId, {
+          ...action,
+          step: record.step,
+          child: record.child ?? action.child,
+        })
+        break
+      }
+      case 'action-done':
+        this.#unfinished.delete(record.actionId)
+        break
+    }
+  }
+
+  get state(): JournalState {
+    return { unfinished: [...this.#unfinished.values()], crashed: this.#running }
+  }
+}
+
+export function recover(records: Iterable<JournalRecord>): JournalState {
+  const fold = new JournalFold()
+  for (const record of records) fold.add(record)
+  return fold.state
+}
+
+/** What is true now of the processes of an unfinished action. */
+export interface Facts {
+  readonly place: Place
+  /** The process with the very identity that the action was for still runs; a zombie does not. */
+  readonly oldAlive: boolean
+  /** The successor that the journal names still runs. */
+  readonly childAlive: boolean
+  /** What is needed to start it again lies beside the journal. */
+  readonly specKept: boolean
+}
+
+/**
+ * What to do about an unfinished action.
+ * - `adopt`: its successor runs; only the record of its end is missing.
+ * - `finish`: the old process is gone by our doing and nothing took its place: start it again.
+ * - `await-exit`: it was being ended; a SIGTERM may still be at work, so see whether it goes, then decide again.
+ * - `drop`: say so and leave it; where the breach lasts, the rule fires again.
+ */
+export interface RecoveryPlan {
+  readonly kind: 'adopt' | 'finish' | 'await-exit' | 'drop'
+  readonly reason: string
+}
+
+export function planRecovery(action: UnfinishedAction, facts: Facts): RecoveryPlan {
+  const { begun, step } = action
+  if (begun.action !== 'restart') {
+    return {
+      kind: 'drop',
+      reason: `the engine ended during it; it is not known whether the ${begun.action} was done`,
+    }
+  }
+  // Whoever brings the host or the container up again starts its programs too: a second copy would be wrong.
+  if (!samePlace(begun.place, facts.place)) {
+    return { kind: 'drop', reason: 'the host or container was started anew since' }
+  }
+  if (facts.childAlive) return { kind: 'adopt', reason: 'its successor runs' }
+  if (step === undefined || step === 'captured') {
+    const reason = facts.oldAlive
+      ? 'the engine ended before it touched the process'
+      : 'the process ended by itself before the engine touched it'
+    return { kind: 'drop', reason }
+  }
+  if (facts.oldAlive)
+    return { kind: 'await-exit', reason: 'the engine ended while it was ending the process' }
+  if (!facts.specKept) return { kind: 'drop', reason: 'what is needed to start it again is no longer there' }
+  return { kind: 'finish', reason: 'the engine had ended the process, and not started it again' }
+}
+
+function samePlace(a: Place, b: Place): boolean {
+  return a.bootId === b.bootId && a.pidNamespace === b.pidNamespace
+}
