@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "control/ioprio_binding.h"
 #include "journal/file_lock_binding.h"
 #include "table/layout_binding.h"
 
@@ -9,6 +10,7 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterLayout(env, exports);
   RegisterFileLock(env, exports);
+  RegisterIoPriority(env, exports);
   return exports;
 }
 
