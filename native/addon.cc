@@ -2,6 +2,7 @@
 
 #include "control/ioprio_binding.h"
 #include "journal/file_lock_binding.h"
+#include "source/procfs/sampler_binding.h"
 #include "table/layout_binding.h"
 
 namespace procmuster {
@@ -11,6 +12,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterLayout(env, exports);
   RegisterFileLock(env, exports);
   RegisterIoPriority(env, exports);
+  RegisterProcfsSampler(env, exports);
   return exports;
 }
 

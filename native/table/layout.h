@@ -98,6 +98,7 @@ static_assert(column_count <= kMissingWords * 32);
   X(size)                    \
   X(bornCount)               \
   X(goneCount)               \
+  X(execedCount)             \
   X(sampledAtMs)             \
   X(elapsedMs)               \
   X(sampledTicks)            \

@@ -49,6 +49,7 @@ export interface TableLayout {
   readonly slots: number
   readonly born: number
   readonly gone: number
+  readonly execed: number
   readonly missing: number
   readonly names: number
   /** By column id; -1 for a column that is not in this table. */
@@ -72,6 +73,7 @@ export function layoutTable(groups: readonly OptionalGroup[], capacity: number):
     slots: place(capacity * 4),
     born: place(capacity * 4),
     gone: place(capacity * 4),
+    execed: place(capacity * 4),
     missing: place(capacity * 4 * MISSING_WORDS),
     names: place(capacity * NAME_BYTES),
     columnOffsets: COLUMNS.map((column) =>
@@ -93,6 +95,8 @@ export interface TableMemory {
   readonly born: Uint32Array
   /** Slots whose process is gone; their last values stay in this buffer. */
   readonly gone: Uint32Array
+  /** Slots whose process has run another program since the sample before. */
+  readonly execed: Uint32Array
   readonly missing: Uint32Array
   readonly names: Uint8Array
   readonly columns: Columns
@@ -113,6 +117,7 @@ export function mapTable(layout: TableLayout, buffer: SharedArrayBuffer): TableM
     slots: new Uint32Array(buffer, layout.slots, capacity),
     born: new Uint32Array(buffer, layout.born, capacity),
     gone: new Uint32Array(buffer, layout.gone, capacity),
+    execed: new Uint32Array(buffer, layout.execed, capacity),
     missing: new Uint32Array(buffer, layout.missing, capacity * MISSING_WORDS),
     names: new Uint8Array(buffer, layout.names, capacity * NAME_BYTES),
     columns: columns as unknown as Columns,

@@ -31,7 +31,8 @@ class Cursor {
     bool negative = at_ < end_ && *at_ == '-';
     if (negative) at_++;
     uint64_t value = Unsigned();
-    if (value > static_cast<uint64_t>(std::numeric_limits<int32_t>::max())) return static_cast<int32_t>(Fail());
+    if (value > static_cast<uint64_t>(std::numeric_limits<int32_t>::max()))
+      return static_cast<int32_t>(Fail());
     return negative ? -static_cast<int32_t>(value) : static_cast<int32_t>(value);
   }
 
@@ -122,8 +123,8 @@ bool ReadField(std::string_view key, std::string_view value, const NumberField* 
 
 }  // namespace
 
-// 4242 (a name) b) S 1 4242 4242 0 -1 4194560 ...: the name ends at the last parenthesis of the line, because it
-// may hold parentheses, spaces and newlines itself, and no later field holds one.
+// 4242 (a name) b) S 1 4242 4242 0 -1 4194560 ...: the name ends at the last parenthesis of the line, because
+// it may hold parentheses, spaces and newlines itself, and no later field holds one.
 bool ParseStat(std::string_view text, StatFields* out) {
   size_t open = text.find('(');
   size_t close = text.rfind(')');
@@ -132,7 +133,8 @@ bool ParseStat(std::string_view text, StatFields* out) {
   out->pid = head.Int32();
   out->comm = text.substr(open + 1, close - open - 1);
   // ") S "
-  if (!head.ok() || close + 3 >= text.size() || text[close + 1] != ' ' || text[close + 3] != ' ') return false;
+  if (!head.ok() || close + 3 >= text.size() || text[close + 1] != ' ' || text[close + 3] != ' ')
+    return false;
   out->state = text[close + 2];
 
   Cursor fields(text.substr(close + 4));
