@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 /** What went wrong, stable across versions. */
 export type ErrorCode =
   /** The process has exited, or its pid belongs to another process now. Nothing was done to it. */
@@ -54,4 +56,27 @@ export class ProcmusterError extends Error {
     this.path = details.path
     this.errno = details.errno
   }
+}
+
+const codeOfErrno = new Map<number, ErrorCode>([
+  [constants.errno.EPERM, 'ACCESS_DENIED'],
+  [constants.errno.EACCES, 'ACCESS_DENIED'],
+  [constants.errno.ENOENT, 'NOT_FOUND'],
+  [constants.errno.ENOTDIR, 'NOT_FOUND'],
+  [constants.errno.ESRCH, 'PROCESS_GONE'],
+  [constants.errno.EINVAL, 'INVALID_ARGUMENT'],
+  [constants.errno.ETIMEDOUT, 'TIMEOUT'],
+  [constants.errno.ECANCELED, 'CLOSED'],
+  [constants.errno.ENOSYS, 'UNSUPPORTED'],
+])
+
+/** An error of the addon, which carries errno, syscall and path, as the class that callers know. */
+export function fromNative(error: unknown, message: string): ProcmusterError {
+  const { errno, path } = error as { errno?: number; path?: string }
+  return new ProcmusterError(codeOfErrno.get(errno ?? 0) ?? 'IO_ERROR', {
+    message: `${message}: ${error instanceof Error ? error.message : String(error)}`,
+    errno,
+    path,
+    cause: error,
+  })
 }

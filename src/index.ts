@@ -1,4 +1,7 @@
 export { lowerOwnPriority, type OwnPriority } from './control/own_priority.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
+export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export type { ProcessIdentity } from './table/identity.js'
 export type { ColumnGroup, ColumnInfo, ColumnName, Columns, OptionalGroup } from './table/layout.js'
+export { type ProcessDetails, ProcessRow } from './table/process.js'
+export { type ProcessFilter, type Source, Table } from './table/table.js'

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 
 /** What the addon exports; each room declares its part below. The only file that loads the `.node`. */
-export interface NativeAddon extends NativeLayout, NativeFileLock, NativeIoPriority {}
+export interface NativeAddon extends NativeLayout, NativeSource, NativeFileLock, NativeIoPriority {}
 
 interface NativeLayout {
   readonly layout: {
@@ -16,6 +16,24 @@ interface NativeLayout {
     readonly nameBytes: number
     readonly missingWords: number
   }
+}
+
+interface NativeSource {
+  readonly ProcfsSampler: new (options: {
+    procRoot: string
+    io: boolean
+    status: boolean
+    threads: number
+    descriptors: number
+  }) => NativeSampler
+}
+
+export interface NativeSampler {
+  /** `offsets`: control, slots, born, gone, execed, missing, names, then every column by id. */
+  attach(even: Uint8Array, odd: Uint8Array, capacity: number, offsets: Float64Array): void
+  /** Fills the buffer of that parity; 0, or the capacity that it takes to do so. */
+  sample(sequence: number): Promise<number>
+  close(): void
 }
 
 interface NativeFileLock {

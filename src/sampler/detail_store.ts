@@ -1,0 +1,58 @@
+import { readFile, readlink } from 'node:fs/promises'
+import type { ProcessDetails, ProcessRow } from '../table/process.js'
+
+interface Entry {
+  readonly generation: number
+  details: ProcessDetails | undefined
+}
+
+const AT_ONCE = 64
+
+/** Command lines, programs and control groups by slot: read when asked for, once per life and again after an exec. */
+export class DetailStore {
+  readonly #procRoot: string
+  readonly #entries = new Map<number, Entry>()
+
+  constructor(procRoot: string) {
+    this.#procRoot = procRoot
+  }
+
+  get(slot: number, generation: number): ProcessDetails | undefined {
+    const entry = this.#entries.get(slot)
+    return entry?.generation === generation ? entry.details : undefined
+  }
+
+  /** The process runs another program now; what is being read of the old one is thrown away too. */
+  drop(slot: number): void {
+    this.#entries.delete(slot)
+  }
+
+  async read(rows: Iterable<ProcessRow>): Promise<void> {
+    const wanted: { slot: number; pid: number; entry: Entry }[] = []
+    for (const { slot, generation, pid } of rows) {
+      if (this.#entries.get(slot)?.generation === generation) continue
+      const entry: Entry = { generation, details: undefined }
+      this.#entries.set(slot, entry)
+      wanted.push({ slot, pid, entry })
+    }
+    for (let i = 0; i < wanted.length; i += AT_ONCE) {
+      await Promise.all(
+        wanted.slice(i, i + AT_ONCE).map(async ({ slot, pid, entry }) => {
+          entry.details = await this.#readOne(pid)
+          if (this.#entries.get(slot) !== entry) entry.details = undefined
+        }),
+      )
+    }
+  }
+
+  async #readOne(pid: number): Promise<ProcessDetails> {
+    const directory = `${this.#procRoot}/${pid}`
+    const [text, exe, cgroup] = await Promise.all([
+      readFile(`${directory}/cmdline`, 'utf8').catch(() => undefined),
+      readlink(`${directory}/exe`).catch(() => undefined),
+      readFile(`${directory}/cgroup`, 'utf8').catch(() => undefined),
+    ])
+    const args = text === undefined ? undefined : text.replace(/\0$/, '').split('\0')
+    return { args: text === '' ? [] : args, commandLine: args?.join(' '), exe, cgroup: cgroup?.trimEnd() }
+  }
+}

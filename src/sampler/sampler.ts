@@ -1,0 +1,184 @@
+import { availableParallelism } from 'node:os'
+import { fromNative, ProcmusterError } from '../errors.js'
+import { type NativeSampler, native } from '../native.js'
+import { COLUMNS } from '../table/columns.js'
+import { headerCell, layoutTable, mapTable, type OptionalGroup, type TableMemory } from '../table/layout.js'
+import type { ProcessDetails, ProcessRow } from '../table/process.js'
+import { type Source, Table } from '../table/table.js'
+import { DetailStore } from './detail_store.js'
+import { UserNames } from './user_names.js'
+
+export interface SamplerOptions {
+  /** `auto` takes the fastest source that works here. */
+  source?: 'auto' | Source
+  /** Where proc is mounted; `/proc` by default. */
+  procRoot?: string
+  /** Column groups besides `table`: `io` and `status` cost one more file per process and sample each. */
+  groups?: readonly OptionalGroup[]
+  /** Rows to begin with; the table grows by itself. 16,384 by default. */
+  capacity?: number
+  /** Scan threads, 1 to 16; two by default, one on a single-core host. */
+  threads?: number
+  /**
+   * Descriptors that the scan threads may keep open in tables of their own, shared by all of them; 32,768 by default,
+   * 0 for none. Reading a kept one costs half; it holds about 4.5 KiB of kernel memory.
+   */
+  descriptors?: number
+}
+
+const OPTIONAL_GROUPS = [...new Set(COLUMNS.map(({ group }) => group))].filter((group) => group !== 'table')
+const LARGEST_CAPACITY = 4_194_304 // PID_MAX_LIMIT of linux/threads.h
+
+function checkInteger(name: string, value: number, lowest: number, highest: number): void {
+  if (!Number.isInteger(value) || value < lowest || value > highest) {
+    throw new ProcmusterError('INVALID_ARGUMENT', {
+      message: `${name} is ${value}; give a whole number from ${lowest} to ${highest}`,
+    })
+  }
+}
+
+/** Samples every process of the host into shared columns, off the main thread. */
+export class Sampler implements AsyncDisposable {
+  readonly source: Source = 'procfs'
+  readonly #native: NativeSampler
+  readonly #groups: readonly OptionalGroup[]
+  readonly #users = new UserNames()
+  readonly #details: DetailStore
+  #memories: readonly [TableMemory, TableMemory]
+  #memTotalBytes = 0
+  #begun = 0
+  #queue: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  private constructor(options: SamplerOptions) {
+    const { source = 'auto', procRoot = '/proc', groups = [], capacity = 16_384 } = options
+    const { threads = Math.min(2, availableParallelism()), descriptors = 32_768 } = options
+    if (source !== 'auto' && source !== 'procfs') {
+      throw new ProcmusterError('INVALID_ARGUMENT', {
+        message: `source is '${source}'; give 'auto' or 'procfs'`,
+      })
+    }
+    for (const group of groups) {
+      if (!OPTIONAL_GROUPS.includes(group)) {
+        throw new ProcmusterError('INVALID_ARGUMENT', {
+          message: `no column group '${group}'; give some of: ${OPTIONAL_GROUPS.join(', ')}`,
+        })
+      }
+    }
+    checkInteger('capacity', capacity, 1, LARGEST_CAPACITY)
+    checkInteger('threads', threads, 1, 16)
+    checkInteger('descriptors', descriptors, 0, LARGEST_CAPACITY)
+    this.#groups = groups
+    this.#details = new DetailStore(procRoot)
+    try {
+      this.#native = new native.ProcfsSampler({
+        procRoot,
+        io: groups.includes('io'),
+        status: groups.includes('status'),
+        threads,
+        descriptors,
+      })
+    } catch (error) {
+      throw fromNative(error, `cannot sample '${procRoot}'`)
+    }
+    this.#memories = this.#attach(capacity)
+  }
+
+  /**
+   * @throws ProcmusterError `INVALID_ARGUMENT` for an option out of range, `NOT_FOUND` or `ACCESS_DENIED` for the
+   * proc root.
+   */
+  static async open(options: SamplerOptions = {}): Promise<Sampler> {
+    const sampler = new Sampler(options)
+    await sampler.#users.load()
+    return sampler
+  }
+
+  /** Rows that fit before the table grows. */
+  get capacity(): number {
+    return this.#memories[0].layout.capacity
+  }
+
+  /** Physical memory of the host in bytes, as of the last sample; 0 before the first. */
+  get memTotalBytes(): number {
+    return this.#memTotalBytes
+  }
+
+  /**
+   * Takes a sample. The table is a view, good until the sample after the next is asked for. Calls are carried out one
+   * after the other.
+   *
+   * @throws ProcmusterError `CLOSED` once `close()` was called, also for a sample under way.
+   */
+  sample(): Promise<Table> {
+    const sampled = this.#queue.then(() => this.#sample())
+    this.#queue = sampled.catch(() => {})
+    return sampled
+  }
+
+  /**
+   * Reads command line, program and control group of these processes where they are not known yet, so that the rows
+   * have them; once per life of a process and again after an exec. A process whose files stall is given up after a
+   * time limit. Rows of processes that are gone stay without.
+   */
+  readDetails(rows: Iterable<ProcessRow>): Promise<void> {
+    return this.#details.read(rows)
+  }
+
+  /** Idempotent; frees threads and descriptors. Tables stay readable. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#native.close()
+    await this.#queue
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #sample(): Promise<Table> {
+    if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the sampler has been closed' })
+    const sequence = this.#begun + 1
+    this.#begun = sequence
+    try {
+      for (;;) {
+        const needed = await this.#native.sample(sequence)
+        if (needed === 0) break
+        // Room for births until the next sample, so that growth stays rare.
+        const capacity = Math.max(this.capacity * 2, 2 ** Math.ceil(Math.log2(needed * 1.25)))
+        this.#memories = this.#attach(Math.min(capacity, LARGEST_CAPACITY))
+      }
+    } catch (error) {
+      this.#begun = sequence - 1 // to be filled again by the next one
+      throw fromNative(error, this.#closed ? 'the sampler was closed during a sample' : 'cannot sample')
+    }
+    await this.#users.refresh()
+    const table = new Table(this.#memories[sequence % 2]!, {
+      source: this.source,
+      holds: (wanted) => this.#begun <= wanted + 1,
+      userName: (uid) => this.#users.get(uid),
+      details: (slot, generation): ProcessDetails | undefined => this.#details.get(slot, generation),
+    })
+    for (const slot of table.execedSlots) this.#details.drop(slot)
+    this.#memTotalBytes = this.#memories[sequence % 2]!.header[headerCell.memTotalBytes]!
+    return table
+  }
+
+  #attach(capacity: number): readonly [TableMemory, TableMemory] {
+    const layout = layoutTable(this.#groups, capacity)
+    const buffers = [
+      new SharedArrayBuffer(layout.byteLength),
+      new SharedArrayBuffer(layout.byteLength),
+    ] as const
+    const { control, slots, born, gone, execed, missing, names, columnOffsets } = layout
+    // The addon takes views: Node 20 does not hand a bare SharedArrayBuffer to native code.
+    this.#native.attach(
+      new Uint8Array(buffers[0]),
+      new Uint8Array(buffers[1]),
+      capacity,
+      Float64Array.of(control, slots, born, gone, execed, missing, names, ...columnOffsets),
+    )
+    return [mapTable(layout, buffers[0]), mapTable(layout, buffers[1])]
+  }
+}
