@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "control/control_binding.h"
 #include "control/ioprio_binding.h"
 #include "journal/file_lock_binding.h"
 #include "source/procfs/sampler_binding.h"
@@ -13,6 +14,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterFileLock(env, exports);
   RegisterIoPriority(env, exports);
   RegisterProcfsSampler(env, exports);
+  RegisterControl(env, exports);
   return exports;
 }
 

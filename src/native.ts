@@ -1,7 +1,12 @@
 import { createRequire } from 'node:module'
 
 /** What the addon exports; each room declares its part below. The only file that loads the `.node`. */
-export interface NativeAddon extends NativeLayout, NativeSource, NativeFileLock, NativeIoPriority {}
+export interface NativeAddon
+  extends NativeLayout,
+    NativeSource,
+    NativeFileLock,
+    NativeIoPriority,
+    NativeControl {}
 
 interface NativeLayout {
   readonly layout: {
@@ -46,6 +51,59 @@ interface NativeIoPriority {
   setIoPriority(tid: number, ioClass: number, level: number): number
   /** class << 13 | level, or the negative errno. */
   getIoPriority(tid: number): number
+}
+
+// --- control ---
+
+/** An open pidfd; the addon closes it when it is collected, or on `closeHandle`. */
+export type NativePidHandle = { readonly __pidHandle: never }
+
+/** Where an action ended; the same numbers as `Step` in native/control/identity.h. */
+export type NativeStep = number
+
+/** `known` is false for a process that is not our child: then nothing but the exit itself is known. */
+export type NativeExitCallback = (
+  known: boolean,
+  bySignal: boolean,
+  status: number,
+  userMicroseconds: number,
+  systemMicroseconds: number,
+  peakRssBytes: number,
+) => void
+
+// Asynchronous calls write what they found into `out`, to be read once the promise is settled: when a worker thread is
+// terminated, the addon could not make new values any more.
+interface NativeControl {
+  readonly control: {
+    /** Targets are four numbers each: pid, startTicks, inode or 0, settled. `out`: errno and step of each. */
+    act(
+      targets: Float64Array,
+      kind: number,
+      args: Float64Array,
+      force: boolean,
+      out: Int32Array,
+    ): Promise<void>
+    /** `out`: errno, step, then soft and hard of each of 16 resources. */
+    resourceLimits(target: Float64Array, out: Float64Array): Promise<void>
+    /** `out`: errno, startTicks, inode or 0, settled, flags, ppid, state as a character code. */
+    identify(pid: number, procRoot: string, live: boolean, out: Float64Array): Promise<void>
+    newHandle(): NativePidHandle
+    /** `out`: errno, step, whether it is protected. */
+    openHandle(handle: NativePidHandle, target: Float64Array, out: Int32Array): Promise<void>
+    /** An errno, 0 for success. */
+    signalHandle(handle: NativePidHandle, signal: number): number
+    handleExited(handle: NativePidHandle): boolean
+    closeHandle(handle: NativePidHandle): void
+    /** The watch's id, or a negative errno. */
+    watchExit(
+      handle: NativePidHandle,
+      reap: boolean,
+      keepAlive: boolean,
+      callback: NativeExitCallback,
+    ): number
+    unwatchExit(id: number): void
+    keepExitAlive(id: number, keepAlive: boolean): void
+  }
 }
 
 // dist/native.js lies one level below the package root.

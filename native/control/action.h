@@ -1,0 +1,32 @@
+// What can be done to a process: each action checks the identity first and acts through a pidfd where it can.
+#pragma once
+
+#include <sys/resource.h>
+
+#include "control/identity.h"
+
+namespace procmuster {
+
+inline constexpr int kResourceCount = 16;  // RLIM_NLIMITS of every Linux architecture
+
+enum class ActionKind : int32_t { kSignal = 0, kPriority = 1, kResourceLimit = 2 };
+
+struct Action {
+  ActionKind kind = ActionKind::kSignal;
+  int signal = 0;
+  int nice = 0;
+  int resource = 0;
+  // Which halves of the limit change; the other one stays as it is.
+  bool set_soft = false;
+  bool set_hard = false;
+  rlim_t soft = 0;
+  rlim_t hard = 0;
+  bool force = false;
+};
+
+Outcome Act(const Target& target, const Action& action);
+
+// All limits of a process, by resource number.
+Outcome ReadResourceLimits(const Target& target, struct rlimit limits[kResourceCount]);
+
+}  // namespace procmuster

@@ -1,0 +1,174 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ProcmusterError } from '../errors.js'
+import { type NativePidHandle, native } from '../native.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { exitOfChild } from './children.js'
+import { codeOfErrno, errnoName, Step, stepError } from './results.js'
+import { type SignalName, signalName, signalNumber } from './signal_names.js'
+import { checkPid, packTargets } from './targets.js'
+
+/** How a process ended. Both are missing for one that is not a child of this process: the kernel does not tell. */
+export interface ExitInfo {
+  readonly exitCode?: number | undefined
+  readonly signal?: string | undefined
+}
+
+const ENOENT = 2
+const TICK_MS = 10
+
+/**
+ * Who `pid` is now, certain enough to act on: waits a clock tick or two for a process that has only just started.
+ * @throws ProcmusterError `PROCESS_GONE` when there is no such process, `INVALID_ARGUMENT` for what is no pid
+ */
+export async function identify(
+  pid: number,
+  options: { readonly procRoot?: string } = {},
+): Promise<ProcessIdentity> {
+  checkPid(pid)
+  const procRoot = options.procRoot ?? '/proc'
+  // A pidfd vouches for what stat said only where that stat is this kernel's.
+  const live = procRoot === '/proc'
+  for (let attempt = 0; ; attempt++) {
+    const out = new Float64Array(7)
+    await native.control.identify(pid, procRoot, live, out)
+    const [error, startTicks, inode, settledNumber] = out as unknown as [number, number, number, number]
+    if (error !== 0) throw identifyError(pid, error)
+    const settled = settledNumber === 1
+    if (settled || attempt === 5) {
+      return inode === 0 ? { pid, startTicks, settled } : { pid, startTicks, pidfsInode: inode, settled }
+    }
+    await sleep(TICK_MS)
+  }
+}
+
+function identifyError(pid: number, errno: number): ProcmusterError {
+  // ENOENT and EINVAL of pidfd_open: the number is a thread's, not a process's.
+  const gone =
+    errno === ENOENT || codeOfErrno(errno) === 'PROCESS_GONE' || codeOfErrno(errno) === 'INVALID_ARGUMENT'
+  return new ProcmusterError(gone ? 'PROCESS_GONE' : codeOfErrno(errno), {
+    message: gone ? `there is no process ${pid}` : `process ${pid} cannot be looked at (${errnoName(errno)})`,
+    pid,
+    errno,
+  })
+}
+
+/**
+ * An open pidfd: the one process for as long as the handle is held, whatever becomes of its pid. Close it, or declare
+ * it with `using`.
+ */
+export class ProcessHandle implements Disposable {
+  readonly identity: ProcessIdentity
+  readonly #protected: boolean
+  #native: NativePidHandle | undefined
+  #exited: Promise<ExitInfo> | undefined
+  #watch: number | undefined
+  #rejectExited: ((error: ProcmusterError) => void) | undefined
+
+  private constructor(identity: ProcessIdentity, handle: NativePidHandle, isProtected: boolean) {
+    this.identity = identity
+    this.#native = handle
+    this.#protected = isProtected
+  }
+
+  /** @throws ProcmusterError `PROCESS_GONE`, `UNSETTLED`, `INVALID_ARGUMENT`, `UNSUPPORTED` (before Linux 5.3) */
+  static async open(identity: ProcessIdentity): Promise<ProcessHandle> {
+    const handle = native.control.newHandle()
+    const out = new Int32Array(3)
+    await native.control.openHandle(handle, packTargets([identity]), out)
+    const failure = stepError(identity, 'open', out[0]!, out[1]!)
+    if (failure !== undefined) throw failure
+    return new ProcessHandle(identity, handle, out[2] === 1)
+  }
+
+  get pid(): number {
+    return this.identity.pid
+  }
+
+  /** True once the process has ended; a zombie has. */
+  get hasExited(): boolean {
+    return native.control.handleExited(this.#open())
+  }
+
+  /**
+   * Settles when the process ends, which for a zombie is at once. Asking for it keeps the event loop alive; see
+   * `unref`. Rejects with `CLOSED` when the handle is closed first.
+   */
+  get exited(): Promise<ExitInfo> {
+    this.#exited ??= this.#watchExit()
+    return this.#exited
+  }
+
+  /**
+   * Sends a signal through the pidfd; a zombie takes it without effect.
+   * @throws ProcmusterError `PROCESS_GONE`, `ACCESS_DENIED`, `PROTECTED`, `INVALID_ARGUMENT`, `CLOSED`
+   */
+  signal(signal: SignalName | number, options: { readonly force?: boolean } = {}): void {
+    const number = signalNumber(signal)
+    const handle = this.#open()
+    if (this.#protected && !(options.force ?? false))
+      throw stepError(this.identity, signalName(number), 0, Step.protected)!
+    const errno = native.control.signalHandle(handle, number)
+    if (errno !== 0) throw stepError(this.identity, signalName(number), errno, Step.act)!
+  }
+
+  /** Lets the event loop end although `exited` is still awaited. */
+  unref(): this {
+    if (this.#watch !== undefined) native.control.keepExitAlive(this.#watch, false)
+    return this
+  }
+
+  ref(): this {
+    if (this.#watch !== undefined) native.control.keepExitAlive(this.#watch, true)
+    return this
+  }
+
+  /** May be called again. */
+  close(): void {
+    if (this.#native === undefined) return
+    if (this.#watch !== undefined) native.control.unwatchExit(this.#watch)
+    this.#watch = undefined
+    native.control.closeHandle(this.#native)
+    this.#native = undefined
+    this.#rejectExited?.(this.#closedError())
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #open(): NativePidHandle {
+    if (this.#native === undefined) throw this.#closedError()
+    return this.#native
+  }
+
+  #closedError(): ProcmusterError {
+    const { pid, startTicks } = this.identity
+    return new ProcmusterError('CLOSED', {
+      message: `the handle of process ${pid} is closed`,
+      pid,
+      startTicks,
+    })
+  }
+
+  #watchExit(): Promise<ExitInfo> {
+    const handle = this.#open()
+    const exited = new Promise<ExitInfo>((resolve, reject) => {
+      const id = native.control.watchExit(handle, false, true, () => {
+        this.#watch = undefined
+        this.#rejectExited = undefined
+        // A child that we started ourselves has been waited for by another watch, which knows more.
+        resolve(exitOfChild(this.identity) ?? {})
+      })
+      if (id < 0) {
+        const message = `process ${this.pid} cannot be watched (${errnoName(-id)})`
+        reject(new ProcmusterError('IO_ERROR', { message, pid: this.pid, errno: -id }))
+        return
+      }
+      this.#watch = id
+      this.#rejectExited = reject
+    })
+    // Closing a handle that nobody awaits any more is no error of anyone's.
+    exited.catch(() => {})
+    return exited
+  }
+}

@@ -1,0 +1,77 @@
+import { ProcmusterError } from '../errors.js'
+import type { ExitInfo, ProcessHandle } from './handle.js'
+import type { SignalName } from './signal_names.js'
+
+export interface TerminateOptions {
+  /** How long the process may take to end by itself after the first signal. */
+  readonly graceMs: number
+  /** The first signal; SIGTERM unless told otherwise. */
+  readonly signal?: SignalName | number
+  /** How long to wait for SIGKILL to work; a process in an uninterruptible wait can take long. Default 10 s. */
+  readonly killWaitMs?: number
+  readonly force?: boolean
+}
+
+export interface Termination {
+  /** `itself`: it had ended before anything was sent. `SIGTERM` stands for the first signal, whichever it was. */
+  readonly endedBy: 'SIGTERM' | 'SIGKILL' | 'itself'
+  readonly tookMs: number
+  readonly exit: ExitInfo
+}
+
+/**
+ * Ends a process: SIGTERM (and SIGCONT, without which a stopped one could not handle it), waits on the pidfd for its
+ * real end, SIGKILL only if it is still there after the grace time. A zombie has ended.
+ * @throws ProcmusterError `ACCESS_DENIED`, `PROTECTED`; `TIMEOUT` when it outlives even SIGKILL by `killWaitMs`
+ */
+export async function terminate(handle: ProcessHandle, options: TerminateOptions): Promise<Termination> {
+  const startedAt = performance.now()
+  const ended = (endedBy: Termination['endedBy'], exit: ExitInfo): Termination => ({
+    endedBy,
+    tookMs: performance.now() - startedAt,
+    exit,
+  })
+  const exited = handle.exited
+  if (handle.hasExited) return ended('itself', await exited)
+  const force = options.force ?? false
+  if (!sent(handle, options.signal ?? 'SIGTERM', force)) return ended('itself', await exited)
+  sent(handle, 'SIGCONT', force)
+  const afterGrace = await within(exited, options.graceMs)
+  if (afterGrace !== undefined) return ended('SIGTERM', afterGrace)
+  if (!sent(handle, 'SIGKILL', force)) return ended('SIGTERM', await exited)
+  const killWaitMs = options.killWaitMs ?? 10_000
+  const afterKill = await within(exited, killWaitMs)
+  if (afterKill !== undefined) return ended('SIGKILL', afterKill)
+  throw new ProcmusterError('TIMEOUT', {
+    message: `process ${handle.pid} is still there ${killWaitMs} ms after SIGKILL; it waits uninterruptibly in the kernel`,
+    pid: handle.pid,
+    startTicks: handle.identity.startTicks,
+  })
+}
+
+// False when there is nobody left to signal: between the look and the signal it has been waited for.
+function sent(handle: ProcessHandle, signal: SignalName | number, force: boolean): boolean {
+  try {
+    handle.signal(signal, { force })
+    return true
+  } catch (error) {
+    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return false
+    throw error
+  }
+}
+
+function within(exited: Promise<ExitInfo>, ms: number): Promise<ExitInfo | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, undefined)
+    exited.then(
+      (exit) => {
+        clearTimeout(timer)
+        resolve(exit)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
