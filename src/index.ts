@@ -16,6 +16,7 @@ export { SIGNAL_NAMES, type SignalName, signalName, signalNumber } from './contr
 export { type TerminateOptions, type Termination, terminate } from './control/terminate.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
+export { COLUMNS } from './table/columns.js'
 export type { ProcessIdentity } from './table/identity.js'
 export type { ColumnGroup, ColumnInfo, ColumnName, Columns, OptionalGroup } from './table/layout.js'
 export { type ProcessDetails, ProcessRow } from './table/process.js'

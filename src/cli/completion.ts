@@ -1,0 +1,124 @@
+import { Argument, Command } from 'commander'
+
+const SHELLS = ['bash', 'zsh', 'fish'] as const
+
+/** `muster completion SHELL`: a script made from the very definitions that parse the command line. */
+export function completionCommand(program: () => Command): Command {
+  return new Command('completion')
+    .description('print a completion script for a shell')
+    .addArgument(new Argument('<shell>', 'the shell to complete for').choices([...SHELLS]))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  source <(muster completion bash)                          this shell only
+  muster completion zsh > "\${fpath[1]}/_muster"
+  muster completion fish > ~/.config/fish/completions/muster.fish`,
+    )
+    .action((shell: (typeof SHELLS)[number]) => {
+      process.stdout.write(writers[shell](program()))
+    })
+}
+
+interface Flag {
+  readonly names: readonly string[]
+  readonly description: string
+  readonly takes: 'nothing' | 'value' | 'path'
+}
+
+function flagsOf(command: Command): Flag[] {
+  return [...command.createHelp().visibleOptions(command)].map((option) => ({
+    names: [option.short, option.long].filter((name) => name !== undefined && name !== null),
+    description: option.description,
+    takes: !option.required ? 'nothing' : /FILE|DIRECTORY/.test(option.flags) ? 'path' : 'value',
+  }))
+}
+
+const wordsOf = (command: Command): string =>
+  flagsOf(command)
+    .flatMap((flag) => flag.names)
+    .join(' ')
+const commandsOf = (program: Command): Command[] => [...program.createHelp().visibleCommands(program)]
+
+function bash(program: Command): string {
+  const commands = commandsOf(program)
+  const cases = commands.map((command) => {
+    const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []).join(' ')
+    return `    ${command.name()}) words='${`${wordsOf(command)} ${choices}`.trim()}' ;;`
+  })
+  return `# bash completion of muster
+_muster() {
+  local current=\${COMP_WORDS[COMP_CWORD]} words
+  case \${COMP_WORDS[COMP_CWORD-1]} in
+    ${pathFlags(commands).join('|')}) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+  esac
+  case \${COMP_WORDS[1]} in
+${cases.join('\n')}
+    *) words='${commands.map((command) => command.name()).join(' ')} ${wordsOf(program)}' ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -o filenames -F _muster muster
+`
+}
+
+function pathFlags(commands: readonly Command[]): string[] {
+  const names = commands
+    .flatMap(flagsOf)
+    .filter((flag) => flag.takes === 'path')
+    .flatMap((flag) => flag.names)
+  return [...new Set(names)]
+}
+
+function zsh(program: Command): string {
+  const commands = commandsOf(program)
+  const quote = (text: string): string => text.replaceAll("'", "'\\''").replaceAll(/[[\]:]/g, '\\$&')
+  const cases = commands.map((command) => {
+    const specs = flagsOf(command).flatMap((flag) => {
+      const value = { nothing: '', value: ':value:', path: ':path:_files' }[flag.takes]
+      return flag.names.map((name) => `'${name}[${quote(flag.description)}]${value}'`)
+    })
+    const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? [])
+    if (choices.length > 0) specs.push(`'2:choice:(${choices.join(' ')})'`)
+    return `    ${command.name()}) _arguments ${specs.join(' ')} ;;`
+  })
+  const names = commands.map((command) => `'${command.name()}:${quote(command.description())}'`)
+  return `#compdef muster
+_muster() {
+  if (( CURRENT == 2 )); then
+    local -a commands=(${names.join(' ')})
+    _describe command commands
+    return
+  fi
+  case $words[2] in
+${cases.join('\n')}
+  esac
+}
+compdef _muster muster
+`
+}
+
+function fish(program: Command): string {
+  const commands = commandsOf(program)
+  const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`
+  const lines = ['# fish completion of muster', 'complete -c muster -f']
+  for (const command of commands) {
+    lines.push(
+      `complete -c muster -n __fish_use_subcommand -a ${command.name()} -d ${quote(command.description())}`,
+    )
+    const seen = `-n '__fish_seen_subcommand_from ${command.name()}'`
+    for (const flag of flagsOf(command)) {
+      const names = flag.names.map((name) =>
+        name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
+      )
+      const value = { nothing: '', value: ' -x', path: ' -r -F' }[flag.takes]
+      lines.push(`complete -c muster ${seen} ${names.join(' ')}${value} -d ${quote(flag.description)}`)
+    }
+    for (const argument of command.registeredArguments) {
+      if (argument.argChoices) lines.push(`complete -c muster ${seen} -a '${argument.argChoices.join(' ')}'`)
+    }
+  }
+  return `${lines.join('\n')}\n`
+}
+
+const writers: Readonly<Record<(typeof SHELLS)[number], (program: Command) => string>> = { bash, zsh, fish }

@@ -1,0 +1,52 @@
+import type { Writable } from 'node:stream'
+
+/**
+ * Ends the process quietly when the reader of stdout goes away (`muster ps | head`), as every pipe-minded
+ * program does. 141 is what a shell shows for SIGPIPE.
+ */
+export function endQuietlyOnBrokenPipe(streams: readonly Writable[], end: () => void): void {
+  for (const stream of streams) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') end()
+      else throw error
+    })
+  }
+}
+
+const CHUNK_CHARACTERS = 1 << 16
+
+/** Joins many short texts into writes of some 64 KiB and waits for a slow reader. */
+export class ChunkedWriter {
+  readonly #stream: Writable
+  #pending: string[] = []
+  #length = 0
+
+  constructor(stream: Writable) {
+    this.#stream = stream
+  }
+
+  /** Resolves at once unless a chunk is full and the reader is behind. */
+  write(text: string): Promise<void> | undefined {
+    this.#pending.push(text)
+    this.#length += text.length
+    return this.#length >= CHUNK_CHARACTERS ? this.flush() : undefined
+  }
+
+  flush(): Promise<void> | undefined {
+    if (this.#length === 0) return undefined
+    const chunk = this.#pending.join('')
+    this.#pending = []
+    this.#length = 0
+    if (this.#stream.write(chunk)) return undefined
+    return new Promise((resolve) => {
+      // 'close' too: after EPIPE no 'drain' ever comes.
+      const done = (): void => {
+        this.#stream.off('drain', done)
+        this.#stream.off('close', done)
+        resolve()
+      }
+      this.#stream.once('drain', done)
+      this.#stream.once('close', done)
+    })
+  }
+}

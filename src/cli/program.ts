@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { completionCommand } from './completion.js'
+import { EXIT_MEANINGS } from './exit_codes.js'
+import { psCommand } from './ps/command.js'
+
+/** The whole command line of `muster`; also what the completion scripts are made from. */
+export function createProgram(): Command {
+  const program = new Command('muster')
+    .description('Process engine for Linux: lists, watches, keeps evidence, restarts.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .option('--debug', 'on an unexpected failure print the stack too')
+    .showSuggestionAfterError(true)
+    .enablePositionalOptions(false)
+    .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
+    .addHelpText('after', `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
+  for (const command of [psCommand(), completionCommand(() => program)]) {
+    program.addCommand(command.copyInheritedSettings(program))
+  }
+  return program
+}
+
+/** Exit codes as every command's --help lists them. */
+export function exitCodeHelp(): string {
+  const lines = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`)
+  return ['Exit codes:', ...lines].join('\n')
+}
+
+const EXAMPLES = `Examples:
+  muster ps --top memory                     the processes that use most memory
+  muster ps --user www-data --min-cpu 5      what a user's processes are busy with
+  muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
+                                             watch one process; over 80 % of memory keep evidence and restart it
+  muster watch --name node --rule 'rss > 500MiB for 30s'
+  muster watch --help                        all flags, permissions, more examples`
+
+function packageVersion(): string {
+  // dist/cli/program.js lies two levels below the package root.
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return (manifest as { version: string }).version
+}

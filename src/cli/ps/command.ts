@@ -1,0 +1,95 @@
+import { uptime } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Command } from 'commander'
+import { type OptionalGroup, Sampler, type Table } from '../../index.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList, fail } from '../fault.js'
+import { colorsFor, widthOf } from '../terminal.js'
+import { requireUser } from '../users.js'
+import { type FieldContext, fieldWords } from './fields.js'
+import { type PsOptions, type RawPsOptions, readPsOptions } from './options.js'
+import { printJson, printTable } from './print.js'
+import { selectRows } from './select.js'
+
+const RATE_WINDOW_MS = 150 // 15 clock ticks, the unit that the kernel counts CPU time in: steps of 7 % of a core
+
+export function psCommand(): Command {
+  return new Command('ps')
+    .description('list processes: filter, sort, limit')
+    .option('-c, --columns <LIST>', 'columns to show, separated by commas')
+    .option('-s, --sort <COLUMN>', 'sort by a column, -COLUMN for descending')
+    .option('-l, --limit <N>', 'show at most N processes')
+    .option('--top <WHAT>', 'the ten that use most: cpu or memory')
+    .option('-p, --pid <LIST>', 'these PIDs only')
+    .option('-u, --user <USER>', "this user's processes only (name or uid)")
+    .option('-n, --name <TEXT>', 'processes with TEXT in their name')
+    .option('--state <LIST>', 'processes in these states, for example R,D,Z')
+    .option('--min-cpu <PERCENT>', 'at least this much CPU, 100 for one core')
+    .option('--min-memory <PERCENT>', 'at least this much of physical memory')
+    .option('-j, --json', 'a JSON array with plain numbers (bytes, ns, %); missing cells are null')
+    .addHelpText('after', () => HELP)
+    .action(async (raw: RawPsOptions) => {
+      const faults = new FaultList()
+      const options = readPsOptions(raw, faults)
+      if (options.user !== undefined) await requireUser(options.user, faults)
+      faults.throwIfAny()
+      await list(options)
+    })
+}
+
+async function list(options: PsOptions): Promise<void> {
+  const asked = [...options.fields, ...(options.sort ? [options.sort.field] : [])]
+  const groups = [...new Set(asked.flatMap((field): readonly OptionalGroup[] => field.groups))]
+  const needsRates = asked.some((field) => field.isRate) || options.minCpuPercent !== undefined
+
+  await using sampler = await Sampler.open({ groups })
+  let table = await sampler.sample()
+  if (options.pids) refuseMissing(options.pids, table)
+  if (needsRates) {
+    await sleep(RATE_WINDOW_MS)
+    table = await sampler.sample()
+  }
+  const context: FieldContext = {
+    uptimeSeconds: uptime(),
+    sampledAtMs: table.sampledAtMs,
+  }
+  // Sorting by a detail needs it of all rows; else only of those that are shown.
+  if (options.sort?.field.isDetail) await sampler.readDetails(table)
+  const rows = selectRows(table, options, context)
+  if (options.fields.some((field) => field.isDetail)) await sampler.readDetails(rows)
+  if (options.json) return printJson(rows, options.fields, context, process.stdout)
+  return printTable(rows, options.fields, context, {
+    stream: process.stdout,
+    width: widthOf(process.stdout),
+    colors: colorsFor(process.stdout),
+  })
+}
+
+function refuseMissing(pids: ReadonlySet<number>, table: Table): void {
+  const missing = [...pids].filter((pid) => table.get(pid) === undefined)
+  if (missing.length > 0) {
+    fail(
+      EXIT.noSuchProcess,
+      `--pid ${missing.join(',')}: no such process; \`muster ps\` lists those there are`,
+    )
+  }
+}
+
+const HELP = `
+Columns (upper or lower case):
+${wrap(fieldWords().join(' '))}
+
+  Rates (cpu, ...PerSecond) are measured over ${RATE_WINDOW_MS} ms. Sizes are 1024-based.
+  A cell that could not be read is shown as -.
+
+Examples:
+  muster ps --top memory
+  muster ps --state D,Z --columns pid,ppid,state,age,command
+  muster ps --user www-data --min-cpu 5 --sort -cpu
+  muster ps --json | jq '[.[] | select(.rssBytes > 1e9)]'
+
+Exit codes: 0 success; 2, 3, 4 bad input; 5 no such process. \`muster --help\` lists all.`
+
+function wrap(text: string): string {
+  return text.replaceAll(/(.{1,90})(\s+|$)/g, '  $1\n').trimEnd()
+}

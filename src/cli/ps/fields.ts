@@ -1,0 +1,207 @@
+import { COLUMNS, type ColumnName, type OptionalGroup, type ProcessRow } from '../../index.js'
+import { shortAge, shortBytes } from '../quantities.js'
+import { escapeForTerminal } from '../terminal.js'
+
+/** What a field needs besides the row. */
+export interface FieldContext {
+  /** Seconds since boot when the sample was taken. */
+  readonly uptimeSeconds: number
+  readonly sampledAtMs: number
+}
+
+/** One column of `muster ps`. */
+export interface Field {
+  /** As in `--columns` and in JSON. */
+  readonly name: string
+  readonly heading: string
+  readonly align: 'left' | 'right'
+  readonly groups: readonly OptionalGroup[]
+  /** Needs two samples. */
+  readonly isRate: boolean
+  /** Needs `sampler.readDetails`. */
+  readonly isDetail?: boolean
+  /** The plain value, for JSON and for sorting; undefined is a missing cell. */
+  value(row: ProcessRow, context: FieldContext): number | string | undefined
+  /** For a person; control characters are escaped already. */
+  text(row: ProcessRow, context: FieldContext): string
+}
+
+const TICKS_PER_SECOND = 100 // USER_HZ, part of the kernel's ABI on x64 and arm64
+const MISSING = '-'
+
+type Unit = (typeof COLUMNS)[number]['unit']
+const writers: Readonly<Record<Unit, (value: number) => string>> = {
+  '': String,
+  '%': (value) => value.toFixed(1),
+  '1/s': (value) => value.toFixed(value < 10 ? 1 : 0),
+  bytes: shortBytes,
+  'bytes/s': (value) => `${shortBytes(value)}/s`,
+  ns: (value) => shortAge(value / 1e9),
+  ticks: String,
+}
+
+const HEADINGS: Readonly<Partial<Record<ColumnName, string>>> = {
+  cpuPercent: '%CPU',
+  memoryPercent: '%MEM',
+  rssBytes: 'RSS',
+  vszBytes: 'VSZ',
+}
+
+function columnField(column: (typeof COLUMNS)[number]): Field {
+  const { name, unit, group } = column
+  const write = writers[unit]
+  return {
+    name,
+    heading: HEADINGS[name] ?? name.replace(/(Bytes|Ns)(?=$|Per)/, '').toUpperCase(),
+    align: 'right',
+    groups: group === 'table' ? [] : [group],
+    isRate: name === 'cpuPercent' || name.endsWith('PerSecond'),
+    value: (row) => row[name as NumericColumn],
+    text: (row) => {
+      const value = row[name as NumericColumn]
+      return value === undefined ? MISSING : write(value)
+    },
+  }
+}
+type NumericColumn = Exclude<ColumnName, 'state'>
+
+function textField(
+  name: string,
+  read: (row: ProcessRow) => string | undefined,
+  more: Partial<Field> = {},
+): Field {
+  return {
+    name,
+    heading: name.toUpperCase(),
+    align: 'left',
+    groups: [],
+    isRate: false,
+    value: read,
+    text: (row) => escapeForTerminal(read(row) ?? MISSING) || MISSING,
+    ...more,
+  }
+}
+
+function derivedField(
+  name: string,
+  value: (row: ProcessRow, context: FieldContext) => number | undefined,
+  write: (value: number) => string,
+): Field {
+  return {
+    name,
+    heading: name.replace(/(Seconds|AtMs|Ns)$/, '').toUpperCase(),
+    align: 'right',
+    groups: [],
+    isRate: false,
+    value,
+    text: (row, context) => {
+      const found = value(row, context)
+      return found === undefined ? MISSING : write(found)
+    },
+  }
+}
+
+const ageSeconds = (row: ProcessRow, { uptimeSeconds }: FieldContext): number =>
+  Math.max(0, uptimeSeconds - row.startTicks / TICKS_PER_SECOND)
+
+const startText = (atMs: number): string => {
+  const date = new Date(atMs)
+  const sameDay = date.toDateString() === new Date().toDateString()
+  const two = (value: number): string => String(value).padStart(2, '0')
+  return sameDay
+    ? `${two(date.getHours())}:${two(date.getMinutes())}`
+    : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+}
+
+const FIELDS: readonly Field[] = [
+  textField('user', (row) => row.user),
+  textField('state', (row) => row.state),
+  textField('name', (row) => row.name, {
+    // ps writes a kernel thread in brackets; only the table knows for certain what is one.
+    text: (row) => {
+      const name = escapeForTerminal(row.name)
+      return row.isKernelThread ? `[${name}]` : name
+    },
+  }),
+  textField('command', (row) => row.commandLine, {
+    isDetail: true,
+    text: (row) => escapeForTerminal(row.commandLine || '') || `[${escapeForTerminal(row.name)}]`,
+  }),
+  textField('exe', (row) => row.exe, { isDetail: true }),
+  textField('cgroup', (row) => row.cgroup, { isDetail: true }),
+  derivedField('ageSeconds', ageSeconds, shortAge),
+  derivedField(
+    'startedAtMs',
+    (row, context) => Math.round(context.sampledAtMs - ageSeconds(row, context) * 1000),
+    startText,
+  ),
+  derivedField(
+    'cpuTimeNs',
+    ({ userTimeNs, systemTimeNs }) =>
+      userTimeNs === undefined || systemTimeNs === undefined ? undefined : userTimeNs + systemTimeNs,
+    (ns) => shortAge(ns / 1e9),
+  ),
+  ...COLUMNS.filter((column) => column.name !== 'state').map(columnField),
+]
+
+/** The short words of ps and top for the fields people ask for most. */
+const ALIASES: Readonly<Record<string, string>> = {
+  cpu: 'cpuPercent',
+  '%cpu': 'cpuPercent',
+  pcpu: 'cpuPercent',
+  mem: 'memoryPercent',
+  memory: 'memoryPercent',
+  '%mem': 'memoryPercent',
+  pmem: 'memoryPercent',
+  rss: 'rssBytes',
+  vsz: 'vszBytes',
+  shared: 'sharedBytes',
+  swap: 'swapBytes',
+  peak: 'peakRssBytes',
+  time: 'cpuTimeNs',
+  cputime: 'cpuTimeNs',
+  age: 'ageSeconds',
+  etime: 'ageSeconds',
+  start: 'startedAtMs',
+  stat: 'state',
+  comm: 'name',
+  cmd: 'command',
+  args: 'command',
+  commandline: 'command',
+  nlwp: 'threads',
+  ni: 'nice',
+  pri: 'priority',
+  psr: 'processor',
+  read: 'readBytesPerSecond',
+  write: 'writeBytesPerSecond',
+}
+
+const byLowerName = new Map(FIELDS.map((field) => [field.name.toLowerCase(), field]))
+
+/** A field by its name or one of ps's words, in any case. */
+export function fieldNamed(word: string): Field | undefined {
+  const lower = word.toLowerCase()
+  return byLowerName.get((ALIASES[lower] ?? lower).toLowerCase())
+}
+
+export const fieldWords = (): string[] => [...FIELDS.map((field) => field.name), ...Object.keys(ALIASES)]
+
+const named = (names: readonly string[]): readonly Field[] => names.map((name) => fieldNamed(name)!)
+
+export const DEFAULT_FIELDS = named([
+  'user',
+  'pid',
+  'ppid',
+  'state',
+  'cpu',
+  'mem',
+  'rss',
+  'vsz',
+  'threads',
+  'nice',
+  'age',
+  'name',
+])
+
+/** What `--json` writes unless `--columns` says otherwise: all that costs no further read per process. */
+export const DEFAULT_JSON_FIELDS = FIELDS.filter((field) => field.groups.length === 0 && !field.isDetail)

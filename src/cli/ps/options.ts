@@ -1,0 +1,140 @@
+import { EXIT } from '../exit_codes.js'
+import type { FaultList } from '../fault.js'
+import { didYouMean } from '../suggest.js'
+import { quoted, readNumber, readText } from '../values.js'
+import { DEFAULT_FIELDS, DEFAULT_JSON_FIELDS, type Field, fieldNamed, fieldWords } from './fields.js'
+
+/** As commander hands them over. */
+export interface RawPsOptions {
+  columns?: string
+  sort?: string
+  limit?: string
+  top?: string
+  pid?: string
+  user?: string
+  name?: string
+  state?: string
+  minCpu?: string
+  minMemory?: string
+  json?: boolean
+}
+
+export interface SortKey {
+  readonly field: Field
+  readonly descending: boolean
+}
+
+export interface PsOptions {
+  readonly fields: readonly Field[]
+  readonly sort: SortKey | undefined
+  readonly limit: number
+  readonly pids: ReadonlySet<number> | undefined
+  readonly user: string | undefined
+  readonly name: string | undefined
+  /** Letters, any of them. */
+  readonly state: string | undefined
+  readonly minCpuPercent: number | undefined
+  readonly minMemoryPercent: number | undefined
+  readonly json: boolean
+}
+
+// proc_pid_stat(5) field 3, with the letters of older kernels.
+const STATES = 'RSDTtZXxKWPI'
+const TOPS: Readonly<Record<string, string>> = { cpu: 'cpuPercent', memory: 'rssBytes' }
+const TOP_LIMIT = 10
+const PID_MAX = 4_194_304 // the kernel's upper limit of pid_max, proc_sys_kernel(5)
+
+/** Reads every flag; what is wrong goes into `faults`, and the options are not to be used then. */
+export function readPsOptions(raw: RawPsOptions, faults: FaultList): PsOptions {
+  const json = raw.json === true
+  const sort = sortOf(raw, faults)
+  return {
+    fields:
+      raw.columns === undefined
+        ? json
+          ? DEFAULT_JSON_FIELDS
+          : DEFAULT_FIELDS
+        : fieldsOf(raw.columns, faults),
+    sort,
+    limit: limitOf(raw, faults),
+    pids: raw.pid === undefined ? undefined : pidsOf(raw.pid, faults),
+    user: raw.user === undefined ? undefined : readText(raw.user, '--user', 'a user name or uid', faults),
+    name:
+      raw.name === undefined ? undefined : readText(raw.name, '--name', 'a part of a process name', faults),
+    state: raw.state === undefined ? undefined : statesOf(raw.state, faults),
+    minCpuPercent: raw.minCpu === undefined ? undefined : percent(raw.minCpu, '--min-cpu', 1e6, faults),
+    minMemoryPercent:
+      raw.minMemory === undefined ? undefined : percent(raw.minMemory, '--min-memory', 100, faults),
+    json,
+  }
+}
+
+function fieldsOf(list: string, faults: FaultList): readonly Field[] {
+  const words = splitList(list)
+  if (words.length === 0) faults.add(EXIT.malformed, '--columns is empty; give names like user,pid,rss,name')
+  return words.flatMap((word) => field(word, '--columns', faults) ?? [])
+}
+
+function field(word: string, flag: string, faults: FaultList): Field | undefined {
+  return (
+    fieldNamed(word) ??
+    faults.add(
+      EXIT.malformed,
+      `${flag} ${quoted(word)} is no column${didYouMean(word, fieldWords())}; \`muster ps --help\` lists them`,
+    )
+  )
+}
+
+function sortOf(raw: RawPsOptions, faults: FaultList): SortKey | undefined {
+  if (raw.top !== undefined) {
+    const column = TOPS[raw.top]
+    if (raw.sort !== undefined)
+      return faults.add(EXIT.usage, '--top and --sort exclude each other; give one of them')
+    if (column === undefined) {
+      return faults.add(
+        EXIT.malformed,
+        `--top ${quoted(raw.top)} is neither "cpu" nor "memory"; give one of them`,
+      )
+    }
+    return { field: fieldNamed(column)!, descending: true }
+  }
+  if (raw.sort === undefined) return undefined
+  const descending = raw.sort.startsWith('-')
+  const found = field(raw.sort.replace(/^[-+]/, ''), '--sort', faults)
+  return found && { field: found, descending }
+}
+
+function limitOf(raw: RawPsOptions, faults: FaultList): number {
+  if (raw.limit === undefined) return raw.top === undefined ? Number.POSITIVE_INFINITY : TOP_LIMIT
+  const wanted = 'how many processes to show, 1 or more'
+  const flag = { flag: '--limit', wanted, min: 1, max: Number.MAX_SAFE_INTEGER, integer: true }
+  return readNumber(raw.limit, flag, faults) ?? 0
+}
+
+function pidsOf(list: string, faults: FaultList): ReadonlySet<number> {
+  const flag = { flag: '--pid', wanted: 'PIDs like 1234,5678', min: 1, max: PID_MAX, integer: true }
+  const words = splitList(list)
+  if (words.length === 0) faults.add(EXIT.malformed, '--pid is empty; give PIDs like 1234,5678')
+  return new Set(words.flatMap((word) => readNumber(word, flag, faults) ?? []))
+}
+
+function statesOf(list: string, faults: FaultList): string {
+  const letters = splitList(list)
+  if (letters.length === 0) faults.add(EXIT.malformed, '--state is empty; give letters like R,S,D,Z')
+  for (const letter of letters) {
+    if (letter.length !== 1 || !STATES.includes(letter)) {
+      faults.add(
+        EXIT.malformed,
+        `--state ${quoted(letter)} is no state; give letters of ${[...STATES].join(',')}`,
+      )
+    }
+  }
+  return letters.join('')
+}
+
+function percent(raw: string, flag: string, max: number, faults: FaultList): number | undefined {
+  const wanted = max === 100 ? 'a percentage from 0 to 100' : 'a percentage, 100 for one core'
+  return readNumber(raw, { flag, wanted, min: 0, max, suffix: '%' }, faults)
+}
+
+const splitList = (list: string): string[] => list.split(/[\s,]+/).filter((word) => word !== '')

@@ -1,0 +1,52 @@
+/** `1536` as `1.5K`, as ps and top write it: 1024 steps, three digits at most, no space. */
+export function shortBytes(bytes: number): string {
+  return scaled(bytes, ['', 'K', 'M', 'G', 'T', 'P'])
+}
+
+/** `1536` as `1.5 KiB`, for sentences. */
+export function wordedBytes(bytes: number): string {
+  const text = scaled(bytes, [' B', ' KiB', ' MiB', ' GiB', ' TiB', ' PiB'])
+  return text
+}
+
+function scaled(bytes: number, units: readonly string[]): string {
+  const sign = bytes < 0 ? '-' : ''
+  let rest = Math.abs(bytes)
+  let unit = 0
+  // 999.5 would be rounded to four digits.
+  while (unit < units.length - 1 && rest >= 999.5) {
+    rest /= 1024
+    unit++
+  }
+  const digits = unit > 0 && rest < 9.95 ? 1 : 0
+  return `${sign}${rest.toFixed(digits)}${units[unit]}`
+}
+
+/** Seconds as `7s`, `12:34`, `5h12m`, `3d04h`: never wider than six cells below 100 days. */
+export function shortAge(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds))
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0')
+  if (whole < 60) return `${whole}s`
+  if (whole < 3600) return `${Math.floor(whole / 60)}:${two(whole % 60)}`
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h${two((whole % 3600) / 60)}m`
+  return `${Math.floor(whole / 86_400)}d${two((whole % 86_400) / 3600)}h`
+}
+
+/** Milliseconds as `350 ms`, `1.5 s`, `2 min`, for sentences. */
+export function wordedDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 120_000) return `${Number((ms / 1000).toFixed(1))} s`
+  return `${Number((ms / 60_000).toFixed(1))} min`
+}
+
+/** Local time of day with milliseconds; the date goes with it where a day has passed. */
+export function clockTime(atMs: number): string {
+  const date = new Date(atMs)
+  const pad = (value: number, width: number): string => String(value).padStart(width, '0')
+  return `${pad(date.getHours(), 2)}:${pad(date.getMinutes(), 2)}:${pad(date.getSeconds(), 2)}.${pad(date.getMilliseconds(), 3)}`
+}
+
+export function localDate(atMs: number): string {
+  const date = new Date(atMs)
+  return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, '0')}-${String(date.getDate()).padStart(2, '0')}`
+}

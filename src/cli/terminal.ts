@@ -1,0 +1,70 @@
+import type { WriteStream } from 'node:tty'
+import pc from 'picocolors'
+
+export type Colors = ReturnType<typeof pc.createColors>
+
+/** Colours for a terminal only; `NO_COLOR` (any value) and `TERM=dumb` turn them off. */
+export function colorsFor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Colors {
+  return pc.createColors(stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb')
+}
+
+/** Columns of the terminal; undefined where the output is not one, so that nothing is cut. */
+export function widthOf(stream: Partial<WriteStream>): number | undefined {
+  return stream.isTTY === true && stream.columns ? stream.columns : undefined
+}
+
+// Controls (C0, DEL, C1), line separators, lone surrogates, and the marks that reorder or hide text: a process
+// chooses its own name, and must not be able to move the cursor, forge a line, or swap what is read.
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\u001b': '\\e' }
+
+/** Writes control characters as `\n`, `\e`, `\x07`, `\u{202e}`; everything else stays as it is. */
+export function escapeForTerminal(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const short = SHORT[character]
+    if (short) return short
+    const code = character.codePointAt(0)!
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+  })
+}
+
+/** JSON on one line that a terminal can show: what `escapeForTerminal` escapes is written as `\\uXXXX`. */
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value).replace(UNSAFE, (mark) =>
+    mark.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
+}
+
+// Blocks that terminals draw two cells wide (Unicode East Asian Width W and F, and emoji).
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
+const ZERO_WIDTH = /\p{Mark}/u
+
+function cellsOf(character: string): number {
+  if (character < '\u0300') return 1
+  if (ZERO_WIDTH.test(character)) return 0
+  return WIDE.test(character) ? 2 : 1
+}
+
+/** Cells that already escaped text takes on a terminal. */
+export function cellWidth(text: string): number {
+  let cells = 0
+  for (const character of text) cells += cellsOf(character)
+  return cells
+}
+
+/** Cuts escaped text to at most `cells`, with `…` where something was left out. */
+export function truncate(text: string, cells: number): string {
+  if (text.length <= cells && cellWidth(text) <= cells) return text
+  if (cells <= 0) return ''
+  let kept = ''
+  let used = 0
+  for (const character of text) {
+    const width = cellsOf(character)
+    if (used + width > cells - 1) return `${kept}…`
+    kept += character
+    used += width
+  }
+  return kept
+}

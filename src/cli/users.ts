@@ -1,0 +1,18 @@
+import { execFile } from 'node:child_process'
+import { EXIT } from './exit_codes.js'
+import type { FaultList } from './fault.js'
+import { quoted } from './values.js'
+
+/** A user that the host does not know would be waited for in vain. */
+export async function requireUser(user: string, faults: FaultList): Promise<void> {
+  if (/^\d+$/.test(user)) return
+  const known = await new Promise<boolean>((resolve) => {
+    // getent asks the name service as a whole (LDAP too); 2 is its word for "not found". Without it we cannot know.
+    execFile('getent', ['--', 'passwd', user], { timeout: 5000 }, (error) => resolve(error?.code !== 2))
+  })
+  if (!known)
+    faults.add(
+      EXIT.outOfRange,
+      `--user ${quoted(user)}: no such user on this host; correct the name or give a uid`,
+    )
+}

@@ -1,0 +1,55 @@
+import { EXIT } from './exit_codes.js'
+import type { FaultList } from './fault.js'
+import { escapeForTerminal } from './terminal.js'
+
+const INTEGER = /^[+-]?\d+$/
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)$/
+
+/** A value as messages show it. */
+export const quoted = (value: string): string => `"${escapeForTerminal(value)}"`
+
+/** Bounds and words of one numeric flag. */
+export interface NumberFlag {
+  /** As the user knows it: `-t/--threshold`. */
+  readonly flag: string
+  /** What a right value is, for messages: `a percentage above 0 and at most 100, for example 80`. */
+  readonly wanted: string
+  readonly min: number
+  readonly max: number
+  /** `min` itself is not allowed. */
+  readonly aboveMin?: boolean
+  readonly integer?: boolean
+  /** A unit that may follow the number, for example `%`. */
+  readonly suffix?: string
+}
+
+/** Reads a plain decimal number; anything else is a fault with the flag, the value, the reason, the way out. */
+export function readNumber(raw: string, flag: NumberFlag, faults: FaultList): number | undefined {
+  if (looksLikeFlag(raw)) {
+    return faults.add(EXIT.usage, `${flag.flag} has no value: ${quoted(raw)} follows it; give ${flag.wanted}`)
+  }
+  const text = flag.suffix && raw.endsWith(flag.suffix) ? raw.slice(0, -flag.suffix.length) : raw
+  if (!(flag.integer ? INTEGER : DECIMAL).test(text)) {
+    const kind = flag.integer ? 'a whole number' : 'a number'
+    return faults.add(EXIT.malformed, `${flag.flag} ${quoted(raw)} is not ${kind}; give ${flag.wanted}`)
+  }
+  const value = Number(text)
+  if (value < flag.min || value > flag.max || (flag.aboveMin && value === flag.min)) {
+    return faults.add(EXIT.outOfRange, `${flag.flag} ${quoted(raw)} is out of range; give ${flag.wanted}`)
+  }
+  return value
+}
+
+/** A text flag: present and not another flag. */
+export function readText(raw: string, flag: string, wanted: string, faults: FaultList): string | undefined {
+  if (raw === '') return faults.add(EXIT.malformed, `${flag} is empty; give ${wanted}`)
+  if (looksLikeFlag(raw)) {
+    return faults.add(EXIT.usage, `${flag} has no value: ${quoted(raw)} follows it; give ${wanted}`)
+  }
+  if (raw.includes('\0'))
+    return faults.add(EXIT.malformed, `${flag} ${quoted(raw)} holds a NUL byte; give ${wanted}`)
+  return raw
+}
+
+// commander hands the next argument to an option that needs one, whatever it is: `-p -t 80`.
+const looksLikeFlag = (raw: string): boolean => /^-([a-zA-Z]|-[a-zA-Z])/.test(raw)

@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterEach, expect, test } from 'vitest'
+import { hostileNames, startProcess, stopAll } from '../fixtures/processes.js'
+import { endRuns, MUSTER, muster } from './muster.js'
+
+const UNSAFE = /[\p{Cc}\p{Cf}]/u
+type Row = Record<string, string | number | null>
+
+afterEach(async () => {
+  await stopAll()
+  await endRuns()
+})
+
+const rowsOf = (text: string): Row[] => JSON.parse(text) as Row[]
+
+test('a process is listed with what it really is', async () => {
+  const { pid } = await startProcess('idle', { name: 'listed', rss: 32 << 20, threads: 3, nice: 5 })
+  const { code, stdout } = await muster(['ps', '--pid', String(pid), '--json'])
+  expect(code).toBe(0)
+  const [row] = rowsOf(stdout)
+  expect(row).toMatchObject({
+    pid,
+    ppid: process.pid,
+    name: 'listed',
+    state: 'S',
+    threads: 4,
+    nice: 5,
+    cpuPercent: 0,
+  })
+  expect(row!.rssBytes).toBeGreaterThan(32 << 20)
+  expect(Math.abs((row!.startedAtMs as number) - Date.now())).toBeLessThan(30_000)
+
+  const text = await muster(['ps', '--pid', String(pid)])
+  const [heading, line] = text.stdout.trimEnd().split('\n')
+  expect(heading!.trim().split(/ +/)).toEqual([
+    'USER',
+    'PID',
+    'PPID',
+    'STATE',
+    '%CPU',
+    '%MEM',
+    'RSS',
+    'VSZ',
+    'THREADS',
+    'NICE',
+    'AGE',
+    'NAME',
+  ])
+  const cells = line!.trim().split(/ +/)
+  expect(cells[1]).toBe(String(pid))
+  expect(cells[6]).toMatch(/^3\dM$/)
+  expect(cells.at(-1)).toBe('listed')
+})
+
+test('filters by part of the name, state, user, CPU and memory', async () => {
+  const idle = await startProcess('idle', { name: 'flt-idle' })
+  const stopped = await startProcess('stopped', { name: 'flt-stopped' })
+  const zombie = await startProcess('zombie', { name: 'flt-zombie' })
+  const spinning = await startProcess('spin', { name: 'flt-spin' })
+  const big = await startProcess('idle', { name: 'flt-big', rss: 256 << 20 })
+  const pidsOf = async (...flags: string[]): Promise<unknown[]> => {
+    const { code, stdout, stderr } = await muster(['ps', '--name', 'flt-', '--json', ...flags])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    return rowsOf(stdout).map((row) => row.pid)
+  }
+  expect(await pidsOf('--state', 'T')).toEqual([stopped.pid])
+  const ended = await pidsOf('--state', 'Z')
+  expect(ended).toContain(zombie.pid)
+  expect(await pidsOf('--min-cpu', '1')).toEqual([spinning.pid])
+  expect(await pidsOf('--min-memory', '0.8')).toEqual([big.pid])
+  expect(await pidsOf('--sort', '-rss', '--limit', '1')).toEqual([big.pid])
+  expect(await pidsOf('--user', String(process.getuid!()))).toContain(idle.pid)
+  expect(await pidsOf('--user', '4242')).toEqual([])
+})
+
+test('--top names the largest first, and one process more than asked for is not shown', async () => {
+  await startProcess('spin', { name: 'top-spin' })
+  const { stdout } = await muster(['ps', '--top', 'cpu', '--limit', '3', '--json', '--columns', 'name,cpu'])
+  const rows = rowsOf(stdout)
+  expect(rows).toHaveLength(3)
+  expect(Object.keys(rows[0]!)).toEqual(['name', 'cpuPercent'])
+  const values = rows.map((row) => row.cpuPercent as number)
+  expect(values).toEqual([...values].sort((a, b) => b - a))
+  expect(rows.map((row) => row.name)).toContain('top-spin')
+})
+
+test('hostile names and command lines never reach the output raw, as text or as JSON', async () => {
+  const started = await Promise.all(
+    Object.values(hostileNames).map((name) =>
+      startProcess('idle', { name, extraArguments: ['\u001b]0;owned\u0007', 'a\nb', '\u009b31m', '\u202e'] }),
+    ),
+  )
+  const pids = started.map(({ pid }) => pid).join(',')
+  const text = await muster(['ps', '--pid', pids, '--columns', 'pid,name,command'])
+  expect(text.code).toBe(0)
+  expect(text.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
+  expect(text.stdout.split('\n')).toHaveLength(started.length + 2)
+  expect(text.stdout).toContain('\\e[31mred\\e[0m\\x07')
+  expect(text.stdout).toContain('a\\nUid:\\t0')
+
+  const json = await muster(['ps', '--pid', pids, '--json', '--columns', 'pid,name,command'])
+  expect(json.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
+  const names = rowsOf(json.stdout).map((row) => row.name)
+  expect(names).toContain('\u001b[31mred\u001b[0m\u0007')
+  expect(names).toContain('a\nUid:\t0\t0\t0\t0'.slice(0, 15))
+})
+
+test('a reader that goes away ends it quietly', async () => {
+  const shell = spawn('bash', [
+    '-c',
+    `"$0" "$1" ps --json | head -c 20; echo "\${PIPESTATUS[0]}"`,
+    process.execPath,
+    MUSTER,
+  ])
+  let stdout = ''
+  let stderr = ''
+  shell.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  shell.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  await once(shell, 'close')
+  expect(stderr).toBe('')
+  // A host with few processes fits into the pipe's buffer before head is gone.
+  expect(stdout.slice(20)).toMatch(/^(141|0)\n$/)
+})
+
+test.each<[string[], number, RegExp]>([
+  [['--columns', 'pid,rsss'], 3, /--columns "rsss" is no column \(did you mean "rss"\?\)/],
+  [['--columns', ','], 3, /--columns is empty/],
+  [['--sort', 'nothing'], 3, /--sort "nothing"/],
+  [['--sort', 'pid', '--top', 'cpu'], 2, /exclude each other/],
+  [['--top', 'disk'], 3, /--top "disk"/],
+  [['--limit', 'ten'], 3, /--limit "ten" is not a whole number/],
+  [['--limit', '0'], 4, /--limit "0" is out of range/],
+  [['--limit', '1.5'], 3, /--limit "1.5" is not a whole number/],
+  [['--pid', '12x'], 3, /--pid "12x"/],
+  [['--pid', '0'], 4, /--pid "0" is out of range/],
+  [['--pid', '4194304'], 5, /no such process/],
+  [['--state', 'Q'], 3, /--state "Q"/],
+  [['--min-cpu', 'much'], 3, /--min-cpu "much"/],
+  [['--min-memory', '101'], 4, /--min-memory "101"/],
+  [['--user', 'no-such-user-here'], 4, /no such user/],
+  [['--user'], 2, /argument missing/],
+  [['--colums', 'pid'], 2, /unknown option '--colums' \(Did you mean --columns\?\)/],
+  [['stray'], 2, /too many arguments/],
+])('%j exits with %i and one line', async (flags, code, line) => {
+  const result = await muster(['ps', ...flags])
+  expect(result.code).toBe(code)
+  expect(result.stdout).toBe('')
+  expect(result.stderr).toMatch(line)
+  expect(result.stderr).toMatch(/^muster: [^\n]+\n$/)
+})
+
+test('several faults get a line each', async () => {
+  const { code, stderr } = await muster(['ps', '--limit', 'x', '--min-memory', '200'])
+  expect(code).toBe(3)
+  expect(stderr.trimEnd().split('\n')).toHaveLength(2)
+})

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { shortAge, shortBytes, wordedBytes, wordedDuration } from '../../dist/cli/quantities.js'
+import { didYouMean } from '../../dist/cli/suggest.js'
+
+test('bytes in at most three digits and a unit', () => {
+  const cases: [number, string][] = [
+    [0, '0'],
+    [999, '999'],
+    [1000, '1.0K'],
+    [1023, '1.0K'],
+    [1024, '1.0K'],
+    [1536, '1.5K'],
+    [10_188, '9.9K'],
+    [10_239, '10K'],
+    [1_022_976, '999K'],
+    [1_023_500, '1.0M'],
+    [5.5 * 2 ** 30, '5.5G'],
+    [2 ** 47, '128T'],
+    [2 ** 53, '8.0P'],
+  ]
+  for (const [bytes, text] of cases) expect(shortBytes(bytes)).toBe(text)
+  expect(wordedBytes(524_288_000)).toBe('500 MiB')
+})
+
+test('ages never take more than six cells below 100 days', () => {
+  const cases: [number, string][] = [
+    [0, '0s'],
+    [59.9, '59s'],
+    [60, '1:00'],
+    [3599, '59:59'],
+    [3600, '1h00m'],
+    [86_399, '23h59m'],
+    [86_400, '1d00h'],
+    [8_639_999, '99d23h'],
+  ]
+  for (const [seconds, text] of cases) expect(shortAge(seconds)).toBe(text)
+})
+
+test('durations in words', () => {
+  expect(wordedDuration(350)).toBe('350 ms')
+  expect(wordedDuration(1500)).toBe('1.5 s')
+  expect(wordedDuration(150_000)).toBe('2.5 min')
+})
+
+test('the nearest name is suggested, a far one is not', () => {
+  expect(didYouMean('intreval', ['interval', 'grace'])).toBe(' (did you mean "interval"?)')
+  expect(didYouMean('RSSBYTES', ['rssBytes'])).toBe(' (did you mean "rssBytes"?)')
+  expect(didYouMean('xyz', ['interval', 'grace'])).toBe('')
+})
