@@ -15,6 +15,25 @@ export { sendSignal } from './control/signal.js'
 export { SIGNAL_NAMES, type SignalName, signalName, signalNumber } from './control/signal_names.js'
 export { type TerminateOptions, type Termination, terminate } from './control/terminate.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
+export type { ReadCommandLines } from './rules/command_lines.js'
+export type { Decision, DecisionClause } from './rules/decision.js'
+export {
+  type Clause,
+  type Condition,
+  type Operator,
+  parseCondition,
+  parseDuration,
+  printCondition,
+} from './rules/parse.js'
+export {
+  type ActionSpec,
+  type CheckedRule,
+  checkRules,
+  type Rule,
+  ruleSchema,
+  type Severity,
+} from './rules/rule.js'
+export { groupsNeeded, RuleEngine, type RuleEngineOptions, type RuleTable } from './rules/rule_engine.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { COLUMNS } from './table/columns.js'
 export type { ProcessIdentity } from './table/identity.js'

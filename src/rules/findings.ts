@@ -1,0 +1,66 @@
+import { NAME_BYTES } from '../table/columns.js'
+
+/** What a decision is; numbers, because decisions travel from the workers as such. */
+export const kind = { fire: 0, clear: 1 } as const
+/** Why a breach ended: the condition is false, the process is gone, or it is none of the rule's any more. */
+export const cause = { condition: 0, gone: 1, unmatched: 2 } as const
+/** Steps of a row's state, entered by `commitEdges`. */
+export const edge = { activate: 0, drop: 1, clear: 2, fire: 3, pause: 4, restamp: 5 } as const
+
+/** Numbers of a decision before its clause values: rule, slot, kind, cause, sinceMs, pid, startTicks, pidfsInode. */
+export const DECISION_NUMBERS = 8
+
+const RETAINED = 1 << 16
+
+/** What judging a shard found; grows as needed and is used again for the next tick. */
+export class Findings {
+  /** Pairs: slot, rule * 8 + edge. */
+  edges = new Int32Array(1024)
+  edgeLength = 0
+  numbers = new Float64Array(1024)
+  numberLength = 0
+  names: string[] = []
+
+  reset(): void {
+    this.edgeLength = 0
+    this.numberLength = 0
+    this.names = []
+    // A storm of alerts passes; its memory should not stay.
+    if (this.edges.length > RETAINED) this.edges = new Int32Array(1024)
+    if (this.numbers.length > RETAINED) this.numbers = new Float64Array(1024)
+  }
+
+  edge(slot: number, rule: number, step: number): void {
+    if (this.edgeLength + 2 > this.edges.length) {
+      const wider = new Int32Array(this.edges.length * 2)
+      wider.set(this.edges)
+      this.edges = wider
+    }
+    this.edges[this.edgeLength++] = slot
+    this.edges[this.edgeLength++] = rule * 8 + step
+  }
+
+  begin(rule: number, slot: number, what: number, why: number, sinceMs: number): void {
+    this.number(rule)
+    this.number(slot)
+    this.number(what)
+    this.number(why)
+    this.number(sinceMs)
+  }
+
+  number(value: number): void {
+    if (this.numberLength === this.numbers.length) {
+      const wider = new Float64Array(this.numbers.length * 2)
+      wider.set(this.numbers)
+      this.numbers = wider
+    }
+    this.numbers[this.numberLength++] = value
+  }
+
+  name(names: Uint8Array, slot: number): void {
+    const start = slot * NAME_BYTES
+    let end = start
+    while (end < start + NAME_BYTES && names[end] !== 0) end++
+    this.names.push(Buffer.from(names.subarray(start, end)).toString())
+  }
+}

@@ -1,0 +1,102 @@
+import { Piscina } from 'piscina'
+import { ProcmusterError } from '../errors.js'
+import type { CompiledRules } from './program.js'
+import type { CommandTask, JudgeResult, JudgeTask } from './worker.js'
+
+export interface JudgePoolOptions {
+  readonly rules: CompiledRules
+  readonly threads: number
+  /** A task that takes longer is ended with its thread; 0 waits for ever. */
+  readonly timeLimitMs: number
+}
+
+const ATTEMPTS = 3
+
+/** The threads that judge. A thread that dies is replaced, and its task is done again. */
+export class JudgePool {
+  readonly #options: JudgePoolOptions
+  #pool: Piscina
+  #closed = false
+  /** Threads that died under a task or at rest. */
+  crashes = 0
+
+  constructor(options: JudgePoolOptions) {
+    this.#options = options
+    this.#pool = this.#open()
+  }
+
+  get threads(): Piscina['threads'] {
+    return this.#pool.threads
+  }
+
+  run(task: JudgeTask): Promise<JudgeResult>
+  run(task: CommandTask): Promise<Int32Array>
+  async run(task: JudgeTask | CommandTask): Promise<unknown> {
+    for (let attempt = 1; ; attempt++) {
+      const pool = this.#pool
+      try {
+        return await this.#runOnce(pool, task)
+      } catch (cause) {
+        if (this.#closed)
+          throw new ProcmusterError('CLOSED', { message: 'the rule engine was closed', cause })
+        if (cause instanceof ProcmusterError) throw cause
+        this.crashes++
+        if (attempt === ATTEMPTS) {
+          const message = `judging failed ${ATTEMPTS} times in a row: ${String(cause)}`
+          throw new ProcmusterError('IO_ERROR', { message, cause })
+        }
+        // Piscina gives up on a pool whose threads die while starting; a new pool does not.
+        if (attempt > 1 && pool === this.#pool) {
+          this.#pool = this.#open()
+          void pool.destroy()
+        }
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#pool.destroy()
+  }
+
+  #open(): Piscina {
+    const { rules, threads } = this.#options
+    const pool = new Piscina({
+      filename: new URL('./worker.js', import.meta.url).href,
+      name: 'work',
+      // Equal, or idle threads come and go.
+      minThreads: threads,
+      maxThreads: threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // An idle thread blocks in Atomics.wait: no timers run there, and none are needed.
+      atomics: 'sync',
+      recordTiming: false,
+      trackUnmanagedFds: false,
+      workerData: rules,
+      // The judging needs a few megabytes; without limits an idle heap grows far beyond.
+      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
+    })
+    // A thread that dies at rest is replaced by Piscina; unheard, the event would end the whole process.
+    pool.on('error', () => {
+      this.crashes++
+    })
+    return pool
+  }
+
+  async #runOnce(pool: Piscina, task: JudgeTask | CommandTask): Promise<unknown> {
+    const { timeLimitMs } = this.#options
+    if (timeLimitMs === 0) return await pool.run(task)
+    const abort = new AbortController()
+    const timer = setTimeout(() => abort.abort(), timeLimitMs)
+    try {
+      return await pool.run(task, { signal: abort.signal })
+    } catch (cause) {
+      if (!abort.signal.aborted) throw cause
+      const what = task.type === 'judge' ? 'judging a tick' : 'matching command lines'
+      const message = `${what} took more than ${timeLimitMs} ms; a pattern of a rule may backtrack without end`
+      throw new ProcmusterError('TIMEOUT', { message, cause })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

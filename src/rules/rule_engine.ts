@@ -1,0 +1,250 @@
+import { ProcmusterError } from '../errors.js'
+import type { OptionalGroup, TableMemory } from '../table/layout.js'
+import { CommandLines, type ReadCommandLines } from './command_lines.js'
+import { type Decision, DecisionReader, thresholdsOf } from './decision.js'
+import { JudgePool } from './pool.js'
+import { type CompiledRules, compileRules, groupsOf, mapProgram, type Program } from './program.js'
+import { type CheckedRule, checkRules, type Rule } from './rule.js'
+import { mapState, shapeOf } from './state.js'
+import { readUsers } from './users.js'
+import type { JudgeResult } from './worker.js'
+
+export interface RuleEngineOptions {
+  rules: readonly Rule[]
+  /** Optional groups of columns that the sampler was opened with; `groupsNeeded` of the rules tells which it should be. */
+  groups?: readonly OptionalGroup[]
+  /** Bytes of physical memory; needed for thresholds such as `rss > 80%`. */
+  memTotalBytes?: number
+  /** Threads, 1 to 16; two by default. Rules are divided among them. */
+  workers?: number
+  /** Needed when a rule has a command-line pattern; called beside the ticks, for new processes. */
+  readCommandLines?: ReadCommandLines
+  /** The uid of a user's name; by default from /etc/passwd as it is when the engine is opened. */
+  uidOf?: (user: string) => number | undefined
+  /** A tick that takes longer fails with `TIMEOUT`. 10,000 by default. */
+  timeLimitMs?: number
+  /** Called with what went wrong beside the ticks. */
+  onWarning?: (error: unknown) => void
+}
+
+/** What a tick reads; a `Table` is one. */
+export interface RuleTable {
+  readonly memory: TableMemory
+  readonly sequence: number
+}
+
+interface Shard {
+  readonly first: number
+  readonly ruleCount: number
+  state: SharedArrayBuffer
+  capacity: number
+}
+
+const READ_AT_ONCE = 256
+
+/** Optional groups of columns that rules need, for `Sampler.open`. */
+export function groupsNeeded(rules: readonly Rule[]): OptionalGroup[] {
+  return groupsOf(checkRules(rules))
+}
+
+/**
+ * Judges tables by rules, in threads. What a rule remembers of a process (since when, fired when) lives as long as the engine and the
+ * process.
+ */
+export class RuleEngine implements AsyncDisposable {
+  readonly rules: readonly CheckedRule[]
+  /** What the last tick cost: time in all workers together, and on this thread. */
+  readonly lastTick = { workMs: 0, mainMs: 0 }
+  readonly #pool: JudgePool | undefined
+  readonly #program: Program
+  readonly #groups: readonly OptionalGroup[]
+  readonly #commandCounts: readonly number[]
+  readonly #thresholds: readonly (readonly number[])[]
+  readonly #commandLines: CommandLines | undefined
+  readonly #shards: readonly Shard[]
+  /** Decisions of a tick that failed in another shard: they have been entered, and must be told. */
+  #untold: Decision[] = []
+  #tick = 0
+  #queue: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  private constructor(rules: readonly CheckedRule[], compiled: CompiledRules, options: RuleEngineOptions) {
+    const { workers = 2, memTotalBytes = 0, timeLimitMs = 10_000, onWarning = () => {} } = options
+    this.rules = rules
+    this.#program = mapProgram(compiled.buffer, compiled.ruleCount, compiled.clauseCount)
+    this.#groups = groupsOf(rules)
+    this.#thresholds = thresholdsOf(rules, memTotalBytes)
+    const threads = Math.min(workers, rules.length)
+    this.#shards = Array.from({ length: threads }, (_, index) => {
+      const first = Math.floor((rules.length * index) / threads)
+      const next = Math.floor((rules.length * (index + 1)) / threads)
+      return { first, ruleCount: next - first, state: new SharedArrayBuffer(0), capacity: 0 }
+    })
+    this.#commandCounts = this.#shards.map(
+      ({ first, ruleCount }) => rules.slice(first, first + ruleCount).filter(hasCommandLine).length,
+    )
+    this.#pool = threads === 0 ? undefined : new JudgePool({ rules: compiled, threads, timeLimitMs })
+    const patternCount = rules.filter(hasCommandLine).length
+    if (patternCount > 0) {
+      this.#commandLines = new CommandLines(this.#pool!, patternCount, options.readCommandLines!, onWarning)
+    }
+  }
+
+  /**
+   * @throws ProcmusterError INVALID_ARGUMENT for a rule that is not right, or that needs what the options do not give
+   */
+  static async open(options: RuleEngineOptions): Promise<RuleEngine> {
+    const { workers = 2, groups = [], memTotalBytes = 0 } = options
+    if (!Number.isInteger(workers) || workers < 1 || workers > 16) {
+      throw invalid(`workers is ${workers}; give a whole number from 1 to 16`)
+    }
+    const rules = checkRules(options.rules)
+    for (const rule of rules) {
+      const where = `rule ${JSON.stringify(rule.name)}`
+      if (hasCommandLine(rule) && options.readCommandLines === undefined) {
+        throw invalid(`${where} matches command lines; give readCommandLines`)
+      }
+      if (!(memTotalBytes > 0) && rule.when.clauses.some(({ ofMemory }) => ofMemory)) {
+        throw invalid(
+          `${where} compares with physical memory; give memTotalBytes (sampler.memTotalBytes after a sample)`,
+        )
+      }
+    }
+    const isNamed = rules.some(({ match }) => typeof match.user === 'string')
+    const users = isNamed && options.uidOf === undefined ? await readUsers() : new Map<string, number>()
+    const uidOf = options.uidOf ?? ((user: string) => users.get(user))
+    return new RuleEngine(rules, compileRules(rules, { groups, memTotalBytes, uidOf }), options)
+  }
+
+  /** Whether some rule has to know command lines. */
+  get needsDetails(): readonly 'commandLine'[] {
+    return this.#commandLines === undefined ? [] : ['commandLine']
+  }
+
+  /** Resolves when every command line wanted so far has been matched; the next tick takes it into account. */
+  get commandLinesMatched(): Promise<void> {
+    return this.#commandLines?.idle ?? Promise.resolve()
+  }
+
+  /**
+   * Judges a table. Ticks are carried out one after the other; a table may be judged again.
+   * @param nowMs the time that `for` and cooldowns are measured by; best from a clock that is never set
+   * @throws ProcmusterError STALE_TABLE when the table was overwritten meanwhile; nothing is lost: judge the newer one
+   * @throws ProcmusterError TIMEOUT when a pattern backtracks without end; CLOSED after `close`
+   */
+  tick(table: RuleTable, nowMs: number): Promise<Decision[]> {
+    const ticked = this.#queue.then(() => this.#judge(table, nowMs))
+    this.#queue = ticked.catch(() => {})
+    return ticked
+  }
+
+  /** Idempotent; leaves no thread behind. A tick under way fails with `CLOSED`. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#pool?.close()
+    await this.#queue
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #judge(table: RuleTable, nowMs: number): Promise<Decision[]> {
+    if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the rule engine has been closed' })
+    if (!Number.isFinite(nowMs)) throw invalid(`nowMs is ${nowMs}; give milliseconds`)
+    const startedMs = performance.now()
+    const { memory, sequence } = table
+    this.#checkGroups(memory)
+    this.#tick++
+    const learned = this.#commandLines?.verdicts()
+    const judged = this.#shards.map((shard, index) => this.#judgeShard(shard, index, table, nowMs, learned))
+    const postedMs = performance.now()
+    const results = await Promise.allSettled(judged)
+    const resumedMs = performance.now()
+    const decisions = this.#untold
+    this.#untold = []
+    let yieldedMs = 0
+    this.lastTick.workMs = 0
+    for (const result of results) {
+      if (result.status === 'rejected' || result.value.torn) continue
+      const { numbers, names, wanted, workMs } = result.value
+      this.lastTick.workMs += workMs
+      const reader = new DecisionReader(numbers, names, this.rules, this.#thresholds, nowMs)
+      while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
+      this.#commandLines?.want(wanted, memory.columns.generation, nowMs)
+    }
+    this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs
+    const failure = results.find((result) => result.status === 'rejected')
+    const isTorn = results.some((result) => result.status === 'fulfilled' && result.value.torn)
+    if (failure === undefined && !isTorn) {
+      if (learned !== undefined) this.#commandLines!.forget()
+      return decisions
+    }
+    this.#untold = decisions
+    if (failure !== undefined) throw failure.reason
+    throw new ProcmusterError('STALE_TABLE', {
+      message: `table ${sequence} was overwritten while it was judged; judge the newer one`,
+    })
+  }
+
+  async #judgeShard(
+    shard: Shard,
+    index: number,
+    { memory, sequence }: RuleTable,
+    nowMs: number,
+    learned: ReturnType<CommandLines['verdicts']>,
+  ): Promise<JudgeResult> {
+    const { first, ruleCount } = shard
+    const capacity = Math.max(memory.layout.capacity, shard.capacity)
+    let { state } = shard
+    if (capacity > shard.capacity) {
+      state = mapState(shapeOf(this.#program, first, ruleCount, capacity, this.#commandCounts[index]!)).buffer
+    }
+    const grownFrom =
+      state !== shard.state && shard.capacity > 0
+        ? { buffer: shard.state, capacity: shard.capacity }
+        : undefined
+    const result = await this.#pool!.run({
+      type: 'judge',
+      first,
+      ruleCount,
+      capacity,
+      state,
+      grownFrom,
+      layout: memory.layout,
+      table: memory.buffer,
+      sequence,
+      nowMs,
+      tick: this.#tick,
+      learned,
+    })
+    if (!result.torn) {
+      shard.state = state
+      shard.capacity = capacity
+    }
+    return result
+  }
+
+  #checkGroups({ layout }: TableMemory): void {
+    for (const group of this.#groups) {
+      if (!layout.groups.includes(group)) {
+        throw invalid(`the rules need the columns of the group '${group}'; open the sampler with it`)
+      }
+    }
+  }
+}
+
+/** Lets other work run; gives the time that it took. */
+async function yieldLoop(): Promise<number> {
+  const startedMs = performance.now()
+  await new Promise((resolve) => setImmediate(resolve))
+  return performance.now() - startedMs
+}
+
+function hasCommandLine({ match }: CheckedRule): boolean {
+  return match.commandLine !== undefined
+}
+
+function invalid(message: string): ProcmusterError {
+  return new ProcmusterError('INVALID_ARGUMENT', { message })
+}
