@@ -2,6 +2,7 @@
 
 #include "control/control_binding.h"
 #include "control/ioprio_binding.h"
+#include "inspect/inspect_binding.h"
 #include "journal/file_lock_binding.h"
 #include "source/procfs/sampler_binding.h"
 #include "table/layout_binding.h"
@@ -15,6 +16,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterIoPriority(env, exports);
   RegisterProcfsSampler(env, exports);
   RegisterControl(env, exports);
+  RegisterInspect(env, exports);
   return exports;
 }
 

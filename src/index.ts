@@ -15,6 +15,13 @@ export { sendSignal } from './control/signal.js'
 export { SIGNAL_NAMES, type SignalName, signalName, signalNumber } from './control/signal_names.js'
 export { type TerminateOptions, type Termination, terminate } from './control/terminate.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
+export {
+  type OpenDescriptor,
+  type ProcFile,
+  type ProcFilesOptions,
+  parseDescriptors,
+  readProcFiles,
+} from './inspect/proc_files.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
 export {

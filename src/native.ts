@@ -6,7 +6,8 @@ export interface NativeAddon
     NativeSource,
     NativeFileLock,
     NativeIoPriority,
-    NativeControl {}
+    NativeControl,
+    NativeInspect {}
 
 interface NativeLayout {
   readonly layout: {
@@ -103,6 +104,29 @@ interface NativeControl {
     ): number
     unwatchExit(id: number): void
     keepExitAlive(id: number, keepAlive: boolean): void
+  }
+}
+
+// --- inspect ---
+
+interface NativeInspect {
+  readonly inspect: {
+    /**
+     * The request's id; 0 when no thread could be started. The listener of the first call is the one that is told
+     * that results wait to be drained.
+     */
+    read(
+      listener: () => void,
+      procRoot: string,
+      pid: number,
+      startTicks: number,
+      files: readonly string[],
+      maxBytes: number,
+    ): number
+    /** Appends for each finished request: id, started (0 or 1), then errno, truncated and Buffer of each file. */
+    drain(results: (number | Buffer)[]): void
+    /** The same of a request that is given up, with ETIMEDOUT for what is missing; nothing if it is done. */
+    abandon(id: number, result: (number | Buffer)[]): void
   }
 }
 

@@ -92,6 +92,7 @@ int ExitWatch::StartLocked() {
   int error = pthread_create(&thread_, nullptr, &ExitWatch::Main, this);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) return error;
+  pthread_setname_np(thread_, "muster-exits");
   running_ = joinable_ = true;
   return 0;
 }
@@ -107,7 +108,6 @@ void* ExitWatch::Main(void* self) {
 }
 
 void ExitWatch::Run() {
-  pthread_setname_np(pthread_self(), "muster-exits");
   struct epoll_event events[64];
   std::vector<ExitRecord> exited;
   // The first Add comes right after the start, under the mutex that this thread needs: nothing to end on yet.

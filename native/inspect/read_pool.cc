@@ -1,0 +1,122 @@
+#include "inspect/read_pool.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+
+namespace procmuster {
+namespace {
+
+// A stuck thread may outlive the worker thread whose end unloads the addon; its code must stay.
+void PinLibrary() {
+  static const void* pinned = [] {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<void*>(&PinLibrary), &info) == 0) return static_cast<void*>(nullptr);
+    return dlopen(info.dli_fname, RTLD_NOLOAD | RTLD_NODELETE | RTLD_LAZY);
+  }();
+  (void)pinned;
+}
+
+}  // namespace
+
+uint64_t ReadPool::Submit(ReadRequest request) {
+  std::lock_guard lock(mutex_);
+  if (stopped_) return 0;
+  auto job = std::make_shared<Job>();
+  job->id = next_id_++;
+  job->files.resize(request.files.size());
+  job->request = std::move(request);
+  queue_.push_back(job);
+  jobs_.emplace(job->id, job);
+  // Threads end when the queue is empty, so that an idle process has none; starting one costs some 30 us.
+  if (threads_ - stuck_ < kThreads && threads_ < kMaxThreads && !StartThreadLocked() && threads_ == 0) {
+    queue_.pop_back();
+    jobs_.erase(job->id);
+    return 0;
+  }
+  return job->id;
+}
+
+std::vector<ReadPool::Result> ReadPool::Drain() {
+  std::lock_guard lock(mutex_);
+  return std::move(done_);
+}
+
+bool ReadPool::Abandon(uint64_t id, Result* result) {
+  std::lock_guard lock(mutex_);
+  auto found = jobs_.find(id);
+  if (found == jobs_.end()) return false;
+  std::shared_ptr<Job> job = found->second;
+  jobs_.erase(found);
+  job->abandoned = true;
+  *result = {job->id, job->started, std::move(job->files)};
+  if (!job->started) {
+    queue_.erase(std::find(queue_.begin(), queue_.end(), job));
+    return true;
+  }
+  stuck_++;
+  if (!queue_.empty() && threads_ < kMaxThreads) StartThreadLocked();
+  return true;
+}
+
+void ReadPool::Stop() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+  queue_.clear();
+}
+
+bool ReadPool::StartThreadLocked() {
+  PinLibrary();
+  auto* self = new std::shared_ptr<ReadPool>(shared_from_this());
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  int error = pthread_create(&thread, &attributes, &ReadPool::Main, self);
+  if (error != 0) delete self;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (error == 0) threads_++;
+  return error == 0;
+}
+
+void* ReadPool::Main(void* pool) {
+  std::unique_ptr<std::shared_ptr<ReadPool>> owned(static_cast<std::shared_ptr<ReadPool>*>(pool));
+  pthread_setname_np(pthread_self(), "muster-reads");
+  (*owned)->Run();
+  return nullptr;
+}
+
+void ReadPool::Run() {
+  std::unique_lock lock(mutex_);
+  // One too many after a stuck one came back: that one ends.
+  while (!stopped_ && !queue_.empty() && threads_ - stuck_ <= kThreads) {
+    std::shared_ptr<Job> job = std::move(queue_.front());
+    queue_.pop_front();
+    job->started = true;
+    lock.unlock();
+    ReadProcessFiles(job->request, [&](size_t index, FileContent content) {
+      std::lock_guard publishing(mutex_);
+      if (job->abandoned || stopped_) return false;
+      job->files[index] = std::move(content);
+      return true;
+    });
+    lock.lock();
+    if (job->abandoned) {
+      stuck_--;
+      continue;
+    }
+    jobs_.erase(job->id);
+    if (stopped_) break;
+    done_.push_back({job->id, true, std::move(job->files)});
+    if (done_.size() == 1) notify_();
+  }
+  threads_--;
+}
+
+}  // namespace procmuster

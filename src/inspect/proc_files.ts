@@ -1,0 +1,195 @@
+import { codeOfErrno, errnoName } from '../control/results.js'
+import { checkPid } from '../control/targets.js'
+import { ProcmusterError } from '../errors.js'
+import { native } from '../native.js'
+import type { ProcessIdentity } from '../table/identity.js'
+
+export interface ProcFilesOptions {
+  /** Another root than `/proc`. */
+  readonly procRoot?: string
+  /**
+   * Names below `/proc/<pid>/`. `exe`, `cwd` and `root` are read as links; `fd` gives lines `number flags target`, `ns`
+   * lines `name target`, `task` the thread ids, with control characters of targets as `\\xNN`.
+   */
+  readonly files: readonly string[]
+  /** Of each file; default 1 MiB. */
+  readonly maxBytesPerFile?: number
+  /** For all files of the target together; default 1000. */
+  readonly timeoutMs?: number
+}
+
+/** One file: its bytes, or why not. A file that was cut, or broke off, can have both. */
+export interface ProcFile {
+  readonly name: string
+  readonly data: Buffer
+  readonly truncated: boolean
+  readonly error?: ProcmusterError | undefined
+}
+
+const QUARANTINE_MS = 60_000
+const ESRCH = 3
+const ETIMEDOUT = 110
+const FIELDS_BEFORE_FILES = 2
+const FIELDS_PER_FILE = 3
+
+interface Pending {
+  readonly files: readonly string[]
+  settle(raw: readonly (number | Buffer)[], at: number): void
+}
+
+const pending = new Map<number, Pending>()
+// Processes whose files once stalled a reader, until when.
+const quarantine = new Map<string, number>()
+
+/**
+ * Reads files of a process, off the main thread and with a deadline: some of them wait for the process's memory lock
+ * for as long as somebody else holds it. What is not there in time has the error `TIMEOUT`, and that process is set
+ * aside for 60 s, in which every read of it answers `TIMEOUT` at once. A process that has ended, or is another by now,
+ * has `PROCESS_GONE` for each file. Never rejects for what a single file does.
+ * @throws ProcmusterError `INVALID_ARGUMENT` for a name that leads out of the process's directory
+ */
+export async function readProcFiles(
+  target: Pick<ProcessIdentity, 'pid'> & { readonly startTicks?: number },
+  options: ProcFilesOptions,
+): Promise<ProcFile[]> {
+  checkPid(target.pid)
+  for (const name of options.files) checkName(name)
+  const procRoot = options.procRoot ?? '/proc'
+  const timeoutMs = options.timeoutMs ?? 1000
+  const key = `${procRoot}:${target.pid}:${target.startTicks ?? '*'}`
+  if (options.files.length === 0) return []
+  if (isQuarantined(key)) {
+    return options.files.map((name) =>
+      failed(target, procRoot, name, ETIMEDOUT, 'it stalled a reader lately'),
+    )
+  }
+  const raw = await request(target, procRoot, options, timeoutMs)
+  if (raw === undefined) {
+    throw new ProcmusterError('IO_ERROR', {
+      message: 'no thread could be started to read with',
+      pid: target.pid,
+    })
+  }
+  const { fields, at, timedOut } = raw
+  const started = fields[at + 1] === 1
+  if (timedOut && started) quarantine.set(key, performance.now() + QUARANTINE_MS)
+  return options.files.map((name, index) => {
+    const field = at + FIELDS_BEFORE_FILES + index * FIELDS_PER_FILE
+    const errno = fields[field] as number
+    const why = started ? `not there after ${timeoutMs} ms` : `all readers were busy for ${timeoutMs} ms`
+    const data = fields[field + 2] as Buffer
+    if (errno === 0) return { name, data, truncated: fields[field + 1] === 1 }
+    return { ...failed(target, procRoot, name, errno, why), data, truncated: data.length > 0 }
+  })
+}
+
+interface Raw {
+  readonly fields: readonly (number | Buffer)[]
+  readonly at: number
+  readonly timedOut: boolean
+}
+
+function request(
+  target: { readonly pid: number; readonly startTicks?: number },
+  procRoot: string,
+  options: ProcFilesOptions,
+  timeoutMs: number,
+): Promise<Raw | undefined> {
+  return new Promise((resolve) => {
+    const { files, maxBytesPerFile = 1024 * 1024 } = options
+    const id = native.inspect.read(
+      drain,
+      procRoot,
+      target.pid,
+      target.startTicks ?? -1,
+      files,
+      maxBytesPerFile,
+    )
+    if (id === 0) {
+      resolve(undefined)
+      return
+    }
+    const timer = setTimeout(() => {
+      const fields: (number | Buffer)[] = []
+      native.inspect.abandon(id, fields)
+      // Empty: it was done just now, and drain() is on its way.
+      if (fields.length === 0) return
+      pending.delete(id)
+      resolve({ fields, at: 0, timedOut: true })
+    }, timeoutMs)
+    pending.set(id, {
+      files,
+      settle(fields, at) {
+        clearTimeout(timer)
+        resolve({ fields, at, timedOut: false })
+      },
+    })
+  })
+}
+
+function drain(): void {
+  const fields: (number | Buffer)[] = []
+  native.inspect.drain(fields)
+  for (let at = 0; at < fields.length; ) {
+    const id = fields[at] as number
+    const waiting = pending.get(id)!
+    pending.delete(id)
+    waiting.settle(fields, at)
+    at += FIELDS_BEFORE_FILES + waiting.files.length * FIELDS_PER_FILE
+  }
+}
+
+function isQuarantined(key: string): boolean {
+  const now = performance.now()
+  for (const [other, until] of quarantine) if (until <= now) quarantine.delete(other)
+  return quarantine.has(key)
+}
+
+function failed(
+  target: { readonly pid: number; readonly startTicks?: number },
+  procRoot: string,
+  name: string,
+  errno: number,
+  why: string,
+): ProcFile {
+  const path = `${procRoot}/${target.pid}/${name}`
+  const message =
+    errno === ETIMEDOUT
+      ? `${path}: ${why}`
+      : errno === ESRCH
+        ? `${path}: the process has ended`
+        : `${path}: ${errnoName(errno)}`
+  const code = errno === ETIMEDOUT ? 'TIMEOUT' : errno === 2 ? 'NOT_FOUND' : codeOfErrno(errno)
+  const { pid, startTicks } = target
+  const error = new ProcmusterError(code, { message, pid, startTicks, path, errno })
+  return { name, data: Buffer.alloc(0), truncated: false, error }
+}
+
+function checkName(name: string): void {
+  if (/^[A-Za-z0-9_]+(\/[A-Za-z0-9_]+)*$/.test(name)) return
+  throw new ProcmusterError('INVALID_ARGUMENT', {
+    message: `${JSON.stringify(name)} is no file of a process; give a name such as status or task/42/stat`,
+  })
+}
+
+/** One open descriptor of a process, from the file `fd`. */
+export interface OpenDescriptor {
+  readonly fd: number
+  /** open(2) flags from fdinfo; undefined when they could not be read. */
+  readonly flags?: number | undefined
+  /** Path, or `socket:[42]`, `pipe:[42]`, `anon_inode:...`, with control characters as `\\xNN`. */
+  readonly target: string
+}
+
+/** Takes apart what `readProcFiles` gives for `fd`. */
+export function parseDescriptors(data: Buffer): OpenDescriptor[] {
+  const lines = data.toString('utf8').split('\n').slice(0, -1)
+  return lines.map((line) => {
+    const [number, flags, ...target] = line.split(' ')
+    return {
+      fd: Number(number),
+      flags: flags === '?' ? undefined : Number.parseInt(flags!, 8),
+      target: target.join(' '),
+    }
+  })
+}
