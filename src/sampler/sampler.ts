@@ -105,7 +105,7 @@ export class Sampler implements AsyncDisposable {
   }
 
   /**
-   * Takes a sample. The table is a view, good until the sample after the next is asked for. Calls are carried out one
+   * Takes a sample. The table is a view, good until the sample after the next begins. Calls are carried out one
    * after the other.
    *
    * @throws ProcmusterError `CLOSED` once `close()` was called, also for a sample under way.

@@ -36,7 +36,7 @@ export interface TableOwner {
 }
 
 /**
- * One sample of every process: a view of shared memory, good until the sample after the next is asked for. After that
+ * One sample of every process: a view of shared memory, good until the sample after the next begins. After that
  * everything but `copy`'s result throws `STALE_TABLE`.
  */
 export class Table implements Iterable<ProcessRow> {

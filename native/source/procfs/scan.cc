@@ -76,6 +76,7 @@ Status Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
   Release(&pass_->current.control[0], sequence);
 
   Status status = ListPids(proc_.get(), &pids_);
+  status.where = options_.proc_root;
   if (!status.ok()) return status;
   slots_->BeginSample(pids_.empty() ? 0 : pids_.back());
   uint32_t unknown = 0;

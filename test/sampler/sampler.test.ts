@@ -1,0 +1,293 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { ProcmusterError, Sampler, type SamplerOptions, type Table } from '../../dist/index.js'
+import { fixtureProgram, hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+
+const open: Sampler[] = []
+async function openSampler(options: SamplerOptions = {}): Promise<Sampler> {
+  const sampler = await Sampler.open(options)
+  open.push(sampler)
+  return sampler
+}
+afterEach(() => Promise.all(open.splice(0).map((sampler) => sampler.close())))
+afterAll(stopAll)
+
+describe('a sample', () => {
+  it('has every process that ps has, and every one once', async () => {
+    const idle = await startProcess('idle')
+    const sampler = await openSampler()
+    const table = await sampler.sample()
+    const pids = Array.from(table, (row) => row.pid)
+    expect(new Set(pids).size).toBe(table.size)
+    expect(pids).toEqual(pids.toSorted((a, b) => a - b))
+    expect(pids).toContain(idle.pid)
+    // Those that live longer than ps does: everything seen before and after it.
+    const seen = execFileSync('ps', ['-eo', 'pid='], { encoding: 'utf8' }).trim().split(/\s+/).map(Number)
+    const after = new Set(Array.from(await sampler.sample(), (row) => row.pid))
+    for (const pid of pids.filter((pid) => after.has(pid))) expect(seen).toContain(pid)
+  })
+
+  it('computes rates between two samples, and has none in the first', async () => {
+    const spinner = await startProcess('spin')
+    const sampler = await openSampler()
+    const first = await sampler.sample()
+    expect(first.elapsedMs).toBeNaN()
+    expect(first.get(spinner.pid)?.cpuPercent).toBeUndefined()
+    expect(first.columns.cpuPercent[first.get(spinner.pid)!.slot]).toBeNaN()
+    const percent = await waitFor(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      const table = await sampler.sample()
+      expect(table.elapsedMs).toBeGreaterThan(190)
+      return table.get(spinner.pid)?.cpuPercent
+    })
+    expect(percent).toBeGreaterThan(1)
+    expect(percent).toBeLessThan(130) // one thread; a tick of 10 ms more or less
+  })
+
+  it('lists births and deaths, and still shows the last values of who is gone', async () => {
+    const sampler = await openSampler()
+    await sampler.sample()
+    const process = await startProcess('idle', { name: 'shortlived' })
+    const born = await sampler.sample()
+    expect(Array.from(born.born, (row) => row.pid)).toContain(process.pid)
+    const { slot, startTicks, generation } = born.get(process.pid)!
+    await process.stop()
+    const gone = await sampler.sample()
+    const row = Array.from(gone.gone).find((candidate) => candidate.slot === slot)
+    expect(row).toMatchObject({ pid: process.pid, startTicks, generation, name: 'shortlived' })
+    expect(gone.get(process.pid)).toBeUndefined()
+    expect(Array.from((await sampler.sample()).goneSlots)).not.toContain(slot)
+  })
+
+  it('keeps a slot for life, and gives it a new generation with a new tenant', async () => {
+    const sampler = await openSampler()
+    const kept = await startProcess('idle')
+    const { slot, generation } = (await sampler.sample()).get(kept.pid)!
+    for (let i = 0; i < 3; i++) {
+      const passing = await startProcess('idle')
+      const row = (await sampler.sample()).get(passing.pid)!
+      expect(row.slot).not.toBe(slot)
+      await passing.stop()
+      await sampler.sample()
+    }
+    expect((await sampler.sample()).get(kept.pid)).toMatchObject({ slot, generation })
+  })
+
+  it('tells names apart byte by byte, and takes none for the end of a field', async () => {
+    const sampler = await openSampler()
+    for (const [label, name] of Object.entries(hostileNames)) {
+      const process = await startProcess('stopped', { name })
+      const row = (await sampler.sample()).get(process.pid)!
+      const start = row.slot * 64
+      const bytes = Buffer.from(row.table.memory.names.slice(start, start + 64))
+      expect(bytes.subarray(0, bytes.indexOf(0)), label).toEqual(Buffer.from(name))
+      expect(row.state, label).toBe('T')
+      expect(row.ppid, label).toBe(globalThis.process.pid)
+      await process.stop()
+    }
+  })
+
+  it('notices an exec', async () => {
+    const process = await startProcess('idle', { execOnUsr1: await fixtureProgram() }) // the name stays the same
+    const sampler = await openSampler()
+    const { slot } = (await sampler.sample()).get(process.pid)!
+    const quiet = await sampler.sample()
+    expect(Array.from(quiet.execedSlots)).not.toContain(slot)
+    process.child.kill('SIGUSR1')
+    await waitFor(async () => Array.from((await sampler.sample()).execedSlots).includes(slot))
+  })
+
+  it('shows zombies, kernel threads and undumpable processes of other users as they are', async () => {
+    const zombie = await startProcess('zombie')
+    const sampler = await openSampler({ groups: ['status'] })
+    let table = await sampler.sample()
+    expect(table.get(zombie.pid)).toMatchObject({ state: 'Z', rssBytes: 0, rssAnonBytes: undefined })
+    const kthreadd = table.get(2)
+    if (kthreadd?.name === 'kthreadd') {
+      expect(kthreadd).toMatchObject({ isKernelThread: true, vszBytes: 0, rssAnonBytes: undefined, ppid: 0 })
+    }
+    expect(table.get(process.pid)?.isKernelThread).toBe(false)
+    if (process.getuid?.() === 0) {
+      const other = await startProcess('idle', { uid: 65534, undumpable: true })
+      table = await sampler.sample()
+      expect(table.get(other.pid)).toMatchObject({ uid: 65534, user: 'nobody', effectiveUid: 65534 })
+    }
+  })
+})
+
+describe('a table', () => {
+  it('grows instead of dropping rows', async () => {
+    const sampler = await openSampler({ capacity: 1 })
+    const first = await sampler.sample()
+    expect(first.size).toBeGreaterThan(1)
+    expect(sampler.capacity).toBeGreaterThanOrEqual(first.size)
+    const second = await sampler.sample()
+    expect(second.get(process.pid)).toMatchObject({ slot: first.get(process.pid)!.slot, generation: 1 })
+  })
+
+  it('carries rates over a growth', async () => {
+    const sampler = await openSampler({ capacity: 1 })
+    await sampler.sample()
+    const before = sampler.capacity
+    const room = before - (await sampler.sample()).size
+    const many = await Promise.all(Array.from({ length: room + 1 }, () => startProcess('idle')))
+    const table = await sampler.sample()
+    expect(sampler.capacity).toBeGreaterThan(before)
+    expect(table.get(process.pid)?.cpuPercent).toBeGreaterThanOrEqual(0)
+    for (const { pid } of many) expect(table.get(pid)?.pid).toBe(pid)
+    await Promise.all(many.map((started) => started.stop()))
+  })
+
+  it('is good until the sample after the next', async () => {
+    const sampler = await openSampler()
+    const table = await sampler.sample()
+    const copy = table.copy()
+    const row = table.get(process.pid)!
+    await sampler.sample()
+    expect(row.name).toBeTypeOf('string')
+    const rss = row.rssBytes
+    await sampler.sample()
+    expect(() => row.rssBytes).toThrow(expect.objectContaining({ code: 'STALE_TABLE' }))
+    expect(() => table.slots).toThrow(ProcmusterError)
+    expect(copy.get(process.pid)?.rssBytes).toBe(rss)
+  })
+
+  it('sorts and filters', async () => {
+    const big = await startProcess('stopped', { name: 'bigone', rss: 200 << 20 })
+    const table = await (await openSampler()).sample()
+    const top = table.top('rssBytes', 3)
+    expect(top).toHaveLength(3)
+    expect(top[0]!.rssBytes).toBeGreaterThanOrEqual(top[1]!.rssBytes!)
+    expect(table.filter({ name: 'igon', state: 'T' }).map((row) => row.pid)).toEqual([big.pid])
+    expect(table.filter({ name: 'bigone', minMemoryPercent: 99 })).toEqual([])
+    expect(table.filter({ name: 'bigone', user: 'no-such-user' })).toEqual([])
+    expect(table.filter({ name: 'bigone', user: table.get(process.pid)!.user! })).toHaveLength(1)
+    expect(table.filter({ minCpuPercent: 0 })).toEqual([]) // no rate in a first sample
+    expect(() => table.top('rchar', 1)).toThrow(/groups: \['io'\]/)
+    expect(() => table.top('nonsense' as 'rchar', 1)).toThrow(/no column 'nonsense'/)
+  })
+
+  it('reads details once asked, and anew after an exec', async () => {
+    const process = await startProcess('idle', {
+      execOnUsr1: await fixtureProgram(),
+      extraArguments: ['one two', 'ümlaut'],
+    })
+    const sampler = await openSampler()
+    let row = (await sampler.sample()).get(process.pid)!
+    expect(row.commandLine).toBeUndefined()
+    await sampler.readDetails([row])
+    expect(row.args?.slice(-2)).toEqual(['one two', 'ümlaut'])
+    expect(row.exe).toMatch(/^\//)
+    expect(row.cgroup).toContain('0::/')
+    process.child.kill('SIGUSR1')
+    row = await waitFor(async () => {
+      const table = await sampler.sample()
+      const found = table.get(process.pid)!
+      return table.execedSlots.includes(found.slot) && found
+    })
+    expect(row.commandLine).toBeUndefined()
+    await sampler.readDetails([row])
+    expect(row.args?.slice(1)).toEqual(['mode=idle'])
+  })
+})
+
+describe('a sampler', () => {
+  it('refuses options that cannot be, and names them', async () => {
+    for (const [options, text] of [
+      [{ source: 'ebpf' }, /source is 'ebpf'/],
+      [{ groups: ['smaps'] }, /no column group 'smaps'.*io, status/],
+      [{ capacity: 0 }, /capacity is 0/],
+      [{ threads: 2.5 }, /threads is 2.5/],
+      [{ descriptors: -1 }, /descriptors is -1/],
+    ] as const) {
+      await expect(Sampler.open(options as unknown as SamplerOptions)).rejects.toThrow(text)
+    }
+    await expect(Sampler.open({ procRoot: '/no/such/proc' })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      path: '/no/such/proc',
+      errno: 2,
+    })
+  })
+
+  it('works with none kept open, one thread, and gives the same rows', async () => {
+    const stopped = await startProcess('stopped', { rss: 8 << 20 })
+    const rows: unknown[] = []
+    for (const options of [{ threads: 1, descriptors: 0 }, { threads: 4, descriptors: 64 }, {}]) {
+      const sampler = await openSampler({ ...options, groups: ['io', 'status'] })
+      for (let i = 0; i < 10; i++) await sampler.sample()
+      const { readTimeNs, ...row } = (await sampler.sample()).get(stopped.pid)!.toJSON()
+      expect(readTimeNs).toBeGreaterThan(0)
+      rows.push(row)
+    }
+    expect(rows[1]).toEqual(rows[0])
+    expect(rows[2]).toEqual(rows[0])
+  })
+
+  it('reads another proc root, with malformed files in it', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'proc-'))
+    const stat = (pid: number, start: number) =>
+      `${pid} (fake (name)) S 1 ${pid} ${pid} 0 -1 64 1 2 3 4 500 600 0 0 20 0 1 0 ${start} 4096 1 ${'0 '.repeat(14)}1 0 0\n`
+    const put = (pid: number, files: Record<string, string>) => {
+      mkdirSync(join(root, String(pid)))
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(root, String(pid), name), text)
+    }
+    writeFileSync(join(root, 'meminfo'), 'MemTotal:        1000 kB\n')
+    put(7, { stat: stat(7, 100), statm: '10 5 3 1 0 4 0\n' })
+    put(8, { stat: 'garbage', statm: '10 5 3 1 0 4 0\n' })
+    put(9, { stat: stat(9, 100) }) // statm is not there: its cells are missing, the row is not
+    put(10, {})
+    writeFileSync(join(root, '11'), 'a file, not a process')
+    const sampler = await openSampler({ procRoot: root })
+    const table: Table = await sampler.sample()
+    expect(Array.from(table, (row) => row.pid)).toEqual([7, 9])
+    const page = Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }))
+    expect(table.get(7)).toMatchObject({
+      name: 'fake (name)',
+      rssBytes: 5 * page,
+      memoryPercent: (5 * page * 100) / (1000 * 1024),
+      userTimeNs: 5e9,
+      systemTimeNs: 6e9,
+      minorFaults: 1,
+      majorFaults: 3,
+      startTicks: 100,
+    })
+    expect(table.get(9)).toMatchObject({
+      rssBytes: undefined,
+      sharedBytes: undefined,
+      memoryPercent: undefined,
+      vszBytes: 4096,
+    })
+    // The pid goes to another process: a birth and a death, not one process.
+    writeFileSync(join(root, '7', 'stat'), stat(7, 200))
+    const next = await sampler.sample()
+    expect(Array.from(next.born, (row) => row.startTicks)).toEqual([200])
+    expect(Array.from(next.gone, (row) => row.startTicks)).toEqual([100])
+    rmSync(root, { recursive: true })
+    await expect(sampler.sample()).rejects.toMatchObject({ code: 'NOT_FOUND', path: root })
+  })
+
+  it('carries out samples one after the other', async () => {
+    const sampler = await openSampler()
+    const tables = await Promise.all(Array.from({ length: 5 }, () => sampler.sample()))
+    expect(tables.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('closes at any time, more than once, and leaves no thread and no descriptor behind', async () => {
+    const count = (what: string) => readdirSync(`/proc/self/${what}`).length
+    await (await openSampler()).close() // what is loaded only once
+    const before = { fd: count('fd'), task: count('task') }
+    const sampler = await openSampler()
+    await sampler.sample()
+    expect(count('task')).toBeGreaterThan(before.task)
+    const under = sampler.sample()
+    await Promise.all([sampler.close(), sampler.close()])
+    await under.catch((error) => expect(error).toMatchObject({ code: 'CLOSED' }))
+    await sampler.close()
+    await expect(sampler.sample()).rejects.toMatchObject({ code: 'CLOSED' })
+    await waitFor(() => count('task') === before.task)
+    expect(count('fd')).toBe(before.fd)
+  })
+})
