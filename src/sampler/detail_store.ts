@@ -1,4 +1,4 @@
-import { readFile, readlink } from 'node:fs/promises'
+import { readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 
 interface Entry {
@@ -7,6 +7,8 @@ interface Entry {
 }
 
 const AT_ONCE = 64
+// Of each file. A command line can be megabytes long; the rest of such a one tells nothing that decides.
+const MAX_BYTES = 128 * 1024
 
 /** Command lines, programs and control groups by slot: read when asked for, once per life and again after an exec. */
 export class DetailStore {
@@ -28,31 +30,40 @@ export class DetailStore {
   }
 
   async read(rows: Iterable<ProcessRow>): Promise<void> {
-    const wanted: { slot: number; pid: number; entry: Entry }[] = []
-    for (const { slot, generation, pid } of rows) {
+    const wanted: { slot: number; pid: number; startTicks: number; entry: Entry }[] = []
+    for (const { slot, generation, pid, startTicks } of rows) {
       if (this.#entries.get(slot)?.generation === generation) continue
       const entry: Entry = { generation, details: undefined }
       this.#entries.set(slot, entry)
-      wanted.push({ slot, pid, entry })
+      wanted.push({ slot, pid, startTicks, entry })
     }
     for (let i = 0; i < wanted.length; i += AT_ONCE) {
       await Promise.all(
-        wanted.slice(i, i + AT_ONCE).map(async ({ slot, pid, entry }) => {
-          entry.details = await this.#readOne(pid)
-          if (this.#entries.get(slot) !== entry) entry.details = undefined
+        wanted.slice(i, i + AT_ONCE).map(async ({ slot, entry, ...target }) => {
+          const details = await this.#readOne(target)
+          if (this.#entries.get(slot) !== entry) return
+          if (details === undefined) this.#entries.delete(slot)
+          else entry.details = details
         }),
       )
     }
   }
 
-  async #readOne(pid: number): Promise<ProcessDetails> {
-    const directory = `${this.#procRoot}/${pid}`
-    const [text, exe, cgroup] = await Promise.all([
-      readFile(`${directory}/cmdline`, 'utf8').catch(() => undefined),
-      readlink(`${directory}/exe`).catch(() => undefined),
-      readFile(`${directory}/cgroup`, 'utf8').catch(() => undefined),
-    ])
-    const args = text === undefined ? undefined : text.replace(/\0$/, '').split('\0')
-    return { args: text === '' ? [] : args, commandLine: args?.join(' '), exe, cgroup: cgroup?.trimEnd() }
+  /** Undefined when it took too long: worth another try later. What may not be read is undefined for good. */
+  async #readOne(target: { pid: number; startTicks: number }): Promise<ProcessDetails | undefined> {
+    const [cmdline, exe, cgroup] = await readProcFiles(target, {
+      procRoot: this.#procRoot,
+      files: ['cmdline', 'exe', 'cgroup'],
+      maxBytesPerFile: MAX_BYTES,
+    })
+    if (cmdline!.error?.code === 'TIMEOUT') return undefined
+    const text = cmdline!.error === undefined ? cmdline!.data.toString('utf8') : undefined
+    const args = text === '' ? [] : text?.replace(/\0$/, '').split('\0')
+    return {
+      args,
+      commandLine: args?.join(' '),
+      exe: exe!.error === undefined ? exe!.data.toString('utf8') : undefined,
+      cgroup: cgroup!.error === undefined ? cgroup!.data.toString('utf8').trimEnd() : undefined,
+    }
   }
 }

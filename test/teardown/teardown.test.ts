@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+
+const program = fileURLToPath(new URL('ends.mjs', import.meta.url))
+
+// Each in a process of its own: what a teardown breaks is the process.
+describe('a process ends cleanly', () => {
+  it.each([
+    'exit after open',
+    'exit during a sample',
+    'end of the program during a sample',
+    'end of the program without close',
+    'exit during close',
+    'an exception during a sample',
+    'collected without close',
+    'a worker terminated during a sample',
+    'a worker that ends by itself',
+    'two samplers in two threads',
+  ])('%s', async (step) => {
+    const { stderr } = await promisify(execFile)(process.execPath, ['--expose-gc', program, step], {
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
+    })
+    expect(stderr).toBe('')
+  })
+})
