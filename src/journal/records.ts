@@ -7,12 +7,12 @@ export type Severity = 'info' | 'warning' | 'critical'
 export type AlertKind = 'breach' | 'died' | 'restart-failed'
 export type ActionType = 'evidence' | 'signal' | 'priority' | 'limit' | 'restart'
 
-/** One clause of a rule with the value that satisfied it. */
+/** One clause of a rule with the value that it had; undefined when that could not be read. */
 export interface ClauseValue {
   readonly column: string
   readonly op: string
   readonly threshold: number
-  readonly value: number
+  readonly value: number | undefined
 }
 
 export interface Alert {
@@ -28,8 +28,11 @@ export interface Alert {
   /** The clauses that held, with their values; empty for kinds other than `breach`. */
   readonly values: readonly ClauseValue[]
   readonly message: string
-  /** Epoch milliseconds. */
+  /** When it began to fire, epoch milliseconds. */
   readonly atMs: number
+  /** How often it was raised again since, while it fired (see the rule's cooldown), and when last. */
+  readonly repeats: number
+  readonly lastAtMs: number
   readonly resolvedAtMs?: number | undefined
 }
 
@@ -87,8 +90,10 @@ export interface DecisionBody extends Targeted {
   readonly kind: 'fire' | 'clear'
   readonly severity: Severity
   readonly clauses: readonly ClauseValue[]
-  /** Since when the condition held, epoch milliseconds. */
-  readonly sinceMs: number
+  /** Why a breach is over. */
+  readonly cause: 'condition' | 'gone' | 'unmatched'
+  /** Since when the condition held, epoch milliseconds; missing for a clear. */
+  readonly sinceMs: number | undefined
   /** What follows from it, in this order. */
   readonly actions: readonly ActionType[]
   readonly dryRun: boolean
@@ -128,7 +133,8 @@ export interface OutcomeBody extends Targeted {
   readonly type: 'outcome'
   readonly actionId: string
   readonly successor: ProcessIdentity
-  readonly exitedInMs: number
+  /** Missing when an earlier run of the engine ended it. */
+  readonly exitedInMs?: number | undefined
   readonly endedBy: string
   /** Missing when the cell could not be read. */
   readonly rssBeforeBytes?: number | undefined

@@ -13,7 +13,7 @@ const LOCK_WAIT_MS = 1_000
 const LOCK_RETRY_MS = 50
 
 export interface JournalOptions {
-  /** Sees every record that is already there, oldest first, before the first new one. */
+  /** Sees every record: those that are there already, oldest first, then each new one. */
   onRecord?: (record: JournalRecord) => void
   /** A write failed: records before this one may be missing on disk. */
   onError?: (error: ProcmusterError) => void
@@ -36,7 +36,8 @@ export class Journal {
   readonly badLines: number
   readonly #file: FileHandle
   readonly #now: () => number
-  readonly #onError: ((error: ProcmusterError) => void) | undefined
+  readonly #onError: JournalOptions['onError']
+  readonly #onRecord: JournalOptions['onRecord']
   #seq: number
   #queue: Entry[] = []
   #draining: Promise<void> | undefined
@@ -49,6 +50,7 @@ export class Journal {
     this.#file = file
     this.#now = options.now ?? Date.now
     this.#onError = options.onError
+    this.#onRecord = options.onRecord
     this.#seq = found.lastSeq
     this.badLines = found.badLines + (found.tornTail ? 1 : 0)
     this.#tornLine = found.tornTail
@@ -125,7 +127,9 @@ export class Journal {
     const atMs = this.#now()
     const time = new Date(atMs).toISOString()
     const head: RecordHead = { v: JOURNAL_VERSION, seq: ++this.#seq, atMs, time }
-    return `${escapeUnprintable(JSON.stringify({ ...head, ...body }))}\n`
+    const record: JournalRecord = { ...head, ...body }
+    this.#onRecord?.(record)
+    return `${escapeUnprintable(JSON.stringify(record))}\n`
   }
 
   #drain(): void {

@@ -1,5 +1,6 @@
-import { columnId, headerCell, isMissing, type TableMemory } from '../table/layout.js'
-import { commandWords, type Selectors } from './selector.js'
+import { columnId, headerCell, isMissing, slotOf, type TableMemory } from '../table/layout.js'
+import type { Program } from './program.js'
+import { commandWords, isNamedProcess, type Selectors } from './selector.js'
 import { growState, mapState, type ShardState, stateCell } from './state.js'
 
 /** PF_KTHREAD of linux/sched.h. */
@@ -71,6 +72,7 @@ export function findChanges(
   selectors: Selectors,
   changes: Changes,
   learned: Learned | undefined,
+  rebound: readonly number[] | undefined,
 ): void {
   reset(changes)
   const { live, changed, touched } = changes
@@ -99,6 +101,10 @@ export function findChanges(
     const slot = table.execed[index]!
     if (isSameProcess(changes, slot)) rematch(changes, slot)
   }
+  for (const pid of rebound ?? []) {
+    const slot = slotOf(table, pid)
+    if (slot !== undefined && isSameProcess(changes, slot)) rematch(changes, slot)
+  }
   if (learned !== undefined) {
     for (let place = 0; place < learned.slots.length; place++) {
       const slot = learned.slots[place]!
@@ -121,6 +127,8 @@ export function matchChanges(
   changes: Changes,
   learned: Learned | undefined,
   commands: { first: number; total: number },
+  program: Program,
+  first: number,
 ): void {
   for (let rule = 0; rule < state.ruleCount; rule++) {
     for (let at = 0; at < changes.touchedCount; at++) {
@@ -147,8 +155,10 @@ export function matchChanges(
   }
   const match = (slot: number, fresh: boolean): void => {
     let wanted = false
+    const pid = table.columns.pid[slot]!
+    const startTicks = table.columns.startTicks[slot]!
     for (const rule of selectors.passing(names, slot, isKernelThread(table, slot))) {
-      if (!selectors.isProcess(rule, table.columns.pid[slot]!, table.columns.startTicks[slot]!)) continue
+      if (!isNamedProcess(program, first + rule, pid, startTicks)) continue
       const command = commandOf[rule]!
       if (command >= 0) {
         wanted = true

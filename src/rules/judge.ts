@@ -22,6 +22,8 @@ export interface Judgement {
   /** Number of the tick; the same when a tick is repeated after a crash. */
   readonly tick: number
   readonly learned: Learned | undefined
+  /** Pids whose processes have to be matched again, because a rule was bound to another. */
+  readonly rebound?: readonly number[] | undefined
   readonly changes: Changes
   readonly findings: Findings
 }
@@ -34,11 +36,11 @@ export interface Judgement {
 export function judge(judgement: Judgement): boolean {
   const { table, sequence, program, selectors, state, first, commands, nowMs, tick, changes, findings } =
     judgement
-  const { learned } = judgement
+  const { learned, rebound } = judgement
   findings.reset()
   if (!isWhole(table, sequence)) return false
-  findChanges(table, state, selectors, changes, learned)
-  matchChanges(table, state, selectors, changes, learned, commands)
+  findChanges(table, state, selectors, changes, learned, rebound)
+  matchChanges(table, state, selectors, changes, learned, commands, program, first)
   const evaluation: Evaluation = {
     table,
     cells: COLUMNS.map(({ name }) => table.columns[name] ?? table.columns.rssBytes),

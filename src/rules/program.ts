@@ -20,6 +20,10 @@ export interface Program {
   readonly forMs: Float64Array
   /** -1: none. */
   readonly cooldownMs: Float64Array
+  /** The process that a rule names by pid, NaN for none. Written by `RuleEngine.bind` while the threads run. */
+  readonly pid: Float64Array
+  /** NaN: whoever has the pid. */
+  readonly startTicks: Float64Array
   /** 1: a missing cell cannot look like a hit, because all cells are Float64 (NaN when missing) and no clause is `!=`. */
   readonly missingNeverHits: Uint8Array
   readonly column: Int32Array
@@ -78,6 +82,8 @@ export function compileRules(rules: readonly CheckedRule[], options: CompileOpti
     program.shown[index] = rule.when.clauses.length
     program.forMs[index] = rule.when.forMs
     program.cooldownMs[index] = rule.cooldown ?? -1
+    program.pid[index] = rule.match.pid ?? Number.NaN
+    program.startTicks[index] = rule.match.startTicks ?? Number.NaN
     program.missingNeverHits[index] = 1
     for (const clause of clauses[index]!) {
       const id = columnId[clause.column]
@@ -109,6 +115,8 @@ export function mapProgram(buffer: SharedArrayBuffer, ruleCount: number, clauseC
     clauseCount,
     forMs: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
     cooldownMs: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
+    pid: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
+    startTicks: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
     low: new Float64Array(buffer, place(clauseCount * 8), clauseCount),
     high: new Float64Array(buffer, place(clauseCount * 8), clauseCount),
     clauseStart: new Int32Array(buffer, place((ruleCount + 1) * 4), ruleCount + 1),
@@ -121,7 +129,7 @@ export function mapProgram(buffer: SharedArrayBuffer, ruleCount: number, clauseC
 }
 
 function programBytes(ruleCount: number, clauseCount: number): number {
-  return ruleCount * (16 + 8 + 1) + 4 + clauseCount * (16 + 4 + 2)
+  return ruleCount * (32 + 8 + 1) + 4 + clauseCount * (16 + 4 + 2)
 }
 
 function clausesOf(rule: CheckedRule, options: CompileOptions): Clause[] {
@@ -151,8 +159,8 @@ function clausesOf(rule: CheckedRule, options: CompileOptions): Clause[] {
 }
 
 function selectorOf({ match }: CheckedRule): SelectorSpec {
-  const { pid, startTicks, name, commandLine, kernelThreads } = match
-  return { pid, startTicks, name, commandLine, kernelThreads: kernelThreads ?? false }
+  const { name, commandLine, kernelThreads } = match
+  return { name, commandLine, kernelThreads: kernelThreads ?? false }
 }
 
 function intervalOf({ op, threshold }: Clause): [low: number, high: number] {

@@ -13,15 +13,28 @@ const signalSchema = z
   .refine(...compiles((name) => signalNumber(name as SignalName)))
   .transform((name) => name as SignalName)
 
+/** Ends a process and starts it again. */
+interface RestartAction {
+  type: 'restart'
+  graceMs?: number | undefined
+  signal?: SignalName | number | undefined
+  allowReplacedExecutable?: boolean | undefined
+}
+
 const actionSchema = z.union(
   [
     z.literal('evidence').transform(() => ({ type: 'evidence' as const })),
-    z.literal('restart').transform(() => ({ type: 'restart' as const })),
+    z.literal('restart').transform((type): RestartAction => ({ type })),
     z.discriminatedUnion('type', [
       z.strictObject({ type: z.literal('evidence') }),
       z.strictObject({
         type: z.literal('restart'),
+        /** How long it may take to end before SIGKILL; the engine's unless given. */
         graceMs: z.number().min(0).max(MAX_DURATION_MS).optional(),
+        /** What it is asked to end by; SIGTERM unless given. */
+        signal: z.union([z.int().min(1).max(64), signalSchema]).optional(),
+        /** Also when its executable was deleted or replaced since it was started. */
+        allowReplacedExecutable: z.boolean().optional(),
       }),
       z.strictObject({
         type: z.literal('signal'),

@@ -1,4 +1,5 @@
 import { ProcmusterError } from '../errors.js'
+import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup, TableMemory } from '../table/layout.js'
 import { CommandLines, type ReadCommandLines } from './command_lines.js'
 import { type Decision, DecisionReader, thresholdsOf } from './decision.js'
@@ -7,7 +8,7 @@ import { type CompiledRules, compileRules, groupsOf, mapProgram, type Program } 
 import { type CheckedRule, checkRules, type Rule } from './rule.js'
 import { mapState, shapeOf } from './state.js'
 import { readUsers } from './users.js'
-import type { JudgeResult } from './worker.js'
+import type { JudgeResult, JudgeTask } from './worker.js'
 
 export interface RuleEngineOptions {
   rules: readonly Rule[]
@@ -64,6 +65,8 @@ export class RuleEngine implements AsyncDisposable {
   readonly #shards: readonly Shard[]
   /** Decisions of a tick that failed in another shard: they have been entered, and must be told. */
   #untold: Decision[] = []
+  /** Pids to be matched again by the next tick that succeeds. */
+  readonly #rebound = new Set<number>()
   #tick = 0
   #queue: Promise<unknown> = Promise.resolve()
   #closed = false
@@ -116,6 +119,20 @@ export class RuleEngine implements AsyncDisposable {
     return new RuleEngine(rules, compileRules(rules, { groups, memTotalBytes, uidOf }), options)
   }
 
+  /**
+   * From the next tick on, the rule is about this very process, whichever it named before; for a process that took
+   * the place of another. A child bound before it is let run is never missed.
+   * @throws ProcmusterError INVALID_ARGUMENT when there is no rule with that index
+   */
+  bind(ruleIndex: number, { pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>): void {
+    if (this.rules[ruleIndex] === undefined) throw invalid(`there is no rule ${ruleIndex}`)
+    const before = this.#program.pid[ruleIndex]!
+    if (!Number.isNaN(before)) this.#rebound.add(before)
+    this.#rebound.add(pid)
+    this.#program.pid[ruleIndex] = pid
+    this.#program.startTicks[ruleIndex] = startTicks
+  }
+
   /** Whether some rule has to know command lines. */
   get needsDetails(): readonly 'commandLine'[] {
     return this.#commandLines === undefined ? [] : ['commandLine']
@@ -157,7 +174,10 @@ export class RuleEngine implements AsyncDisposable {
     this.#checkGroups(memory)
     this.#tick++
     const learned = this.#commandLines?.verdicts()
-    const judged = this.#shards.map((shard, index) => this.#judgeShard(shard, index, table, nowMs, learned))
+    const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
+    const judged = this.#shards.map((shard, index) =>
+      this.#judgeShard(shard, index, table, nowMs, { learned, rebound }),
+    )
     const postedMs = performance.now()
     const results = await Promise.allSettled(judged)
     const resumedMs = performance.now()
@@ -178,6 +198,7 @@ export class RuleEngine implements AsyncDisposable {
     const isTorn = results.some((result) => result.status === 'fulfilled' && result.value.torn)
     if (failure === undefined && !isTorn) {
       if (learned !== undefined) this.#commandLines!.forget()
+      for (const pid of rebound ?? []) this.#rebound.delete(pid)
       return decisions
     }
     this.#untold = decisions
@@ -192,7 +213,7 @@ export class RuleEngine implements AsyncDisposable {
     index: number,
     { memory, sequence }: RuleTable,
     nowMs: number,
-    learned: ReturnType<CommandLines['verdicts']>,
+    news: Pick<JudgeTask, 'learned' | 'rebound'>,
   ): Promise<JudgeResult> {
     const { first, ruleCount } = shard
     const capacity = Math.max(memory.layout.capacity, shard.capacity)
@@ -216,7 +237,7 @@ export class RuleEngine implements AsyncDisposable {
       sequence,
       nowMs,
       tick: this.#tick,
-      learned,
+      ...news,
     })
     if (!result.torn) {
       shard.state = state

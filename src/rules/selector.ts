@@ -1,10 +1,9 @@
 import { NAME_BYTES } from '../table/columns.js'
 import { namePattern } from './name_pattern.js'
+import type { Program } from './program.js'
 
 /** Which processes a rule is about, as plain data for the workers. The user is a clause of the program. */
 export interface SelectorSpec {
-  readonly pid: number | undefined
-  readonly startTicks: number | undefined
   readonly name: string | undefined
   readonly commandLine: string | undefined
   readonly kernelThreads: boolean
@@ -59,15 +58,13 @@ export class Selectors {
     this.#passing.set(key, found)
     return found
   }
+}
 
-  /** Whether a process is the one that the rule names by pid, or the rule names none. */
-  isProcess(rule: number, pid: number, startTicks: number): boolean {
-    const spec = this.#specs[rule]!
-    return (
-      (spec.pid === undefined || spec.pid === pid) &&
-      (spec.startTicks === undefined || spec.startTicks === startTicks)
-    )
-  }
+/** Whether a process is the one that the rule names by pid, or the rule names none. */
+export function isNamedProcess(program: Program, rule: number, pid: number, startTicks: number): boolean {
+  const named = program.pid[rule]!
+  const since = program.startTicks[rule]!
+  return (Number.isNaN(named) || named === pid) && (Number.isNaN(since) || since === startTicks)
 }
 
 function nameTest(name: string | undefined): (bytes: Buffer) => boolean {

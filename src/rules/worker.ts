@@ -24,6 +24,8 @@ export interface JudgeTask {
   readonly nowMs: number
   readonly tick: number
   readonly learned?: Learned | undefined
+  /** Pids that a rule names since the last tick, or does not name any more. */
+  readonly rebound?: readonly number[] | undefined
 }
 
 /** A chunk of command lines to try all patterns on. */
@@ -74,7 +76,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
     task.grownFrom,
     task.tick,
   )
-  const { sequence, nowMs, tick, learned } = task
+  const { sequence, nowMs, tick, learned, rebound } = task
   const table = mapTable(task.layout, task.table)
   const isWhole = judge({
     table,
@@ -87,6 +89,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
     nowMs,
     tick,
     learned,
+    rebound,
     changes,
     findings,
   })

@@ -124,6 +124,18 @@ export function mapTable(layout: TableLayout, buffer: SharedArrayBuffer): TableM
   }
 }
 
+/** Slot of a live process, by binary search: nothing is allocated. */
+export function slotOf({ header, slots, columns }: TableMemory, pid: number): number | undefined {
+  for (let low = 0, high = header[headerCell.size]! - 1; low <= high; ) {
+    const middle = (low + high) >>> 1
+    const found = columns.pid[slots[middle]!]!
+    if (found === pid) return slots[middle]
+    if (found < pid) low = middle + 1
+    else high = middle - 1
+  }
+  return undefined
+}
+
 /** Whether a cell could not be read; its number means nothing then. */
 export function isMissing(memory: TableMemory, slot: number, id: number): boolean {
   return ((memory.missing[slot * MISSING_WORDS + (id >>> 5)]! >>> (id & 31)) & 1) === 1

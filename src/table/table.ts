@@ -7,6 +7,7 @@ import {
   headerCell,
   isMissing,
   mapTable,
+  slotOf,
   type TableMemory,
 } from './layout.js'
 import { type ProcessDetails, ProcessRow } from './process.js'
@@ -51,7 +52,6 @@ export class Table implements Iterable<ProcessRow> {
   readonly #memory: TableMemory
   readonly #owner: TableOwner
   #columnNames: readonly ColumnName[] | undefined
-  #slotOfPid: Map<number, number> | undefined
 
   constructor(memory: TableMemory, owner: TableOwner) {
     const { header } = memory
@@ -124,13 +124,13 @@ export class Table implements Iterable<ProcessRow> {
 
   /** The process with that pid, undefined if the sample has none. */
   get(pid: number): ProcessRow | undefined {
-    const { columns, slots } = this
-    if (this.#slotOfPid === undefined) {
-      this.#slotOfPid = new Map()
-      for (const slot of slots) this.#slotOfPid.set(columns.pid[slot]!, slot)
-    }
-    const slot = this.#slotOfPid.get(pid)
+    const slot = this.slotOf(pid)
     return slot === undefined ? undefined : new ProcessRow(this, slot)
+  }
+
+  /** Index of a process in the columns, undefined if the sample has none with that pid. */
+  slotOf(pid: number): number | undefined {
+    return slotOf(this.memory, pid)
   }
 
   at(slot: number): ProcessRow {
