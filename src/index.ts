@@ -1,3 +1,9 @@
+export {
+  collectEvidence,
+  type Evidence,
+  type EvidenceFile,
+  type EvidenceOptions,
+} from './actions/evidence.js'
 export { type ExitInfo, identify, ProcessHandle } from './control/handle.js'
 export { lowerOwnPriority, type OwnPriority } from './control/own_priority.js'
 export { setPriority } from './control/priority.js'

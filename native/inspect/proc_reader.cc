@@ -114,7 +114,7 @@ int ListDirectory(int process_dir, const char* name, size_t max_bytes, FileConte
     if (links) {
       std::string target;
       // Closed since it was listed, or not ours to see: the number alone is worth a line.
-      if (ReadLink(dirfd(directory), entry->d_name, &target) != 0) target = "?";
+      if (ReadLink(dirfd(directory), entry->d_name, &target) != 0) target.assign(1, '?');
       line.push_back(' ');
       if (descriptors) line.append(DescriptorFlags(process_dir, entry->d_name)).push_back(' ');
       AppendEscaped(target, &line);
@@ -132,7 +132,10 @@ int ListDirectory(int process_dir, const char* name, size_t max_bytes, FileConte
 
 int ReadOne(int process_dir, const std::string& name, size_t max_bytes, FileContent* content) {
   if (name == "exe" || name == "cwd" || name == "root") {
-    return ReadLink(process_dir, name.c_str(), &content->data);
+    int error = ReadLink(process_dir, name.c_str(), &content->data);
+    content->truncated = content->data.size() > max_bytes;
+    if (content->truncated) content->data.resize(max_bytes);
+    return error;
   }
   if (name == "fd" || name == "ns" || name == "task") {
     return ListDirectory(process_dir, name.c_str(), max_bytes, content);
