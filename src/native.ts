@@ -130,6 +130,9 @@ interface NativeInspect {
   }
 }
 
-// dist/native.js lies one level below the package root.
+// dist/native.js lies one level below the package root. PROCMUSTER_ADDON, an absolute path, names another build of the
+// addon: that is how the tests run on the sanitizer builds.
 const require = createRequire(import.meta.url)
-export const native = require('../build/Release/procmuster.node') as NativeAddon
+export const native = require(
+  process.env.PROCMUSTER_ADDON ?? '../build/Release/procmuster.node',
+) as NativeAddon

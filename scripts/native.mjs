@@ -1,0 +1,149 @@
+// Developer builds of the native code and the tests on them; binding.gyp is the build that users get.
+//   node scripts/native.mjs build plain|address|undefined|thread|fuzz
+//   node scripts/native.mjs unit  plain|address|undefined|thread       native unit tests
+//   node scripts/native.mjs test  address|undefined|thread [files...]  the addon's tests with that build of it
+//   node scripts/native.mjs fuzz  [seconds each] [target]
+// Any report of a sanitizer, of whichever process, fails the run.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { BuildSystem } from 'cmake-js'
+
+const root = fileURLToPath(new URL('..', import.meta.url)).slice(0, -1)
+const flavours = {
+  plain: { out: 'build-native', cmake: {} },
+  address: { out: 'build-asan', cmake: { PROCMUSTER_SANITIZER: 'address' }, runtime: 'libasan.so' },
+  undefined: { out: 'build-ubsan', cmake: { PROCMUSTER_SANITIZER: 'undefined' }, runtime: 'libubsan.so' },
+  thread: { out: 'build-tsan', cmake: { PROCMUSTER_SANITIZER: 'thread' }, runtime: 'libtsan.so' },
+  fuzz: { out: 'build-fuzz', cmake: { PROCMUSTER_FUZZ: 'ON' }, compiler: 'clang++' },
+}
+
+// Without randomised addresses: the thread sanitizer's shadow memory does not fit every layout of newer kernels.
+const fixedAddresses = ['setarch', process.arch === 'arm64' ? 'aarch64' : 'x86_64', '-R']
+
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
+
+function flavour(name) {
+  return flavours[name] ?? fail(`no such build: ${name}; there are ${Object.keys(flavours).join(', ')}`)
+}
+
+async function build({ out, cmake, compiler = 'g++' }) {
+  const system = new BuildSystem({
+    directory: `${root}/native`,
+    out: `${root}/${out}`,
+    config: 'Release',
+    generator: 'Unix Makefiles',
+    parallel: String(cpus().length),
+    cMakeOptions: { ...cmake, CMAKE_CXX_COMPILER: compiler },
+    logLevel: 'warn',
+  })
+  // cmake-js looks for this in a package.json beside CMakeLists.txt. With it, it takes the headers of Node-API from
+  // its own dependency; without it, it downloads those of Node.
+  system.options.isNodeApi = true
+  await system.build()
+}
+
+/** Runs a program with the sanitizers told to write reports into a folder; fails if one is there after it. */
+function guarded({ out }, commandLine, env, { leaks = false } = {}) {
+  const folder = `${root}/${out}/reports`
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const log = `log_path=${folder}/report`
+  const { status, signal } = spawnSync(fixedAddresses[0], [...fixedAddresses.slice(1), ...commandLine], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: {
+      ...process.env,
+      ASAN_OPTIONS: `${log}:halt_on_error=1:detect_leaks=${leaks ? 1 : 0}`,
+      UBSAN_OPTIONS: `${log}:halt_on_error=1:print_stacktrace=1`,
+      TSAN_OPTIONS: `${log}:halt_on_error=0:exitcode=0:atexit_sleep_ms=0`,
+      ...env,
+    },
+  })
+  const reports = readdirSync(folder).flatMap((name) => ours(readFileSync(`${folder}/${name}`, 'utf8')))
+  if (reports.length > 0)
+    fail(`${reports.join('\n')}\n${reports.length} sanitizer reports; see ${out}/reports`)
+  if (status !== 0) fail(`${commandLine.join(' ')} ended with ${status ?? signal}`)
+}
+
+/**
+ * The reports of one file that count: all, but of the thread sanitizer's only those with a frame in the addon or in
+ * the unit tests. Node is not built for it, and its own synchronisation is invisible to it.
+ */
+function ours(text) {
+  if (!text.includes('WARNING: ThreadSanitizer')) return text.trim() === '' ? [] : [text]
+  return text
+    .split('==================')
+    .filter((part) => /procmuster\.node|unit_tests|DEADLYSIGNAL|FATAL/.test(part))
+}
+
+async function unit(chosen, name) {
+  await build(chosen)
+  const result = `--gtest_output=json:${root}/${chosen.out}/unit.json`
+  guarded(
+    chosen,
+    [...fixedAddresses, `./${chosen.out}/unit_tests`, '--gtest_brief=1', result],
+    {},
+    { leaks: true },
+  )
+  console.log(`native unit tests passed (${name})`)
+}
+
+async function test(chosen, name, files) {
+  if (!chosen.runtime) fail(`the addon's tests run under address, undefined or thread, not ${name}`)
+  await build(chosen)
+  const runtime = execFileSync('gcc', [`-print-file-name=${chosen.runtime}`], { encoding: 'utf8' }).trim()
+  const report = [
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${root}/${chosen.out}/vitest.json`,
+  ]
+  const config = ['--config', 'vitest.sanitizer.config.ts']
+  guarded(chosen, ['npx', 'vitest', 'run', ...config, ...report, ...files], {
+    PROCMUSTER_ADDON: `${root}/${chosen.out}/Release/procmuster.node`,
+    PROCMUSTER_SANITIZER_RUNTIME: runtime,
+    PROCMUSTER_SANITIZER: name,
+  })
+  console.log(`tests of the addon passed (${name})`)
+}
+
+async function fuzz(seconds, only) {
+  await build(flavours.fuzz)
+  const targets = readdirSync('native/fuzz')
+    .filter((name) => name.endsWith('_fuzz.cc'))
+    .map((name) => name.slice(0, -'.cc'.length))
+    .filter((name) => !only || name === only || name === `${only}_fuzz`)
+  if (targets.length === 0) fail(`no fuzz target ${only}`)
+  for (const target of targets) {
+    const corpus = `build-fuzz/corpus/${target}`
+    mkdirSync(corpus, { recursive: true })
+    const seeds = `native/fuzz/seeds/${target}`
+    const folders = existsSync(seeds) ? [corpus, seeds] : [corpus]
+    const limits = [`-max_total_time=${seconds}`, '-max_len=4096', '-timeout=5', '-rss_limit_mb=1024']
+    const { status, stderr } = spawnSync(
+      `./build-fuzz/${target}`,
+      [
+        ...limits,
+        '-print_final_stats=1',
+        '-verbosity=0',
+        `-artifact_prefix=build-fuzz/${target}-`,
+        ...folders,
+      ],
+      { stdio: ['ignore', 'inherit', 'pipe'], encoding: 'utf8', maxBuffer: 2 ** 28 },
+    )
+    if (status !== 0) fail(`${stderr}\n${target} found something; the input is build-fuzz/${target}-*`)
+    const runs = /number_of_executed_units: (\d+)/.exec(stderr)?.[1]
+    console.log(`${target}: ${runs} inputs in ${seconds} s, nothing found`)
+  }
+}
+
+const [command, ...args] = process.argv.slice(2)
+process.chdir(root)
+if (command === 'build') await build(flavour(args[0]))
+else if (command === 'unit') await unit(flavour(args[0] ?? 'plain'), args[0] ?? 'plain')
+else if (command === 'test') await test(flavour(args[0]), args[0], args.slice(1))
+else if (command === 'fuzz') await fuzz(Number(args[0] ?? 10), args[1])
+else fail('usage: node scripts/native.mjs build|unit|test|fuzz ...')
