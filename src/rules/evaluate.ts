@@ -171,7 +171,7 @@ function settleWord(
       if (truth === unknown) continue
       findings.edge(slot, local, edge.activate)
     }
-    let sinceMs = wasActive ? (state.sinceMs[local]?.[slot] ?? nowMs) : nowMs
+    let sinceMs = wasActive ? state.sinceMs[local]![slot]! : nowMs
     if (wasActive && !wasFiring && (truth === unknown || gapMs < 0)) {
       findings.edge(slot, local, edge.pause)
       sinceMs += gapMs

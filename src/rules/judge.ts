@@ -82,12 +82,12 @@ function commitEdges(state: ShardState, findings: Findings, nowMs: number, gapMs
     const rule = findings.edges[at + 1]! >>> 3
     const cell = rule * state.words + (slot >>> 5)
     const bit = 1 << (slot & 31)
-    const sinceMs = state.sinceMs[rule]
+    const sinceMs = state.sinceMs[rule]!
     const firedMs = state.firedMs[rule]
     switch (findings.edges[at + 1]! & 7) {
       case edge.activate:
         state.active[cell]! |= bit
-        if (sinceMs) sinceMs[slot] = nowMs
+        sinceMs[slot] = nowMs
         break
       case edge.clear:
         state.fresh[cell]! |= bit
@@ -106,7 +106,7 @@ function commitEdges(state: ShardState, findings: Findings, nowMs: number, gapMs
         if (firedMs) firedMs[slot] = nowMs
         break
       case edge.pause:
-        if (sinceMs) sinceMs[slot]! += gapMs
+        sinceMs[slot]! += gapMs
         break
       case edge.restamp:
         if (firedMs) firedMs[slot] = nowMs
@@ -130,7 +130,7 @@ function reportFresh(evaluation: Evaluation): void {
         const slot = (word << 5) + bit
         const isFiring = ((state.firing[rule * state.words + word]! >>> bit) & 1) === 1
         const isLive = ((state.live[word]! >>> bit) & 1) === 1
-        const sinceMs = isFiring ? (state.sinceMs[rule]?.[slot] ?? evaluation.nowMs) : Number.NaN
+        const sinceMs = isFiring ? state.sinceMs[rule]![slot]! : Number.NaN
         report(
           evaluation,
           rule,

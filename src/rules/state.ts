@@ -34,11 +34,9 @@ export interface ShardState {
   readonly pidfsInode: Float64Array
   readonly names: Uint8Array
   readonly nameWords: Int32Array
-  /**
-   * Per rule, by slot; null where the rule needs none. Their pages are only touched for active slots, so that memory which
-   * is never used is never resident.
-   */
-  readonly sinceMs: readonly (Float64Array | null)[]
+  /** Per rule, by slot. Pages are only touched for active slots: memory that is never used is never resident. */
+  readonly sinceMs: readonly Float64Array[]
+  /** As `sinceMs`; null for a rule without a cooldown. */
   readonly firedMs: readonly (Float64Array | null)[]
 }
 
@@ -48,28 +46,20 @@ export interface StateShape {
   readonly capacity: number
   readonly ruleCount: number
   readonly commandRuleCount: number
-  /** Rules with a `for` or a cooldown. */
-  readonly timed: readonly boolean[]
   /** Rules with a cooldown. */
   readonly cooled: readonly boolean[]
 }
 
 /** The shape of a shard that judges `ruleCount` rules from `first` on. */
 export function shapeOf(
-  { forMs, cooldownMs }: Pick<Program, 'forMs' | 'cooldownMs'>,
+  { cooldownMs }: Pick<Program, 'cooldownMs'>,
   first: number,
   ruleCount: number,
   capacity: number,
   commandRuleCount: number,
 ): StateShape {
-  const cooldowns = [...cooldownMs.subarray(first, first + ruleCount)].map((ms) => ms >= 0)
-  return {
-    capacity,
-    ruleCount,
-    commandRuleCount,
-    timed: cooldowns.map((cools, local) => cools || forMs[first + local]! > 0),
-    cooled: cooldowns,
-  }
+  const cooled = [...cooldownMs.subarray(first, first + ruleCount)].map((ms) => ms >= 0)
+  return { capacity, ruleCount, commandRuleCount, cooled }
 }
 
 /** Makes the views of a shard's state; without a buffer, over fresh memory. */
@@ -98,7 +88,7 @@ export function mapState(shape: StateShape, shared?: SharedArrayBuffer): ShardSt
     startTicks: place(capacity * 8),
     pidfsInode: place(capacity * 8),
     names: place(capacity * NAME_BYTES),
-    sinceMs: shape.timed.map((timed) => (timed ? place(capacity * 8) : -1)),
+    sinceMs: shape.cooled.map(() => place(capacity * 8)),
     firedMs: shape.cooled.map((cooled) => (cooled ? place(capacity * 8) : -1)),
   }
   const buffer = shared ?? new SharedArrayBuffer(end)
@@ -125,7 +115,7 @@ export function mapState(shape: StateShape, shared?: SharedArrayBuffer): ShardSt
     pidfsInode: new Float64Array(buffer, at.pidfsInode, capacity),
     names: new Uint8Array(buffer, at.names, capacity * NAME_BYTES),
     nameWords: new Int32Array(buffer, at.names, (capacity * NAME_BYTES) / 4),
-    sinceMs: at.sinceMs.map(times),
+    sinceMs: at.sinceMs.map((start) => new Float64Array(buffer, start, capacity)),
     firedMs: at.firedMs.map(times),
   }
 }

@@ -111,6 +111,15 @@ export function printDuration(ms: number): string {
   return inUnits(ms, printedMs, 'ms')
 }
 
+// In milliseconds from the start: a way over nanoseconds would round.
+const durationUnits: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
 const durationPart = /(\d+(?:\.\d+)?(?:e[-+]?\d+)?)(ms|s|min|m|h|d)/y
 
 /**
@@ -124,7 +133,7 @@ export function readDuration(text: string, start: number): { ms: number; end: nu
     durationPart.lastIndex = end
     const part = durationPart.exec(text)
     if (part === null) break
-    ms += (Number(part[1]) * timeUnits.get(part[2]!)!) / 1e6
+    ms += Number(part[1]) * durationUnits[part[2]!]!
     end = durationPart.lastIndex
   }
   return end === start || /[\w.]/.test(text.charAt(end)) || !Number.isFinite(ms) ? undefined : { ms, end }
