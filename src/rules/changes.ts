@@ -73,6 +73,7 @@ export function findChanges(
   changes: Changes,
   learned: Learned | undefined,
   rebound: readonly number[] | undefined,
+  isRepeated: boolean,
 ): void {
   reset(changes)
   const { live, changed, touched } = changes
@@ -88,7 +89,11 @@ export function findChanges(
     if ((state.live[word]! & bit) === 0 || state.generation[slot] !== generation[slot]) {
       changed[word]! |= bit
       changes.arrived[changes.arrivedCount++] = slot
-    } else if (selectors.watchNames && otherName(nameWords, state.nameWords, slot * NAME_WORDS)) {
+    } else if (
+      // What a tick wanted to know got lost when its thread died.
+      isRepeated ||
+      (selectors.watchNames && otherName(nameWords, state.nameWords, slot * NAME_WORDS))
+    ) {
       rematch(changes, slot)
     }
   }

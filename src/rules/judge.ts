@@ -39,7 +39,8 @@ export function judge(judgement: Judgement): boolean {
   const { learned, rebound } = judgement
   findings.reset()
   if (!isWhole(table, sequence)) return false
-  findChanges(table, state, selectors, changes, learned, rebound)
+  const isRepeated = state.header[stateCell.tickBegan] === tick
+  findChanges(table, state, selectors, changes, learned, rebound, isRepeated)
   matchChanges(table, state, selectors, changes, learned, commands, program, first)
   const evaluation: Evaluation = {
     table,
@@ -53,7 +54,6 @@ export function judge(judgement: Judgement): boolean {
     sampledTicks: table.header[headerCell.sampledTicks]!,
     findings,
   }
-  const isRepeated = state.header[stateCell.tickBegan] === tick
   if (isRepeated) reportFresh(evaluation)
   const dues = new Float64Array(state.ruleCount)
   for (let local = 0; local < state.ruleCount; local++) dues[local] = evaluateRule(evaluation, local)

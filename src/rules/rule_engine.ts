@@ -6,9 +6,8 @@ import { type Decision, DecisionReader, thresholdsOf } from './decision.js'
 import { JudgePool } from './pool.js'
 import { type CompiledRules, compileRules, groupsOf, mapProgram, type Program } from './program.js'
 import { type CheckedRule, checkRules, type Rule } from './rule.js'
-import { mapState, shapeOf } from './state.js'
+import { Shard } from './shard.js'
 import { readUsers } from './users.js'
-import type { JudgeResult, JudgeTask } from './worker.js'
 
 export interface RuleEngineOptions {
   rules: readonly Rule[]
@@ -34,13 +33,6 @@ export interface RuleTable {
   readonly sequence: number
 }
 
-interface Shard {
-  readonly first: number
-  readonly ruleCount: number
-  state: SharedArrayBuffer
-  capacity: number
-}
-
 const READ_AT_ONCE = 256
 
 /** Optional groups of columns that rules need, for `Sampler.open`. */
@@ -59,7 +51,6 @@ export class RuleEngine implements AsyncDisposable {
   readonly #pool: JudgePool | undefined
   readonly #program: Program
   readonly #groups: readonly OptionalGroup[]
-  readonly #commandCounts: readonly number[]
   readonly #thresholds: readonly (readonly number[])[]
   readonly #commandLines: CommandLines | undefined
   readonly #shards: readonly Shard[]
@@ -78,15 +69,13 @@ export class RuleEngine implements AsyncDisposable {
     this.#groups = groupsOf(rules)
     this.#thresholds = thresholdsOf(rules, memTotalBytes)
     const threads = Math.min(workers, rules.length)
+    this.#pool = threads === 0 ? undefined : new JudgePool({ rules: compiled, threads, timeLimitMs })
     this.#shards = Array.from({ length: threads }, (_, index) => {
       const first = Math.floor((rules.length * index) / threads)
       const next = Math.floor((rules.length * (index + 1)) / threads)
-      return { first, ruleCount: next - first, state: new SharedArrayBuffer(0), capacity: 0 }
+      const commandRules = rules.slice(first, next).filter(hasCommandLine).length
+      return new Shard(this.#pool!, this.#program, first, next - first, commandRules)
     })
-    this.#commandCounts = this.#shards.map(
-      ({ first, ruleCount }) => rules.slice(first, first + ruleCount).filter(hasCommandLine).length,
-    )
-    this.#pool = threads === 0 ? undefined : new JudgePool({ rules: compiled, threads, timeLimitMs })
     const patternCount = rules.filter(hasCommandLine).length
     if (patternCount > 0) {
       this.#commandLines = new CommandLines(this.#pool!, patternCount, options.readCommandLines!, onWarning)
@@ -175,9 +164,16 @@ export class RuleEngine implements AsyncDisposable {
     this.#tick++
     const learned = this.#commandLines?.verdicts()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
-    const judged = this.#shards.map((shard, index) =>
-      this.#judgeShard(shard, index, table, nowMs, { learned, rebound }),
-    )
+    const task = {
+      layout: memory.layout,
+      table: memory.buffer,
+      sequence,
+      nowMs,
+      tick: this.#tick,
+      learned,
+      rebound,
+    }
+    const judged = this.#shards.map((shard) => shard.judge(task))
     const postedMs = performance.now()
     const results = await Promise.allSettled(judged)
     const resumedMs = performance.now()
@@ -206,44 +202,6 @@ export class RuleEngine implements AsyncDisposable {
     throw new ProcmusterError('STALE_TABLE', {
       message: `table ${sequence} was overwritten while it was judged; judge the newer one`,
     })
-  }
-
-  async #judgeShard(
-    shard: Shard,
-    index: number,
-    { memory, sequence }: RuleTable,
-    nowMs: number,
-    news: Pick<JudgeTask, 'learned' | 'rebound'>,
-  ): Promise<JudgeResult> {
-    const { first, ruleCount } = shard
-    const capacity = Math.max(memory.layout.capacity, shard.capacity)
-    let { state } = shard
-    if (capacity > shard.capacity) {
-      state = mapState(shapeOf(this.#program, first, ruleCount, capacity, this.#commandCounts[index]!)).buffer
-    }
-    const grownFrom =
-      state !== shard.state && shard.capacity > 0
-        ? { buffer: shard.state, capacity: shard.capacity }
-        : undefined
-    const result = await this.#pool!.run({
-      type: 'judge',
-      first,
-      ruleCount,
-      capacity,
-      state,
-      grownFrom,
-      layout: memory.layout,
-      table: memory.buffer,
-      sequence,
-      nowMs,
-      tick: this.#tick,
-      ...news,
-    })
-    if (!result.torn) {
-      shard.state = state
-      shard.capacity = capacity
-    }
-    return result
   }
 
   #checkGroups({ layout }: TableMemory): void {

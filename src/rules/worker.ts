@@ -1,13 +1,13 @@
 // Runs in the threads of the rule pool. It must never load the addon: a thread that is ended at any moment may hold nothing
 // native.
 import { workerData } from 'node:worker_threads'
-import { mapTable, type TableLayout } from '../table/layout.js'
+import { mapTable, type TableLayout, type TableMemory } from '../table/layout.js'
 import { type Changes, type Learned, makeChanges, openState } from './changes.js'
 import { Findings } from './findings.js'
 import { judge } from './judge.js'
 import { type CompiledRules, mapProgram, type Program } from './program.js'
 import { matchCommandLines, Selectors } from './selector.js'
-import { shapeOf } from './state.js'
+import { type ShardState, shapeOf } from './state.js'
 
 /** One shard's part of a tick, as it is posted. */
 export interface JudgeTask {
@@ -16,6 +16,9 @@ export interface JudgeTask {
   readonly ruleCount: number
   readonly capacity: number
   readonly state: SharedArrayBuffer
+  /** Numbers that tell buffers apart, so that a thread can keep its views of them. */
+  readonly stateId: number
+  readonly tableId: number
   /** The smaller state that this one takes over from. */
   readonly grownFrom?: { buffer: SharedArrayBuffer; capacity: number } | undefined
   readonly layout: TableLayout
@@ -49,6 +52,8 @@ interface Shard {
   readonly selectors: Selectors
   readonly commands: { first: number; total: number }
   changes: Changes | undefined
+  stateId: number
+  state: ShardState | undefined
 }
 
 const rules = workerData as CompiledRules
@@ -59,6 +64,7 @@ const patterns = rules.selectors.flatMap(({ commandLine }) =>
 const findings = new Findings()
 /** What can be made again from the program at any time: names seen, and memory to work in. */
 const shards = new Map<number, Shard>()
+const tables = new Map<number, TableMemory>()
 
 export function work(task: JudgeTask | CommandTask): JudgeResult | Int32Array {
   return task.type === 'judge' ? judgeShard(task) : matchCommandLines(patterns, task.texts)
@@ -70,14 +76,14 @@ function judgeShard(task: JudgeTask): JudgeResult {
   const shard = shardOf(first, ruleCount)
   if (shard.changes?.capacity !== capacity) shard.changes = makeChanges(ruleCount, capacity)
   const { selectors, commands, changes } = shard
-  const state = openState(
-    shapeOf(program, first, ruleCount, capacity, selectors.commandRules.length),
-    task.state,
-    task.grownFrom,
-    task.tick,
-  )
+  if (shard.state === undefined || shard.stateId !== task.stateId) {
+    const shape = shapeOf(program, first, ruleCount, capacity, selectors.commandRules.length)
+    shard.state = openState(shape, task.state, task.grownFrom, task.tick)
+    shard.stateId = task.stateId
+  }
+  const { state } = shard
   const { sequence, nowMs, tick, learned, rebound } = task
-  const table = mapTable(task.layout, task.table)
+  const table = tableOf(task)
   const isWhole = judge({
     table,
     sequence,
@@ -102,6 +108,19 @@ function judgeShard(task: JudgeTask): JudgeResult {
   }
 }
 
+function tableOf({ tableId, layout, table }: JudgeTask): TableMemory {
+  const known = tables.get(tableId)
+  if (known !== undefined) return known
+  // Views cost a hundred times what a look costs. The sampler has two buffers; others have been given up.
+  for (const id of tables.keys()) {
+    if (tables.size < 2) break
+    tables.delete(id)
+  }
+  const memory = mapTable(layout, table)
+  tables.set(tableId, memory)
+  return memory
+}
+
 function shardOf(first: number, ruleCount: number): Shard {
   const known = shards.get(first)
   if (known !== undefined) return known
@@ -113,6 +132,8 @@ function shardOf(first: number, ruleCount: number): Shard {
       total: patterns.length,
     },
     changes: undefined,
+    stateId: 0,
+    state: undefined,
   }
   shards.set(first, shard)
   return shard

@@ -1,0 +1,165 @@
+// 100 rules over 10,000 processes, judged by the pool's real threads over a table made by hand. Run by `npm run bench -- evaluate`.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { parseArgs } from 'node:util'
+import { RuleEngine } from '../dist/rules/rule_engine.js'
+import { MISSING_WORDS, NAME_BYTES } from '../dist/table/columns.js'
+import { columnId, headerCell, layoutTable, mapTable } from '../dist/table/layout.js'
+
+const USAGE = `evaluate: time to judge a table by rules
+
+  --processes N   processes in the table (10000)
+  --rules N       rules (100)
+  --ticks N       ticks measured, after 100 to warm up (300)
+  --workers N     threads (2)
+  --json          one JSON object instead of a table`
+
+/** Each row: what the rules are about, how often their condition holds, and what a tick has to do. */
+const SCENARIOS = [
+  { name: 'match all, no hit', match: 'all', hits: 0 },
+  { name: 'match all, 1 % hit and stay', match: 'all', hits: 0.01 },
+  { name: 'match all, 1 % cross per tick', match: 'all', hits: 0, isMoving: true },
+  { name: 'match all, all hit and stay', match: 'all', hits: 1 },
+  { name: 'match 1 %, no hit', match: 'some', hits: 0 },
+  { name: 'match 1 %, all hit and stay', match: 'some', hits: 1 },
+  { name: 'match all, 3 clauses', match: 'all', hits: 0, clauses: ' and cpu > 1% and threads > 2' },
+  { name: 'match all, 200 births per tick', match: 'all', hits: 0, births: 200 },
+]
+
+export async function run(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      processes: { type: 'string', default: '10000' },
+      rules: { type: 'string', default: '100' },
+      ticks: { type: 'string', default: '300' },
+      workers: { type: 'string', default: '2' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return console.log(USAGE)
+  const processes = Number(values.processes)
+  const rules = Number(values.rules)
+  const ticks = Number(values.ticks)
+  const workers = Number(values.workers)
+  const results = []
+  for (const scenario of SCENARIOS) {
+    results.push(await measure(scenario, { processes, rules, ticks, workers }))
+    if (!values.json) printRow(results.at(-1), results.length === 1)
+  }
+  const rssMiB = process.memoryUsage.rss() / 2 ** 20
+  if (values.json) {
+    console.log(JSON.stringify({ bench: 'evaluate', processes, rules, workers, ticks, rssMiB, results }))
+  } else {
+    console.log(
+      `\n${rules} rules, ${processes} processes, ${workers} threads, ${ticks} ticks; this process: ${rssMiB.toFixed(0)} MiB RSS`,
+    )
+  }
+}
+
+async function measure(scenario, { processes, rules, ticks, workers }) {
+  const table = makeTable(processes)
+  // Thresholds differ, so that no two rules are the same; rows are spread over 0 to 1 GB.
+  const engine = await RuleEngine.open({
+    rules: Array.from({ length: rules }, (_, index) => ({
+      name: `rule ${index}`,
+      match: scenario.match === 'all' ? {} : { name: `group-${index % 100}` },
+      when: `rss > ${(1 - scenario.hits) * 1e9 - index}B${scenario.clauses ?? ''}`,
+    })),
+    workers,
+  })
+  const warmUp = 100
+  const workMs = []
+  const mainMs = []
+  const wallMs = []
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  let fired = 0
+  let generation = 1
+  for (let tick = 0; tick < warmUp + ticks; tick++) {
+    if (tick === warmUp) delay.enable()
+    if (scenario.births) generation = replace(table, scenario.births, tick, generation)
+    if (scenario.isMoving) move(table)
+    publish(table)
+    const startedMs = performance.now()
+    const decisions = await engine.tick(table, tick * 1000)
+    if (tick >= warmUp) {
+      wallMs.push(performance.now() - startedMs)
+      workMs.push(engine.lastTick.workMs)
+      mainMs.push(engine.lastTick.mainMs)
+      fired += decisions.length
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  delay.disable()
+  await engine.close()
+  return {
+    scenario: scenario.name,
+    workMs: summary(workMs),
+    mainMs: summary(mainMs),
+    wallMs: summary(wallMs),
+    decisionsPerTick: fired / ticks,
+    // The histogram counts from the timer's own millisecond.
+    loopDelayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - 1),
+  }
+}
+
+function makeTable(processes) {
+  const layout = layoutTable([], processes)
+  const memory = mapTable(layout, new SharedArrayBuffer(layout.byteLength))
+  const { columns, header } = memory
+  memory.missing.fill(0xffff_ffff)
+  for (let slot = 0; slot < processes; slot++) {
+    memory.slots[slot] = slot
+    memory.names.set(Buffer.from(`group-${slot % 100}`), slot * NAME_BYTES)
+    const cells = { pid: slot + 1, generation: 1, startTicks: slot, flags: 0, uid: 0 }
+    Object.assign(cells, { rssBytes: (slot / processes) * 1e9, cpuPercent: slot % 100, threads: slot % 8 })
+    for (const [column, value] of Object.entries(cells)) {
+      columns[column][slot] = value
+      const id = columnId[column]
+      memory.missing[slot * MISSING_WORDS + (id >>> 5)] &= ~(1 << (id & 31))
+    }
+  }
+  header[headerCell.size] = processes
+  header[headerCell.sampledTicks] = 1e9
+  return { memory, sequence: 0 }
+}
+
+/** 1 % of the rows cross all thresholds, up on one tick and down on the next. */
+function move({ memory, sequence }) {
+  const { rssBytes } = memory.columns
+  const size = memory.header[headerCell.size]
+  for (let slot = 0; slot < size; slot += 100) rssBytes[slot] = sequence % 2 === 0 ? 2e9 : 0
+}
+
+function replace({ memory }, births, tick, generation) {
+  const size = memory.header[headerCell.size]
+  for (let index = 0; index < births; index++) {
+    const slot = (tick * births + index) % size
+    memory.columns.generation[slot] = generation + 1
+    memory.columns.pid[slot] += size
+  }
+  return generation + 1
+}
+
+function publish(table) {
+  table.sequence++
+  table.memory.header[headerCell.sequence] = table.sequence
+  Atomics.store(table.memory.control, 0, table.sequence)
+  Atomics.store(table.memory.control, 1, table.sequence)
+}
+
+function summary(values) {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
+  return { median: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+function printRow({ scenario, workMs, mainMs, wallMs, decisionsPerTick, loopDelayP99Ms }, isFirst) {
+  if (isFirst) {
+    console.log(`${''.padEnd(32)}   worker time      main thread      tick, wall       decisions  loop delay`)
+    console.log(`${''.padEnd(32)}  median     p99   median     p99   median     p99   per tick         p99`)
+  }
+  const pair = ({ median, p99 }) => `${median.toFixed(2).padStart(7)} ${p99.toFixed(2).padStart(7)}  `
+  const rest = `${decisionsPerTick.toFixed(0).padStart(8)} ${loopDelayP99Ms.toFixed(2).padStart(11)}`
+  console.log(`${scenario.padEnd(32)} ${pair(workMs)}${pair(mainMs)}${pair(wallMs)}${rest}`)
+}
