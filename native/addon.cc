@@ -5,6 +5,7 @@
 #include "inspect/inspect_binding.h"
 #include "journal/file_lock_binding.h"
 #include "source/procfs/sampler_binding.h"
+#include "spawn/spawn_binding.h"
 #include "table/layout_binding.h"
 
 namespace procmuster {
@@ -17,6 +18,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterProcfsSampler(env, exports);
   RegisterControl(env, exports);
   RegisterInspect(env, exports);
+  RegisterSpawn(env, exports);
   return exports;
 }
 

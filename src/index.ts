@@ -4,6 +4,15 @@ export {
   type EvidenceFile,
   type EvidenceOptions,
 } from './actions/evidence.js'
+export {
+  captureRestart,
+  releaseRestart,
+  type StartedProcess,
+  type StartOptions,
+  startAgain,
+} from './actions/restart.js'
+export type { CaptureOptions } from './actions/restart_capture.js'
+export type { RestartSpec } from './actions/restart_spec.js'
 export { type ExitInfo, identify, ProcessHandle } from './control/handle.js'
 export { lowerOwnPriority, type OwnPriority } from './control/own_priority.js'
 export { setPriority } from './control/priority.js'

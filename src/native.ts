@@ -7,7 +7,8 @@ export interface NativeAddon
     NativeFileLock,
     NativeIoPriority,
     NativeControl,
-    NativeInspect {}
+    NativeInspect,
+    NativeSpawn {}
 
 interface NativeLayout {
   readonly layout: {
@@ -127,6 +128,56 @@ interface NativeInspect {
     drain(results: (number | Buffer)[]): void
     /** The same of a request that is given up, with ETIMEDOUT for what is missing; nothing if it is done. */
     abandon(id: number, result: (number | Buffer)[]): void
+  }
+}
+
+// --- spawn ---
+
+/** Copies of a process's descriptors 0 to 2; closed when they are collected, or on `closeStdio`. */
+export type NativeStdio = { readonly __stdio: never }
+
+/** A child held before exec; ends without having executed anything when this is collected, or on `cancelGate`. */
+export type NativeGate = { readonly __gate: never }
+
+// `out` of a descriptor: errno, whether it is the same open file, mode, device, inode, flags, position or -1.
+interface NativeSpawn {
+  readonly spawn: {
+    newStdio(): NativeStdio
+    closeStdio(stdio: NativeStdio): void
+    /** `out`: the fields above for each of 0 to 2. */
+    takeStdio(stdio: NativeStdio, process: NativePidHandle, pid: number, out: Float64Array): Promise<void>
+    reopenStdio(
+      stdio: NativeStdio,
+      number: number,
+      path: Uint8Array,
+      flags: number,
+      device: number,
+      inode: number,
+      position: number,
+      out: Float64Array,
+    ): Promise<void>
+    fileCapabilities(path: Uint8Array, out: BigUint64Array): void
+    /**
+     * Arguments and environment: strings that each end with a zero byte. `numbers`: device and inode of the executable,
+     * of the directory, whether the user changes, uid, gid, umask, nice, I/O priority or -1, no new privileges.
+     * `capabilities`: bounding, inheritable, ambient.
+     */
+    newGate(
+      stdio: NativeStdio,
+      path: Uint8Array,
+      directory: Uint8Array,
+      args: Uint8Array,
+      environment: Uint8Array,
+      numbers: Float64Array,
+      groups: Uint32Array,
+      limits: Float64Array,
+      capabilities: BigUint64Array,
+    ): NativeGate
+    /** `out`: errno, step, pid, warnings; the handle becomes the child's. */
+    startGate(gate: NativeGate, stdio: NativeStdio, child: NativePidHandle, out: Float64Array): Promise<void>
+    /** `out`: errno, step. */
+    openGate(gate: NativeGate, out: Float64Array): Promise<void>
+    cancelGate(gate: NativeGate): void
   }
 }
 

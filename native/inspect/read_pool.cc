@@ -1,26 +1,13 @@
 #include "inspect/read_pool.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
 
+#include "common/pin_library.h"
+
 namespace procmuster {
-namespace {
-
-// A stuck thread may outlive the worker thread whose end unloads the addon; its code must stay.
-void PinLibrary() {
-  static const void* pinned = [] {
-    Dl_info info;
-    if (dladdr(reinterpret_cast<void*>(&PinLibrary), &info) == 0) return static_cast<void*>(nullptr);
-    return dlopen(info.dli_fname, RTLD_NOLOAD | RTLD_NODELETE | RTLD_LAZY);
-  }();
-  (void)pinned;
-}
-
-}  // namespace
-
 uint64_t ReadPool::Submit(ReadRequest request) {
   std::lock_guard lock(mutex_);
   if (stopped_) return 0;
@@ -68,6 +55,7 @@ void ReadPool::Stop() {
 }
 
 bool ReadPool::StartThreadLocked() {
+  // A stuck thread may outlive the worker thread whose end unloads the addon.
   PinLibrary();
   auto* self = new std::shared_ptr<ReadPool>(shared_from_this());
   sigset_t all, before;

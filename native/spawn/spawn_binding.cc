@@ -1,0 +1,204 @@
+#include "spawn/spawn_binding.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <math.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/deferred_worker.h"
+#include "control/identity.h"
+#include "control/pid_handle.h"
+#include "spawn/gated_child.h"
+#include "spawn/stdio.h"
+
+namespace procmuster {
+namespace {
+
+struct Stdio {
+  UniqueFd fds[3];
+};
+
+struct Gate {
+  std::shared_ptr<GatedChild> child;
+};
+
+// Strings that each end with a zero byte, as in /proc/<pid>/cmdline.
+std::vector<std::string> SplitZeros(const Napi::Value& value) {
+  Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
+  const char* at = reinterpret_cast<const char*>(bytes.Data());
+  const char* end = at + bytes.ByteLength();
+  std::vector<std::string> strings;
+  while (at < end) {
+    size_t length = strnlen(at, static_cast<size_t>(end - at));
+    strings.emplace_back(at, length);
+    at += length + 1;
+  }
+  return strings;
+}
+
+std::string ToBytes(const Napi::Value& value) {
+  Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
+  return {reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()};
+}
+
+rlim_t ToLimit(double value) { return isinf(value) ? RLIM_INFINITY : static_cast<rlim_t>(value); }
+
+constexpr int kFieldsPerDescriptor = 7;
+
+void PutSource(const StdioSource& source, double* out) {
+  out[0] = source.error;
+  out[1] = source.same_open;
+  out[2] = source.mode;
+  out[3] = static_cast<double>(source.device);
+  out[4] = static_cast<double>(source.inode);
+  out[5] = source.flags;
+  out[6] = static_cast<double>(source.position);
+}
+
+Napi::Value NewStdio(const Napi::CallbackInfo& info) {
+  return Napi::External<Stdio>::New(info.Env(), new Stdio, [](Napi::Env, Stdio* owned) { delete owned; });
+}
+
+Napi::Value CloseStdio(const Napi::CallbackInfo& info) {
+  for (UniqueFd& fd : info[0].As<Napi::External<Stdio>>().Data()->fds) fd.reset();
+  return info.Env().Undefined();
+}
+
+// takeStdio(stdio, processHandle, pid, out: Float64Array(21)): for each of 0 to 2 the fields of PutSource.
+Napi::Value TakeStdio(const Napi::CallbackInfo& info) {
+  Stdio* stdio = info[0].As<Napi::External<Stdio>>().Data();
+  int pidfd = PidfdOf(info[1]);
+  int pid = info[2].ToNumber().Int32Value();
+  double* out = info[3].As<Napi::Float64Array>().Data();
+  return DeferredWorker::Start(info, {info[0], info[1], info[3]}, [=] {
+    for (int i = 0; i < 3; i++) {
+      PutSource(TakeDescriptor(pidfd, pid, i, &stdio->fds[i]), out + i * kFieldsPerDescriptor);
+    }
+  });
+}
+
+// reopenStdio(stdio, number, path: Uint8Array, flags, device, inode, position, out: Float64Array(7))
+Napi::Value ReopenStdio(const Napi::CallbackInfo& info) {
+  Stdio* stdio = info[0].As<Napi::External<Stdio>>().Data();
+  int number = info[1].ToNumber().Int32Value();
+  std::string path = ToBytes(info[2]);
+  int flags = info[3].ToNumber().Int32Value();
+  auto device = static_cast<uint64_t>(info[4].ToNumber().Int64Value());
+  auto inode = static_cast<uint64_t>(info[5].ToNumber().Int64Value());
+  int64_t position = info[6].ToNumber().Int64Value();
+  double* out = info[7].As<Napi::Float64Array>().Data();
+  if (number < 0 || number > 2) return info.Env().Undefined();
+  return DeferredWorker::Start(info, {info[0], info[7]}, [=] {
+    PutSource(ReopenDescriptor(path.c_str(), flags, device, inode, position, &stdio->fds[number]), out);
+  });
+}
+
+// newGate(stdio, path, directory, arguments, environment, numbers, groups, limits, capabilities): a child not
+// yet made.
+Napi::Value NewGate(const Napi::CallbackInfo& info) {
+  Stdio* stdio = info[0].As<Napi::External<Stdio>>().Data();
+  Napi::Float64Array numbers = info[5].As<Napi::Float64Array>();
+  Napi::Uint32Array groups = info[6].As<Napi::Uint32Array>();
+  Napi::Float64Array limits = info[7].As<Napi::Float64Array>();
+  Napi::BigUint64Array capabilities = info[8].As<Napi::BigUint64Array>();
+  SpawnPlan plan;
+  for (int i = 0; i < 3; i++) plan.stdio[i] = stdio->fds[i].get();
+  plan.path = ToBytes(info[1]);
+  plan.directory = ToBytes(info[2]);
+  plan.arguments = SplitZeros(info[3]);
+  plan.environment = SplitZeros(info[4]);
+  plan.executable = {static_cast<uint64_t>(numbers[0]), static_cast<uint64_t>(numbers[1])};
+  plan.directory_identity = {static_cast<uint64_t>(numbers[2]), static_cast<uint64_t>(numbers[3])};
+  plan.change_user = numbers[4] != 0;
+  plan.uid = static_cast<uid_t>(numbers[5]);
+  plan.gid = static_cast<gid_t>(numbers[6]);
+  plan.umask = static_cast<mode_t>(numbers[7]);
+  plan.nice = static_cast<int>(numbers[8]);
+  plan.io_priority = static_cast<int>(numbers[9]);
+  plan.no_new_privileges = numbers[10] != 0;
+  plan.groups.assign(groups.Data(), groups.Data() + groups.ElementLength());
+  for (int i = 0; i < kResourceCount; i++) {
+    plan.limits[i] = {ToLimit(limits[static_cast<size_t>(i) * 2]),
+                      ToLimit(limits[static_cast<size_t>(i) * 2 + 1])};
+  }
+  plan.bounding = capabilities[0];
+  plan.inheritable = capabilities[1];
+  plan.ambient = capabilities[2];
+  auto* gate = new Gate{std::make_shared<GatedChild>(std::move(plan))};
+  return Napi::External<Gate>::New(info.Env(), gate, [](Napi::Env, Gate* owned) {
+    owned->child->Cancel();
+    delete owned;
+  });
+}
+
+// startGate(gate, stdio, processHandle, out: Float64Array(4)): error, step, pid, warnings; fills the handle.
+Napi::Value StartGate(const Napi::CallbackInfo& info) {
+  auto child = info[0].As<Napi::External<Gate>>().Data()->child;
+  PidHandle* handle = info[2].As<Napi::External<PidHandle>>().Data();
+  double* out = info[3].As<Napi::Float64Array>().Data();
+  return DeferredWorker::Start(info, {info[0], info[1], info[2], info[3]}, [=] {
+    SpawnOutcome outcome = child->Start();
+    if (outcome.error == 0) handle->pidfd = child->DuplicatePidfd();
+    out[0] = outcome.error;
+    out[1] = static_cast<double>(outcome.step);
+    out[2] = child->pid();
+    out[3] = child->warnings();
+  });
+}
+
+// openGate(gate, out: Float64Array(2)): error and step, once the program is executed.
+Napi::Value OpenGate(const Napi::CallbackInfo& info) {
+  auto child = info[0].As<Napi::External<Gate>>().Data()->child;
+  double* out = info[1].As<Napi::Float64Array>().Data();
+  return DeferredWorker::Start(info, {info[0], info[1]}, [=] {
+    SpawnOutcome outcome = child->Open();
+    out[0] = outcome.error;
+    out[1] = static_cast<double>(outcome.step);
+  });
+}
+
+Napi::Value CancelGate(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<Gate>>().Data()->child->Cancel();
+  return info.Env().Undefined();
+}
+
+// fileCapabilities(path: Uint8Array, out: BigUint64Array): what executing the file permits beyond the user's
+// own. Says 0 where there are none; all bits when it cannot be told.
+Napi::Value FileCapabilities(const Napi::CallbackInfo& info) {
+  uint64_t* out = info[1].As<Napi::BigUint64Array>().Data();
+  struct vfs_ns_cap_data data = {};
+  ssize_t size = getxattr(ToBytes(info[0]).c_str(), "security.capability", &data, sizeof(data));
+  bool none = size < 0 && (errno == ENODATA || errno == ENOTSUP);
+  if (none) {
+    out[0] = 0;
+  } else if (size < static_cast<ssize_t>(sizeof(struct vfs_cap_data))) {
+    out[0] = ~0ull;
+  } else {
+    out[0] = le32toh(data.data[0].permitted) | static_cast<uint64_t>(le32toh(data.data[1].permitted)) << 32;
+  }
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void RegisterSpawn(Napi::Env env, Napi::Object exports) {
+  Napi::Object spawn = Napi::Object::New(env);
+  spawn["newStdio"] = Napi::Function::New(env, NewStdio, "newStdio");
+  spawn["closeStdio"] = Napi::Function::New(env, CloseStdio, "closeStdio");
+  spawn["takeStdio"] = Napi::Function::New(env, TakeStdio, "takeStdio");
+  spawn["reopenStdio"] = Napi::Function::New(env, ReopenStdio, "reopenStdio");
+  spawn["fileCapabilities"] = Napi::Function::New(env, FileCapabilities, "fileCapabilities");
+  spawn["newGate"] = Napi::Function::New(env, NewGate, "newGate");
+  spawn["startGate"] = Napi::Function::New(env, StartGate, "startGate");
+  spawn["openGate"] = Napi::Function::New(env, OpenGate, "openGate");
+  spawn["cancelGate"] = Napi::Function::New(env, CancelGate, "cancelGate");
+  exports["spawn"] = spawn;
+}
+
+}  // namespace procmuster

@@ -1,0 +1,28 @@
+// Descriptors 0 to 2 of a process, kept for the one that will take its place.
+#pragma once
+
+#include <cstdint>
+
+#include "common/unique_fd.h"
+
+namespace procmuster {
+
+struct StdioSource {
+  int error = 0;  // of taking it over; 0 when `fd` is the very same open file, or another one of that file
+  bool same_open = false;  // position and flags are shared with the process
+  uint32_t mode = 0;
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int flags = 0;
+  int64_t position = -1;
+};
+
+// By pidfd_getfd, or where that is not allowed by opening /proc/<pid>/fd/<number> (no sockets then).
+StdioSource TakeDescriptor(int pidfd, int pid, int number, UniqueFd* fd);
+
+// A file that is known by path only (after a crash of ours): it must be the same file still, and nothing is
+// made or cut.
+StdioSource ReopenDescriptor(const char* path, int flags, uint64_t device, uint64_t inode, int64_t position,
+                             UniqueFd* fd);
+
+}  // namespace procmuster

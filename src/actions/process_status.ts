@@ -1,0 +1,40 @@
+/** The fields of `/proc/<pid>/status` that a restart looks at. */
+export interface ProcessStatus {
+  /** Real, effective, saved, file system. */
+  readonly uids: readonly number[]
+  readonly gids: readonly number[]
+  readonly groups: readonly number[]
+  readonly umask: number
+  readonly inheritable: bigint
+  readonly permitted: bigint
+  readonly effective: bigint
+  readonly bounding: bigint
+  readonly ambient: bigint
+  readonly noNewPrivileges: boolean
+  readonly seccompFilters: number
+}
+
+export function parseStatus(text: string): ProcessStatus {
+  // The kernel escapes newlines in the name, so no process can forge a line.
+  const fields = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':')
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).trim())
+  }
+  const numbers = (key: string) => (fields.get(key) ?? '').split(/\s+/).filter(Boolean).map(Number)
+  const mask = (key: string) => BigInt(`0x${fields.get(key) ?? '0'}`)
+  return {
+    uids: numbers('Uid'),
+    gids: numbers('Gid'),
+    groups: numbers('Groups'),
+    umask: Number.parseInt(fields.get('Umask') ?? '022', 8),
+    inheritable: mask('CapInh'),
+    permitted: mask('CapPrm'),
+    effective: mask('CapEff'),
+    bounding: mask('CapBnd'),
+    ambient: mask('CapAmb'),
+    noNewPrivileges: fields.get('NoNewPrivs') === '1',
+    // Before Linux 5.9 only the mode is shown; 2 means at least one filter.
+    seccompFilters: Number(fields.get('Seccomp_filters') ?? (fields.get('Seccomp') === '2' ? 1 : 0)),
+  }
+}

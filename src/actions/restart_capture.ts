@@ -1,0 +1,289 @@
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { Step, stepError } from '../control/results.js'
+import { getResourceLimits } from '../control/rlimit.js'
+import { packTargets } from '../control/targets.js'
+import { ProcmusterError } from '../errors.js'
+import { type ProcFile, readProcFiles } from '../inspect/proc_files.js'
+import { type NativePidHandle, type NativeStdio, native } from '../native.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { type ProcessStatus, parseStatus } from './process_status.js'
+import { boundingSet, privilegeRefusal, privilegeWarnings } from './restart_refusal.js'
+import {
+  type CgroupSpec,
+  fromBytes,
+  type RestartSpec,
+  type StdioSpec,
+  splitZeros,
+  toBytes,
+} from './restart_spec.js'
+
+export interface CaptureOptions {
+  /** Start what lies at the executable's path now, although it is another file than the one that runs. */
+  readonly allowReplacedExecutable?: boolean
+}
+
+const FILES = [
+  'stat',
+  'status',
+  'cgroup',
+  'oom_score_adj',
+  'comm',
+  'exe',
+  'cwd',
+  'root',
+  'ns',
+  'cmdline',
+  'environ',
+]
+// Far above what exec takes (a quarter of the stack limit, 6 MiB at most).
+const MAX_BYTES = 16 * 1024 * 1024
+const NAMESPACES = ['mnt', 'pid', 'user', 'net', 'ipc', 'uts', 'cgroup', 'time']
+const DELETED = ' (deleted)'
+const FIELDS_PER_DESCRIPTOR = 7
+
+// The open descriptors of a spec; they do not survive JSON.
+const descriptors = new WeakMap<RestartSpec, NativeStdio>()
+
+/** @internal The descriptors taken over with this very spec. */
+export function stdioOf(spec: RestartSpec): NativeStdio | undefined {
+  return descriptors.get(spec)
+}
+
+/** Closes the descriptors that were taken over, when the process is not to be started again after all. */
+export function releaseRestart(spec: RestartSpec): void {
+  const stdio = descriptors.get(spec)
+  if (stdio !== undefined) native.spawn.closeStdio(stdio)
+  descriptors.delete(spec)
+}
+
+/**
+ * Takes from `/proc` everything that it takes to start the process again, while it still runs, and takes over its
+ * standard descriptors.
+ * @throws ProcmusterError `RESTART_REFUSED` with the reason when a new one could not be the same or could have more
+ * privilege; `PROCESS_GONE`, `UNSETTLED`, `TIMEOUT`
+ */
+export async function captureRestart(
+  identity: ProcessIdentity,
+  options: CaptureOptions = {},
+): Promise<RestartSpec> {
+  const handle = native.control.newHandle()
+  try {
+    const out = new Int32Array(3)
+    await native.control.openHandle(handle, packTargets([identity]), out)
+    const failure = stepError(identity, 'restart', out[0]!, out[1]!)
+    if (failure !== undefined) throw failure
+    if (out[2] === 1) throw refusal(identity, 'it is pid 1, a kernel thread or this very process')
+    return await capture(identity, handle, options)
+  } finally {
+    native.control.closeHandle(handle)
+  }
+}
+
+async function capture(
+  identity: ProcessIdentity,
+  handle: NativePidHandle,
+  options: CaptureOptions,
+): Promise<RestartSpec> {
+  const files = await readAll(identity)
+  const text = (name: string) => files.get(name)!.toString('utf8')
+  const fields = text('stat')
+    .slice(text('stat').lastIndexOf(')') + 2)
+    .split(' ')
+  if (fields[0] === 'Z' || fields[0] === 'X') throw refusal(identity, 'it has ended already (a zombie)')
+  const theirs = parseStatus(text('status'))
+  const ours = parseStatus(await readFile('/proc/self/status', 'utf8'))
+  await refuseOtherRoot(identity, text('root'), text('ns'))
+  const image = await checkExecutable(identity, files.get('exe')!, options.allowReplacedExecutable ?? false)
+  const fileCapabilities = new BigUint64Array(1)
+  native.spawn.fileCapabilities(fromBytes(image.path), fileCapabilities)
+  const reason = privilegeRefusal({
+    theirs,
+    ours,
+    executableMode: image.mode,
+    fileCapabilities: fileCapabilities[0]!,
+  })
+  if (reason !== undefined) throw refusal(identity, reason)
+  checkStrings(identity, files.get('cmdline')!, files.get('environ')!)
+  const directory = await checkDirectory(identity, files.get('cwd')!)
+  const limits = await getResourceLimits(identity)
+  const stdio = native.spawn.newStdio()
+  const stdioSpecs = await takeStdio(identity, handle, stdio)
+  // All that was read by pid was read of this process only if it is there still.
+  if (native.control.handleExited(handle)) {
+    native.spawn.closeStdio(stdio)
+    throw stepError(identity, 'restart', 3, Step.open)!
+  }
+  const spec: RestartSpec = {
+    version: 1,
+    pid: identity.pid,
+    startTicks: identity.startTicks,
+    name: text('comm').replace(/\n$/, ''),
+    path: image.path,
+    executable: { device: image.device, inode: image.inode },
+    arguments: splitZeros(files.get('cmdline')!),
+    environment: splitZeros(files.get('environ')!),
+    ...directory,
+    uid: theirs.uids[1]!,
+    gid: theirs.gids[1]!,
+    groups: theirs.groups,
+    umask: theirs.umask,
+    nice: Number(fields[16]), // proc_pid_stat(5) field 19
+    ioPriority: Math.max(-1, native.getIoPriority(identity.pid)),
+    limits,
+    cgroups: parseCgroups(text('cgroup')),
+    oomScoreAdj: Number(text('oom_score_adj')),
+    capabilities: capabilitySpec(theirs),
+    noNewPrivileges: theirs.noNewPrivileges,
+    stdio: stdioSpecs,
+    warnings: [...privilegeWarnings(theirs, ours), ...otherWarnings(fields)],
+  }
+  descriptors.set(spec, stdio)
+  return spec
+}
+
+async function readAll(identity: ProcessIdentity): Promise<Map<string, Buffer>> {
+  const files = await readProcFiles(identity, { files: FILES, maxBytesPerFile: MAX_BYTES, timeoutMs: 5000 })
+  for (const file of files) checkRead(identity, file)
+  return new Map(files.map(({ name, data }) => [name, data]))
+}
+
+function checkRead(identity: ProcessIdentity, file: ProcFile): void {
+  if (file.error === undefined) {
+    if (file.truncated) throw refusal(identity, `its ${file.name} is larger than any that exec takes`)
+    return
+  }
+  if (file.error.code === 'PROCESS_GONE' || file.error.code === 'TIMEOUT') throw file.error
+  // A zombie has no executable any more.
+  if (file.name === 'exe' && file.error.code === 'NOT_FOUND') {
+    throw refusal(identity, 'it has ended already (a zombie), or is a kernel thread')
+  }
+  throw refusal(identity, `its ${file.name} cannot be read: ${file.error.message}`, file.error)
+}
+
+async function refuseOtherRoot(identity: ProcessIdentity, root: string, namespaces: string): Promise<void> {
+  if (root !== '/') throw refusal(identity, `its root directory is ${JSON.stringify(root)}, not ours`)
+  const theirs = new Map(namespaces.split('\n').map((line) => line.split(' ') as [string, string]))
+  const known = new Set(await readdir('/proc/self/ns'))
+  for (const name of NAMESPACES.filter((each) => known.has(each))) {
+    const target = theirs.get(name)
+    if (target === undefined || target === '?')
+      throw refusal(identity, `its ${name} namespace cannot be read`)
+    if (target !== (await readlink(`/proc/self/ns/${name}`))) {
+      throw refusal(
+        identity,
+        `it is in another ${name} namespace; restart it from there, or by its container's manager`,
+      )
+    }
+  }
+}
+
+async function checkExecutable(identity: ProcessIdentity, link: Buffer, allowReplaced: boolean) {
+  const shown = link.toString('latin1')
+  const deleted = shown.endsWith(DELETED)
+  const path = deleted ? link.subarray(0, link.length - DELETED.length) : link
+  const running = await stat(`/proc/${identity.pid}/exe`).catch(() => undefined)
+  const found = await stat(path).catch(() => undefined)
+  if (running === undefined) throw refusal(identity, 'its executable cannot be looked at')
+  if (found === undefined) {
+    throw refusal(identity, `its executable ${JSON.stringify(path.toString())} was deleted`)
+  }
+  const same = running.dev === found.dev && running.ino === found.ino
+  if (!same && !allowReplaced) {
+    throw refusal(
+      identity,
+      `its executable ${JSON.stringify(path.toString())} was replaced by another file; allowReplacedExecutable starts that one`,
+    )
+  }
+  return { path: toBytes(path), device: found.dev, inode: found.ino, mode: found.mode }
+}
+
+async function checkDirectory(identity: ProcessIdentity, link: Buffer) {
+  const found = await stat(`/proc/${identity.pid}/cwd`).catch(() => undefined)
+  if (found === undefined || link.toString('latin1').endsWith(DELETED)) {
+    throw refusal(identity, `its working directory ${JSON.stringify(link.toString())} was deleted`)
+  }
+  return { directory: toBytes(link), directoryIdentity: { device: found.dev, inode: found.ino } }
+}
+
+function checkStrings(identity: ProcessIdentity, cmdline: Buffer, environ: Buffer): void {
+  if (cmdline.length === 0) throw refusal(identity, 'its command line is empty')
+  // setproctitle() and the like write a text of their own over the arguments, and often over the environment.
+  if (cmdline.at(-1) !== 0) throw refusal(identity, 'it has overwritten its command line with a title')
+  const entries = splitZeros(environ)
+  if (
+    environ.length > 0 &&
+    (environ.at(-1) !== 0 || entries.some((entry) => !fromBytes(entry).includes('=')))
+  ) {
+    throw refusal(identity, 'it has overwritten its environment')
+  }
+}
+
+function parseCgroups(text: string): CgroupSpec[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      // A path may hold colons itself.
+      const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) as unknown as [string, string, string]
+      return { controllers, path }
+    })
+}
+
+function capabilitySpec(theirs: ProcessStatus): RestartSpec['capabilities'] {
+  return {
+    bounding: boundingSet(theirs).toString(16),
+    inheritable: theirs.inheritable.toString(16),
+    ambient: theirs.ambient.toString(16),
+  }
+}
+
+function otherWarnings(fields: readonly string[]): string[] {
+  const policy = Number(fields[38]) // proc_pid_stat(5) field 41
+  return policy === 0 ? [] : [`its scheduling policy ${policy} is not given to a new one`]
+}
+
+async function takeStdio(
+  identity: ProcessIdentity,
+  handle: NativePidHandle,
+  stdio: NativeStdio,
+): Promise<StdioSpec[]> {
+  const out = new Float64Array(3 * FIELDS_PER_DESCRIPTOR)
+  await native.spawn.takeStdio(stdio, handle, identity.pid, out)
+  return Promise.all(
+    ([0, 1, 2] as const).map(async (number): Promise<StdioSpec> => {
+      const at = number * FIELDS_PER_DESCRIPTOR
+      const [errno, , mode, device, inode, flags, position] = out.subarray(at) as unknown as number[]
+      if (errno === 9) return { number, kind: 'closed' }
+      if (errno !== 0) return { number, kind: 'lost' }
+      const kind = kindOf(mode!)
+      if (kind !== 'file' && kind !== 'device') return { number, kind }
+      const path = await readlink(`/proc/${identity.pid}/fd/${number}`, { encoding: 'buffer' }).catch(
+        () => undefined,
+      )
+      if (path === undefined) return { number, kind }
+      const file = { device: device!, inode: inode! }
+      return { number, kind, path: toBytes(path), file, flags: flags!, position: position! }
+    }),
+  )
+}
+
+function kindOf(mode: number): StdioSpec['kind'] {
+  const kinds: Record<number, StdioSpec['kind']> = {
+    32768: 'file',
+    8192: 'device',
+    4096: 'pipe',
+    49152: 'socket',
+  }
+  return kinds[mode & 0o170000] ?? 'other'
+}
+
+function refusal(identity: ProcessIdentity, reason: string, cause?: ProcmusterError): ProcmusterError {
+  const { pid, startTicks } = identity
+  return new ProcmusterError('RESTART_REFUSED', {
+    message: `process ${pid} is not restarted: ${reason}`,
+    pid,
+    startTicks,
+    cause,
+    errno: cause?.errno,
+  })
+}
