@@ -1,8 +1,13 @@
 import { defineConfig, mergeConfig } from 'vitest/config'
 import plain from './vitest.config.js'
 
-// The test workers load the sanitizer's runtime, and so does every program that they start; the test runner does not:
-// its own native code is not built for it.
+// The test workers load the sanitizer's runtime. The test runner does not (its own native code is not built for it),
+// nor do the programs that a test starts, but for Node: test/sanitizer.setup.ts sees to that.
 process.env.LD_PRELOAD = process.env.PROCMUSTER_SANITIZER_RUNTIME
 
-export default mergeConfig(plain, defineConfig({ test: { testTimeout: 240_000, hookTimeout: 240_000 } }))
+export default mergeConfig(
+  plain,
+  defineConfig({
+    test: { testTimeout: 120_000, hookTimeout: 120_000, setupFiles: ['test/sanitizer.setup.ts'] },
+  }),
+)

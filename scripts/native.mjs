@@ -5,8 +5,9 @@
 //   node scripts/native.mjs fuzz  [seconds each] [target]
 // Any report of a sanitizer, of whichever process, fails the run.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BuildSystem } from 'cmake-js'
 
@@ -96,6 +97,9 @@ async function test(chosen, name, files) {
   if (!chosen.runtime) fail(`the addon's tests run under address, undefined or thread, not ${name}`)
   await build(chosen)
   const runtime = execFileSync('gcc', [`-print-file-name=${chosen.runtime}`], { encoding: 'utf8' }).trim()
+  const wrapper = `${root}/${chosen.out}/bin/node`
+  mkdirSync(dirname(wrapper), { recursive: true })
+  writeFileSync(wrapper, `#!/bin/sh\nLD_PRELOAD='${runtime}' exec '${process.execPath}' "$@"\n`, { mode: 0o755 })
   const report = [
     '--reporter=default',
     '--reporter=json',
@@ -105,6 +109,7 @@ async function test(chosen, name, files) {
   guarded(chosen, ['npx', 'vitest', 'run', ...config, ...report, ...files], {
     PROCMUSTER_ADDON: `${root}/${chosen.out}/Release/procmuster.node`,
     PROCMUSTER_SANITIZER_RUNTIME: runtime,
+    PROCMUSTER_SANITIZER_NODE: wrapper,
     PROCMUSTER_SANITIZER: name,
   })
   console.log(`tests of the addon passed (${name})`)
