@@ -1,5 +1,8 @@
 // 100 rules over 10,000 processes, judged by the pool's real threads over a table made by hand. Run by `npm run bench -- evaluate`.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { RuleEngine } from '../dist/rules/rule_engine.js'
 import { MISSING_WORDS, NAME_BYTES } from '../dist/table/columns.js'
@@ -42,19 +45,27 @@ export async function run(args) {
   const rules = Number(values.rules)
   const ticks = Number(values.ticks)
   const workers = Number(values.workers)
+  const options = { processes, rules, ticks, workers }
   const results = []
-  for (const scenario of SCENARIOS) {
-    results.push(await measure(scenario, { processes, rules, ticks, workers }))
+  for (const index of SCENARIOS.keys()) {
+    results.push(await measureApart(index, options))
     if (!values.json) printRow(results.at(-1), results.length === 1)
   }
-  const rssMiB = process.memoryUsage.rss() / 2 ** 20
   if (values.json) {
-    console.log(JSON.stringify({ bench: 'evaluate', processes, rules, workers, ticks, rssMiB, results }))
+    console.log(JSON.stringify({ bench: 'evaluate', ...options, results }))
   } else {
-    console.log(
-      `\n${rules} rules, ${processes} processes, ${workers} threads, ${ticks} ticks; this process: ${rssMiB.toFixed(0)} MiB RSS`,
-    )
+    console.log(`\n${rules} rules, ${processes} processes, ${workers} threads, ${ticks} ticks each`)
   }
+}
+
+/** In a process of its own, so that no scenario warms up or fills up another's. */
+async function measureApart(index, options) {
+  const child = fork(fileURLToPath(import.meta.url), ['--scenario', String(index), JSON.stringify(options)])
+  const exited = once(child, 'exit')
+  const [result] = await Promise.race([once(child, 'message'), exited.then(() => [undefined])])
+  await exited
+  if (result === undefined) throw new Error(`scenario ${SCENARIOS[index].name} ended without a result`)
+  return result
 }
 
 async function measure(scenario, { processes, rules, ticks, workers }) {
@@ -91,6 +102,7 @@ async function measure(scenario, { processes, rules, ticks, workers }) {
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   delay.disable()
+  const rssMiB = process.memoryUsage.rss() / 2 ** 20
   await engine.close()
   return {
     scenario: scenario.name,
@@ -99,6 +111,7 @@ async function measure(scenario, { processes, rules, ticks, workers }) {
     wallMs: summary(wallMs),
     decisionsPerTick: fired / ticks,
     // The histogram counts from the timer's own millisecond.
+    rssMiB,
     loopDelayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - 1),
   }
 }
@@ -154,12 +167,21 @@ function summary(values) {
   return { median: at(0.5), p99: at(0.99), max: at(1) }
 }
 
-function printRow({ scenario, workMs, mainMs, wallMs, decisionsPerTick, loopDelayP99Ms }, isFirst) {
+function printRow({ scenario, workMs, mainMs, wallMs, decisionsPerTick, loopDelayP99Ms, rssMiB }, isFirst) {
   if (isFirst) {
-    console.log(`${''.padEnd(32)}   worker time      main thread      tick, wall       decisions  loop delay`)
-    console.log(`${''.padEnd(32)}  median     p99   median     p99   median     p99   per tick         p99`)
+    console.log(
+      `${''.padEnd(32)}   worker time      main thread      tick, wall       decisions  loop delay      RSS`,
+    )
+    console.log(
+      `${''.padEnd(32)}  median     p99   median     p99   median     p99   per tick         p99      MiB`,
+    )
   }
   const pair = ({ median, p99 }) => `${median.toFixed(2).padStart(7)} ${p99.toFixed(2).padStart(7)}  `
-  const rest = `${decisionsPerTick.toFixed(0).padStart(8)} ${loopDelayP99Ms.toFixed(2).padStart(11)}`
+  const rest = `${decisionsPerTick.toFixed(0).padStart(8)} ${loopDelayP99Ms.toFixed(2).padStart(11)} ${rssMiB.toFixed(0).padStart(8)}`
   console.log(`${scenario.padEnd(32)} ${pair(workMs)}${pair(mainMs)}${pair(wallMs)}${rest}`)
+}
+
+if (process.argv[2] === '--scenario' && process.send !== undefined) {
+  const options = JSON.parse(process.argv[4])
+  process.send(await measure(SCENARIOS[Number(process.argv[3])], options), () => process.disconnect())
 }

@@ -31,6 +31,7 @@ export class CommandLines {
   /** Given to a tick that has not taken them over yet. */
   readonly #handed = new Map<number, Verdict>()
   #learning: Promise<void> | undefined
+  #closed = false
 
   constructor(
     pool: JudgePool,
@@ -86,6 +87,11 @@ export class CommandLines {
     this.#handed.clear()
   }
 
+  close(): void {
+    this.#closed = true
+    this.#waiting.clear()
+  }
+
   async #learn(nowMs: number): Promise<void> {
     while (this.#waiting.size > 0) {
       const chunk: [slot: number, generation: number][] = []
@@ -97,6 +103,7 @@ export class CommandLines {
       try {
         await this.#learnChunk(chunk, nowMs)
       } catch (error) {
+        if (this.#closed) return
         this.#retryLater(chunk, nowMs)
         this.#onWarning(error)
       }

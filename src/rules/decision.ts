@@ -1,3 +1,4 @@
+import { NAME_BYTES } from '../table/columns.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ColumnName } from '../table/layout.js'
 import { cause, DECISION_NUMBERS, kind } from './findings.js'
@@ -35,6 +36,7 @@ export interface Decision {
   readonly atMs: number
 }
 
+const utf8 = new TextDecoder()
 const causes = ['condition', 'gone', 'unmatched'] as const
 
 /** Reads the decisions of a shard, from where the last call ended. */
@@ -44,7 +46,7 @@ export class DecisionReader {
 
   constructor(
     readonly numbers: Float64Array,
-    readonly names: readonly string[],
+    readonly names: Uint8Array,
     readonly rules: readonly CheckedRule[],
     readonly thresholds: readonly (readonly number[])[],
     readonly atMs: number,
@@ -81,11 +83,18 @@ export class DecisionReader {
         pidfsInode: Number.isNaN(inode) ? undefined : inode,
         settled: true,
       },
-      name: this.names[this.#name++]!,
+      name: this.#nextName(),
       clauses,
       sinceMs: isFire ? numbers[at + 4] : undefined,
       atMs: this.atMs,
     }
+  }
+
+  #nextName(): string {
+    const name = this.names.subarray(this.#name, this.#name + NAME_BYTES)
+    this.#name += NAME_BYTES
+    const end = name.indexOf(0)
+    return utf8.decode(end < 0 ? name : name.subarray(0, end))
   }
 }
 

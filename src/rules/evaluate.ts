@@ -6,6 +6,12 @@ import type { ShardState } from './state.js'
 
 type Cells = Float64Array | Int32Array | Uint32Array | Uint8Array
 
+/**
+ * Fires that a shard reports in one tick. When a rule fires for all of a large host, the others wait for the next ticks: a million
+ * decisions at once would be a gigabyte of objects.
+ */
+export const FIRES_AT_ONCE = 5_000
+
 /** All that judging a shard's rules reads; nothing of it is written but the findings. */
 export interface Evaluation {
   readonly table: TableMemory
@@ -211,7 +217,8 @@ function fireWhenDue(
   // Until the row is settled its identity could be that of a successor: look again at the next tick.
   const isSettled =
     table.columns.startTicks[slot]! < sampledTicks && !isMissing(table, slot, columnId.startTicks)
-  if (truth === unknown || !isSettled) return nowMs
+  if (truth === unknown || !isSettled || findings.fires === FIRES_AT_ONCE) return nowMs
+  findings.fires++
   findings.edge(slot, local, edge.fire)
   report(evaluation, local, slot, kind.fire, cause.condition, sinceMs)
   return cooldownMs >= 0 ? nowMs + cooldownMs : Number.POSITIVE_INFINITY

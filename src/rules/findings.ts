@@ -19,15 +19,20 @@ export class Findings {
   edgeLength = 0
   numbers = new Float64Array(1024)
   numberLength = 0
-  names: string[] = []
+  /** NAME_BYTES of each decision, as the kernel has them. */
+  names = new Uint8Array(1024 * NAME_BYTES)
+  nameLength = 0
+  fires = 0
 
   reset(): void {
     this.edgeLength = 0
     this.numberLength = 0
-    this.names = []
+    this.nameLength = 0
+    this.fires = 0
     // A storm of alerts passes; its memory should not stay.
     if (this.edges.length > RETAINED) this.edges = new Int32Array(1024)
     if (this.numbers.length > RETAINED) this.numbers = new Float64Array(1024)
+    if (this.names.length > RETAINED * NAME_BYTES) this.names = new Uint8Array(1024 * NAME_BYTES)
   }
 
   edge(slot: number, rule: number, step: number): void {
@@ -58,9 +63,13 @@ export class Findings {
   }
 
   name(names: Uint8Array, slot: number): void {
+    if (this.nameLength + NAME_BYTES > this.names.length) {
+      const wider = new Uint8Array(this.names.length * 2)
+      wider.set(this.names)
+      this.names = wider
+    }
     const start = slot * NAME_BYTES
-    let end = start
-    while (end < start + NAME_BYTES && names[end] !== 0) end++
-    this.names.push(Buffer.from(names.subarray(start, end)).toString())
+    for (let byte = 0; byte < NAME_BYTES; byte++) this.names[this.nameLength + byte] = names[start + byte]!
+    this.nameLength += NAME_BYTES
   }
 }

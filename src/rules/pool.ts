@@ -16,7 +16,8 @@ const ATTEMPTS = 3
 export class JudgePool {
   readonly #options: JudgePoolOptions
   #pool: Piscina
-  #closed = false
+  #closing: Promise<void> | undefined
+  readonly #retired: Promise<void>[] = []
   /** Threads that died under a task or at rest. */
   crashes = 0
 
@@ -33,12 +34,12 @@ export class JudgePool {
   run(task: CommandTask): Promise<Int32Array>
   async run(task: JudgeTask | CommandTask): Promise<unknown> {
     for (let attempt = 1; ; attempt++) {
+      this.#checkOpen() // for a task that comes too late Piscina would start new threads
       const pool = this.#pool
       try {
         return await this.#runOnce(pool, task)
       } catch (cause) {
-        if (this.#closed)
-          throw new ProcmusterError('CLOSED', { message: 'the rule engine was closed', cause })
+        this.#checkOpen()
         if (cause instanceof ProcmusterError) throw cause
         this.crashes++
         if (attempt === ATTEMPTS) {
@@ -48,15 +49,22 @@ export class JudgePool {
         // Piscina gives up on a pool whose threads die while starting; a new pool does not.
         if (attempt > 1 && pool === this.#pool) {
           this.#pool = this.#open()
-          void pool.destroy()
+          this.#retired.push(pool.destroy())
         }
       }
     }
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    await this.#pool.destroy()
+  /** Idempotent. */
+  close(): Promise<void> {
+    // Piscina would start new threads if it were destroyed a second time while the first is under way.
+    this.#closing ??= Promise.allSettled([...this.#retired, this.#pool.destroy()]).then(() => {})
+    return this.#closing
+  }
+
+  #checkOpen(): void {
+    if (this.#closing === undefined) return
+    throw new ProcmusterError('CLOSED', { message: 'the rule engine has been closed' })
   }
 
   #open(): Piscina {

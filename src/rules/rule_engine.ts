@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup, TableMemory } from '../table/layout.js'
@@ -15,7 +16,7 @@ export interface RuleEngineOptions {
   groups?: readonly OptionalGroup[]
   /** Bytes of physical memory; needed for thresholds such as `rss > 80%`. */
   memTotalBytes?: number
-  /** Threads, 1 to 16; two by default. Rules are divided among them. */
+  /** Threads, 1 to 16, that the rules are divided among; by default two, or one where that would leave none to others. */
   workers?: number
   /** Needed when a rule has a command-line pattern; called beside the ticks, for new processes. */
   readCommandLines?: ReadCommandLines
@@ -48,7 +49,8 @@ export class RuleEngine implements AsyncDisposable {
   readonly rules: readonly CheckedRule[]
   /** What the last tick cost: time in all workers together, and on this thread. */
   readonly lastTick = { workMs: 0, mainMs: 0 }
-  readonly #pool: JudgePool | undefined
+  /** @internal */
+  readonly pool: JudgePool | undefined
   readonly #program: Program
   readonly #groups: readonly OptionalGroup[]
   readonly #thresholds: readonly (readonly number[])[]
@@ -63,22 +65,27 @@ export class RuleEngine implements AsyncDisposable {
   #closed = false
 
   private constructor(rules: readonly CheckedRule[], compiled: CompiledRules, options: RuleEngineOptions) {
-    const { workers = 2, memTotalBytes = 0, timeLimitMs = 10_000, onWarning = () => {} } = options
+    const {
+      workers = defaultWorkers(),
+      memTotalBytes = 0,
+      timeLimitMs = 10_000,
+      onWarning = () => {},
+    } = options
     this.rules = rules
     this.#program = mapProgram(compiled.buffer, compiled.ruleCount, compiled.clauseCount)
     this.#groups = groupsOf(rules)
     this.#thresholds = thresholdsOf(rules, memTotalBytes)
     const threads = Math.min(workers, rules.length)
-    this.#pool = threads === 0 ? undefined : new JudgePool({ rules: compiled, threads, timeLimitMs })
+    this.pool = threads === 0 ? undefined : new JudgePool({ rules: compiled, threads, timeLimitMs })
     this.#shards = Array.from({ length: threads }, (_, index) => {
       const first = Math.floor((rules.length * index) / threads)
       const next = Math.floor((rules.length * (index + 1)) / threads)
       const commandRules = rules.slice(first, next).filter(hasCommandLine).length
-      return new Shard(this.#pool!, this.#program, first, next - first, commandRules)
+      return new Shard(this.pool!, this.#program, first, next - first, commandRules)
     })
     const patternCount = rules.filter(hasCommandLine).length
     if (patternCount > 0) {
-      this.#commandLines = new CommandLines(this.#pool!, patternCount, options.readCommandLines!, onWarning)
+      this.#commandLines = new CommandLines(this.pool!, patternCount, options.readCommandLines!, onWarning)
     }
   }
 
@@ -86,7 +93,7 @@ export class RuleEngine implements AsyncDisposable {
    * @throws ProcmusterError INVALID_ARGUMENT for a rule that is not right, or that needs what the options do not give
    */
   static async open(options: RuleEngineOptions): Promise<RuleEngine> {
-    const { workers = 2, groups = [], memTotalBytes = 0 } = options
+    const { workers = 1, groups = [], memTotalBytes = 0 } = options
     if (!Number.isInteger(workers) || workers < 1 || workers > 16) {
       throw invalid(`workers is ${workers}; give a whole number from 1 to 16`)
     }
@@ -147,7 +154,8 @@ export class RuleEngine implements AsyncDisposable {
   /** Idempotent; leaves no thread behind. A tick under way fails with `CLOSED`. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#pool?.close()
+    this.#commandLines?.close()
+    await this.pool?.close()
     await this.#queue
   }
 
@@ -179,6 +187,7 @@ export class RuleEngine implements AsyncDisposable {
     const resumedMs = performance.now()
     const decisions = this.#untold
     this.#untold = []
+    const allWanted = new Set<number>()
     let yieldedMs = 0
     this.lastTick.workMs = 0
     for (const result of results) {
@@ -187,8 +196,9 @@ export class RuleEngine implements AsyncDisposable {
       this.lastTick.workMs += workMs
       const reader = new DecisionReader(numbers, names, this.rules, this.#thresholds, nowMs)
       while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
-      this.#commandLines?.want(wanted, memory.columns.generation, nowMs)
+      for (const slot of wanted) allWanted.add(slot)
     }
+    this.#commandLines?.want(allWanted, memory.columns.generation, nowMs)
     this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs
     const failure = results.find((result) => result.status === 'rejected')
     const isTorn = results.some((result) => result.status === 'fulfilled' && result.value.torn)
@@ -211,6 +221,11 @@ export class RuleEngine implements AsyncDisposable {
       }
     }
   }
+}
+
+// Measured: one thread judges 100 rules over 60,000 processes in 10 ms; on two cores a second only takes the main thread's.
+function defaultWorkers(): number {
+  return availableParallelism() > 2 ? 2 : 1
 }
 
 /** Lets other work run; gives the time that it took. */

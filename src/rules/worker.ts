@@ -41,7 +41,8 @@ export interface JudgeResult {
   /** The table was overwritten meanwhile; nothing was decided. */
   readonly torn: boolean
   readonly numbers: Float64Array
-  readonly names: readonly string[]
+  /** NAME_BYTES per decision. */
+  readonly names: Uint8Array
   /** Slots whose command line should be read. */
   readonly wanted: Uint32Array
   /** Time this took in the worker. */
@@ -102,7 +103,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
   return {
     torn: !isWhole,
     numbers: findings.numbers.slice(0, findings.numberLength),
-    names: findings.names,
+    names: findings.names.slice(0, findings.nameLength),
     wanted: Uint32Array.from(isWhole ? changes.wanted : []),
     workMs: performance.now() - startedMs,
   }

@@ -69,10 +69,10 @@ export class LocalJudge {
     if (!isWhole) return undefined
     this.wanted = [...changes.wanted]
     const decisions: Decision[] = []
-    const { numbers, names } = this.#findings
+    const { numbers, names, nameLength } = this.#findings
     new DecisionReader(
       numbers.slice(),
-      names,
+      names.slice(0, nameLength),
       this.checked,
       thresholdsOf(this.checked, MEMORY_BYTES),
       nowMs,
