@@ -85,8 +85,6 @@ interface NativeControl {
       force: boolean,
       out: Int32Array,
     ): Promise<void>
-    /** `out`: errno, step, then soft and hard of each of 16 resources. */
-    resourceLimits(target: Float64Array, out: Float64Array): Promise<void>
     /** `out`: errno, startTicks, inode or 0, settled, flags, ppid, state as a character code. */
     identify(pid: number, procRoot: string, live: boolean, out: Float64Array): Promise<void>
     newHandle(): NativePidHandle

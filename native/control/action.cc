@@ -76,18 +76,4 @@ Outcome Act(const Target& target, const Action& action) {
   return error == 0 ? Outcome{} : Outcome{error, Step::kAct};
 }
 
-Outcome ReadResourceLimits(const Target& target, struct rlimit limits[kResourceCount]) {
-  UniqueFd pidfd;
-  StatFacts facts;
-  Outcome verified = OpenVerified(target, &pidfd, &facts);
-  if (!verified.ok()) return verified;
-  for (int resource = 0; resource < kResourceCount; resource++) {
-    if (prlimit(target.pid, static_cast<__rlimit_resource>(resource), nullptr, &limits[resource]) != 0) {
-      return {errno, Step::kAct};
-    }
-  }
-  if (PidfdExited(pidfd.get())) return {ESRCH, Step::kGoneDuring};
-  return {};
-}
-
 }  // namespace procmuster

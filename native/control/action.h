@@ -26,7 +26,4 @@ struct Action {
 
 Outcome Act(const Target& target, const Action& action);
 
-// All limits of a process, by resource number.
-Outcome ReadResourceLimits(const Target& target, struct rlimit limits[kResourceCount]);
-
 }  // namespace procmuster

@@ -34,7 +34,6 @@ std::vector<Target> CopyTargets(const Napi::Value& value) {
 }
 
 rlim_t ToLimit(double value) { return isinf(value) ? RLIM_INFINITY : static_cast<rlim_t>(value); }
-double FromLimit(rlim_t value) { return value == RLIM_INFINITY ? INFINITY : static_cast<double>(value); }
 
 // act(targets, kind, arguments, force, out: Int32Array): errno and step for each target.
 Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
@@ -63,23 +62,6 @@ Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
       Outcome outcome = Act(targets[i], action);
       out[i * 2] = outcome.error;
       out[i * 2 + 1] = static_cast<int32_t>(outcome.step);
-    }
-  });
-}
-
-// resourceLimits(target, out: Float64Array): error, step, then soft and hard of each resource, Infinity =
-// unlimited.
-Napi::Value ResourceLimits(const Napi::CallbackInfo& info) {
-  double* out = info[1].As<Napi::Float64Array>().Data();
-  Target target = ReadTarget(info[0].As<Napi::Float64Array>().Data());
-  return DeferredWorker::Start(info, {info[1]}, [target, out] {
-    struct rlimit limits[kResourceCount] = {};
-    Outcome outcome = ReadResourceLimits(target, limits);
-    out[0] = outcome.error;
-    out[1] = static_cast<double>(outcome.step);
-    for (int i = 0; i < kResourceCount; i++) {
-      out[2 + i * 2] = FromLimit(limits[i].rlim_cur);
-      out[3 + i * 2] = FromLimit(limits[i].rlim_max);
     }
   });
 }
@@ -147,7 +129,6 @@ Napi::Value CloseHandle(const Napi::CallbackInfo& info) {
 void RegisterControl(Napi::Env env, Napi::Object exports) {
   Napi::Object control = Napi::Object::New(env);
   control["act"] = Napi::Function::New(env, ActOnAll, "act");
-  control["resourceLimits"] = Napi::Function::New(env, ResourceLimits, "resourceLimits");
   control["identify"] = Napi::Function::New(env, Identify, "identify");
   control["newHandle"] = Napi::Function::New(env, NewHandle, "newHandle");
   control["openHandle"] = Napi::Function::New(env, OpenHandle, "openHandle");

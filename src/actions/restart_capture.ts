@@ -163,7 +163,11 @@ function checkRead(identity: ProcessIdentity, file: ProcFile): void {
 async function refuseOtherRoot(identity: ProcessIdentity, root: string, namespaces: string): Promise<void> {
   if (root !== '/') throw refusal(identity, `its root directory is ${JSON.stringify(root)}, not ours`)
   const theirs = new Map(namespaces.split('\n').map((line) => line.split(' ') as [string, string]))
-  const known = new Set(await readdir('/proc/self/ns'))
+  const known = new Set(
+    await readdir('/proc/self/ns').catch(() => {
+      throw refusal(identity, 'our own namespaces cannot be read (this process has changed its user)')
+    }),
+  )
   for (const name of NAMESPACES.filter((each) => known.has(each))) {
     const target = theirs.get(name)
     if (target === undefined || target === '?')
@@ -206,9 +210,16 @@ async function checkDirectory(identity: ProcessIdentity, link: Buffer) {
 }
 
 function checkStrings(identity: ProcessIdentity, cmdline: Buffer, environ: Buffer): void {
-  if (cmdline.length === 0) throw refusal(identity, 'its command line is empty')
+  // Since Linux 5.18 who was executed without arguments shows a single empty one.
+  if (cmdline.every((byte) => byte === 0)) throw refusal(identity, 'its command line is empty')
   // setproctitle() and the like write a text of their own over the arguments, and often over the environment.
-  if (cmdline.at(-1) !== 0) throw refusal(identity, 'it has overwritten its command line with a title')
+  const padded = cmdline.length > 2 && cmdline.subarray(-3).every((byte) => byte === 0)
+  if (cmdline.at(-1) !== 0 || padded) {
+    throw refusal(
+      identity,
+      'it has overwritten its command line with a title (no zero byte, or many, at its end)',
+    )
+  }
   const entries = splitZeros(environ)
   if (
     environ.length > 0 &&

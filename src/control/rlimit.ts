@@ -1,8 +1,8 @@
 import { ProcmusterError } from '../errors.js'
-import { native } from '../native.js'
+import { readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { type ControlResult, stepError } from './results.js'
-import { ActionKind, actOn, packTargets } from './targets.js'
+import type { ControlResult } from './results.js'
+import { ActionKind, actOn } from './targets.js'
 
 /** The resources of getrlimit(2), at the index that is their number on x64 and arm64. */
 export const RESOURCES = [
@@ -62,19 +62,32 @@ export async function setResourceLimit(
 }
 
 /**
- * All limits of a process by name (prlimit(2)).
- * @throws ProcmusterError `PROCESS_GONE`, `ACCESS_DENIED` (another user's process needs CAP_SYS_RESOURCE)
+ * All limits of a process by name, from `/proc/<pid>/limits`, which everybody may read.
+ * @throws ProcmusterError `PROCESS_GONE`, `TIMEOUT`
  */
 export async function getResourceLimits(target: ProcessIdentity): Promise<ResourceLimits> {
-  const out = new Float64Array(2 + RESOURCES.length * 2)
-  await native.control.resourceLimits(packTargets([target]), out)
-  const failure = stepError(target, 'read limits', out[0]!, out[1]!)
-  if (failure !== undefined) throw failure
-  const entries = RESOURCES.map((name, index) => [
-    name,
-    { soft: fromNumber(out[2 + index * 2]!), hard: fromNumber(out[3 + index * 2]!) },
-  ])
-  return Object.fromEntries(entries) as ResourceLimits
+  const [file] = await readProcFiles(target, { files: ['limits'] })
+  if (file!.error !== undefined) throw file!.error
+  const limits = parseLimits(file!.data.toString('latin1'))
+  if (limits !== undefined) return limits
+  throw new ProcmusterError('UNSUPPORTED', {
+    message: `/proc/${target.pid}/limits cannot be understood`,
+    pid: target.pid,
+  })
+}
+
+/** One line for each resource, in the order of their numbers: name, soft, hard, unit. */
+export function parseLimits(text: string): ResourceLimits | undefined {
+  const lines = text.split('\n').slice(1, 1 + RESOURCES.length)
+  const value = (word: string): LimitValue => (word === 'unlimited' ? word : Number(word))
+  const entries = lines.map((line, index) => {
+    const found = /^Max [a-z ]+? +(\d+|unlimited) +(\d+|unlimited)\b/.exec(line)
+    return found === null
+      ? undefined
+      : [RESOURCES[index]!, { soft: value(found[1]!), hard: value(found[2]!) }]
+  })
+  if (entries.length < RESOURCES.length || entries.includes(undefined)) return undefined
+  return Object.fromEntries(entries as [Resource, ResourceLimit][]) as ResourceLimits
 }
 
 function toNumber(resource: string, value: LimitValue | undefined): number {
@@ -84,8 +97,4 @@ function toNumber(resource: string, value: LimitValue | undefined): number {
   throw new ProcmusterError('INVALID_ARGUMENT', {
     message: `${JSON.stringify(value)} is no limit of ${resource}; use a whole number from 0, or 'unlimited'`,
   })
-}
-
-function fromNumber(value: number): LimitValue {
-  return value === Number.POSITIVE_INFINITY ? 'unlimited' : value
 }
