@@ -103,7 +103,7 @@ async function capture(
     fileCapabilities: fileCapabilities[0]!,
   })
   if (reason !== undefined) throw refusal(identity, reason)
-  checkStrings(identity, files.get('cmdline')!, files.get('environ')!)
+  checkStrings(identity, fields, files.get('cmdline')!, files.get('environ')!)
   const directory = await checkDirectory(identity, files.get('cwd')!)
   const limits = await getResourceLimits(identity)
   const stdio = native.spawn.newStdio()
@@ -209,24 +209,34 @@ async function checkDirectory(identity: ProcessIdentity, link: Buffer) {
   return { directory: toBytes(link), directoryIdentity: { device: found.dev, inode: found.ino } }
 }
 
-function checkStrings(identity: ProcessIdentity, cmdline: Buffer, environ: Buffer): void {
+function checkStrings(
+  identity: ProcessIdentity,
+  fields: readonly string[],
+  cmdline: Buffer,
+  environ: Buffer,
+): void {
   // Since Linux 5.18 who was executed without arguments shows a single empty one.
   if (cmdline.every((byte) => byte === 0)) throw refusal(identity, 'its command line is empty')
   // setproctitle() and the like write a text of their own over the arguments, and often over the environment.
   const padded = cmdline.length > 2 && cmdline.subarray(-3).every((byte) => byte === 0)
-  if (cmdline.at(-1) !== 0 || padded) {
-    throw refusal(
-      identity,
-      'it has overwritten its command line with a title (no zero byte, or many, at its end)',
-    )
+  if (cmdline.at(-1) !== 0 || padded || cmdline.length !== sizeAt(fields, 48, cmdline.length)) {
+    throw refusal(identity, 'it has overwritten its command line with a title')
   }
   const entries = splitZeros(environ)
   if (
-    environ.length > 0 &&
-    (environ.at(-1) !== 0 || entries.some((entry) => !fromBytes(entry).includes('=')))
+    environ.length !== sizeAt(fields, 50, environ.length) ||
+    (environ.length > 0 && environ.at(-1) !== 0) ||
+    entries.some((entry) => !fromBytes(entry).includes('='))
   ) {
     throw refusal(identity, 'it has overwritten its environment')
   }
+}
+
+// Bytes between two addresses of proc_pid_stat(5): fields 48 and 49 are where the arguments lie, 50 and 51 the
+// environment. Zero when we may not see them.
+function sizeAt(fields: readonly string[], field: number, unknown: number): number {
+  const [start, end] = [Number(fields[field - 3]), Number(fields[field - 2])]
+  return start > 0 && end > 0 ? end - start : unknown
 }
 
 function parseCgroups(text: string): CgroupSpec[] {

@@ -264,6 +264,9 @@ describe('it is refused', () => {
     ])
     await waitFor(async () => (await readFile(`/proc/${target.pid}/cmdline`, 'latin1')).startsWith('a title'))
     await refused(target.pid, /title/)
+    const short = await run('perl', ['-e', '$0 = "short"; sleep 300', 'some', 'arguments'])
+    await waitFor(async () => (await readFile(`/proc/${short.pid}/cmdline`, 'latin1')).startsWith('short'))
+    await refused(short.pid, /title/)
   })
 
   // Needs root: name spaces and ids.
