@@ -1,9 +1,11 @@
+export type { ActionReport, EvidenceSettings } from './actions/context.js'
 export {
   collectEvidence,
   type Evidence,
   type EvidenceFile,
   type EvidenceOptions,
 } from './actions/evidence.js'
+export type { RestartResult } from './actions/replace.js'
 export {
   captureRestart,
   releaseRestart,
@@ -29,6 +31,10 @@ export {
 export { sendSignal } from './control/signal.js'
 export { SIGNAL_NAMES, type SignalName, signalName, signalNumber } from './control/signal_names.js'
 export { type TerminateOptions, type Termination, terminate } from './control/terminate.js'
+export type { AlertQuery } from './engine/alert_book.js'
+export { Engine } from './engine/engine.js'
+export type { EngineEvent, EngineEvents, EngineStats, TickReport } from './engine/events.js'
+export type { EngineOptions } from './engine/options.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
 export {
   type OpenDescriptor,
@@ -37,6 +43,19 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
+export { type JournalReader, readJournal } from './journal/reader.js'
+export type {
+  ActionStatus,
+  ActionType,
+  Alert,
+  AlertKind,
+  ClauseValue,
+  JournalBody,
+  JournalRecord,
+  OutcomeBody,
+  RecordedError,
+} from './journal/records.js'
+export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
 export {

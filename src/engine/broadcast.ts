@@ -1,0 +1,91 @@
+import type { EventEmitter } from 'node:events'
+import type { Logger } from 'pino'
+import { EventStream, type LostEvents } from './event_stream.js'
+import type { EngineEvent, EngineEvents } from './events.js'
+
+type Publishable = Exclude<EngineEvent, LostEvents>
+
+/** Tells an engine's listeners and its `for await` readers what happens. */
+export class Broadcast {
+  readonly #emitter: EventEmitter<EngineEvents>
+  readonly #capacity: number
+  readonly #log: Logger
+  readonly #streams = new Set<EventStream<EngineEvent>>()
+  #ended = false
+
+  /** What happened before anybody could listen. */
+  #held: Publishable[] | undefined = []
+
+  constructor(emitter: EventEmitter<EngineEvents>, capacity: number, log: Logger) {
+    this.#emitter = emitter
+    this.#capacity = capacity
+    this.#log = log
+  }
+
+  stream(signal: AbortSignal | undefined): EventStream<EngineEvent> {
+    const abort = () => stream.end()
+    const stream = new EventStream<EngineEvent>(this.#capacity, () => {
+      this.#streams.delete(stream)
+      signal?.removeEventListener('abort', abort)
+    })
+    this.#streams.add(stream)
+    if (this.#ended || signal?.aborted) stream.end()
+    else signal?.addEventListener('abort', abort, { once: true })
+    return stream
+  }
+
+  /** From now on events are told at once; those of the start are told now. */
+  release(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const event of held) this.publish(event)
+  }
+
+  publish(event: Publishable): void {
+    if (this.#held !== undefined) {
+      this.#held.push(event)
+      return
+    }
+    for (const stream of this.#streams) stream.push(event)
+    switch (event.type) {
+      case 'alert':
+        this.#tell('alert', event.alert)
+        break
+      case 'action':
+        this.#tell('action', event.action)
+        break
+      case 'outcome':
+        this.#tell('outcome', event.outcome)
+        break
+      case 'tick':
+        this.#tell('tick', event.tick)
+        break
+      case 'recovered':
+        this.#tell('recovered', event.action)
+        break
+      case 'error':
+        this.#tell('error', event.error)
+        break
+    }
+  }
+
+  end(): void {
+    this.#ended = true
+    for (const stream of this.#streams) stream.end()
+  }
+
+  /** A listener that throws must not end the tick or the action chain that told it. */
+  #tell<K extends keyof EngineEvents>(name: K, argument: EngineEvents[K][0]): void {
+    if (name === 'error' && this.#emitter.listenerCount('error') === 0) return
+    try {
+      ;(this.#emitter as EventEmitter).emit(name, argument)
+    } catch (error) {
+      this.#log.error({ err: error }, `a listener of '${name}' threw`)
+      if (name !== 'error') this.publish({ type: 'error', error: asError(error) })
+    }
+  }
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

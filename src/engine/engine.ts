@@ -1,0 +1,314 @@
+import { EventEmitter } from 'node:events'
+import { totalmem } from 'node:os'
+import { type Logger, pino } from 'pino'
+import type { ActionContext, ActionReport } from '../actions/context.js'
+import { ActionRunner } from '../actions/runner.js'
+import { identify } from '../control/handle.js'
+import { PendingStore } from '../journal/pending.js'
+import { currentPlace } from '../journal/place.js'
+import type { Alert, JournalBody, Place } from '../journal/records.js'
+import { JournalFold } from '../journal/recover.js'
+import { Journal } from '../journal/writer.js'
+import { groupsOf } from '../rules/program.js'
+import type { Rule } from '../rules/rule.js'
+import { RuleEngine } from '../rules/rule_engine.js'
+import { Sampler } from '../sampler/sampler.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import type { Table } from '../table/table.js'
+import { Alarms } from './alarms.js'
+import type { AlertQuery } from './alert_book.js'
+import { bindPids } from './bind_pids.js'
+import { asError, Broadcast } from './broadcast.js'
+import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
+import { checkOptions, type EngineOptions, type Settings } from './options.js'
+import { type Look, Outcomes } from './outcomes.js'
+import { Reactions } from './reactions.js'
+import { recoverActions, type Succession } from './recovery.js'
+import { Ticker } from './ticker.js'
+import { WatchedProcesses } from './watched.js'
+
+const LOG_LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const
+
+/**
+ * Samples the host at an interval, judges every process by rules in worker threads, raises alerts, acts, and writes
+ * down what it saw, decided and did. Several can live in one process, each with a journal of its own.
+ *
+ * Ticks never wait for actions; one process has at most one action under way. A process is known by its identity from
+ * the sample to the signal: when its pid is another's by then, nothing is sent.
+ */
+export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposable {
+  readonly #settings: Settings
+  readonly #log: Logger
+  readonly #broadcast: Broadcast
+  readonly #alarms: Alarms
+  readonly #watched = new WatchedProcesses()
+  readonly #outcomes: Outcomes
+  readonly #reactions: Reactions
+  readonly #closing = new AbortController()
+  readonly #ticker: Ticker
+  readonly #fold = new JournalFold()
+  #context: ActionContext | undefined
+  #journal: Journal | undefined
+  #sampler: Sampler | undefined
+  #table: Table | undefined
+  #rules: RuleEngine | undefined
+  #runner: ActionRunner | undefined
+  #closed: Promise<void> | undefined
+  #failedTicks = 0
+  #processes = 0
+  #sampleMs = 0
+  #judgeMs = 0
+  #tickMs = 0
+  #nextSelfAt = 0
+
+  private constructor(settings: Settings, logger: Logger | undefined) {
+    super()
+    this.#settings = settings
+    this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
+    this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
+    const note = (body: JournalBody) => this.#journal?.append(body)
+    this.#alarms = new Alarms(settings.alertCapacity, note, (alert) => this.#alerted(alert))
+    this.#outcomes = new Outcomes(settings.outcomeWindowMs, (outcome) => {
+      note(outcome)
+      this.#log.info({ outcome }, 'outcome of a restart')
+      this.#broadcast.publish({ type: 'outcome', outcome })
+    })
+    this.#reactions = new Reactions({
+      rules: settings.rules,
+      dryRun: settings.dryRun,
+      alarms: this.#alarms,
+      watched: this.#watched,
+      outcomes: this.#outcomes,
+      note,
+      bind: (ruleIndex, identity) => this.#rules?.bind(ruleIndex, identity),
+    })
+    this.#ticker = new Ticker(settings.intervalMs, () => this.#tick())
+  }
+
+  /**
+   * Checks everything, finishes what a crashed run left unfinished, and begins to watch.
+   * @throws ProcmusterError `INVALID_ARGUMENT` (an option, a rule), `PROCESS_GONE` (a rule's pid), `BUSY` (another
+   * engine writes the journal), `ACCESS_DENIED`, `IO_ERROR`, ...; nothing is left open then.
+   */
+  static async start(options: EngineOptions): Promise<Engine> {
+    const engine = new Engine(checkOptions(options), options.logger)
+    try {
+      await engine.#open()
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+    engine.#ticker.start()
+    return engine
+  }
+
+  /** True when decisions are only written down. */
+  get dryRun(): boolean {
+    return this.#settings.dryRun
+  }
+
+  get stats(): EngineStats {
+    const { userCPUTime, systemCPUTime } = process.resourceUsage()
+    return {
+      ticks: this.#ticker.ticks,
+      missedTicks: this.#ticker.missed,
+      failedTicks: this.#failedTicks,
+      latenessMs: this.#ticker.latenessMs,
+      maxLatenessMs: this.#ticker.maxLatenessMs,
+      sampleMs: this.#sampleMs,
+      judgeMs: this.#judgeMs,
+      tickMs: this.#tickMs,
+      processes: this.#processes,
+      userCpuMs: userCPUTime / 1000,
+      systemCpuMs: systemCPUTime / 1000,
+      rssBytes: process.memoryUsage.rss(),
+    }
+  }
+
+  /** Alerts of this run, newest first. */
+  alerts(query?: AlertQuery): Alert[] {
+    return this.#alarms.list(query)
+  }
+
+  /**
+   * Everything that happens from now on, for `for await`. Ends when the engine closes or the signal aborts. A reader
+   * that does not keep up is told how many events it lost: `{ type: 'lost', count }`.
+   */
+  events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<EngineEvent> {
+    return this.#broadcast.stream(options.signal)
+  }
+
+  /**
+   * Stops watching. What has not touched its process yet is given up; a restart that has ended its process also starts
+   * it again first, which takes at most the grace time and the time to start. May be called again.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #open(): Promise<void> {
+    const { rules, journal, intervalMs, dryRun, sampler, workers } = this.#settings
+    if (journal !== undefined) {
+      this.#journal = await Journal.open(journal, {
+        onRecord: (record) => this.#fold.add(record),
+        onError: (error) => this.#failed(error),
+      })
+      if (this.#journal.badLines > 0) {
+        this.#log.warn({ journal, badLines: this.#journal.badLines }, 'lines of the journal cannot be read')
+      }
+    }
+    const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
+    const groups = [...new Set([...(sampler.groups ?? []), ...groupsOf(rules)])]
+    this.#sampler = await Sampler.open({ ...sampler, groups })
+    this.#runner = this.#makeRunner(place)
+    await this.#journal?.commit({
+      type: 'engine-start',
+      engine: { pid: self.pid, startTicks: self.startTicks },
+      ...{ place, source: this.#sampler.source, intervalMs, dryRun, rules: rules.map(({ name }) => name) },
+    })
+    const bound = await this.#recoverAndBind()
+    this.#rules = await RuleEngine.open({
+      ...{ rules: bound, groups, memTotalBytes: totalmem() },
+      ...(workers === undefined ? {} : { workers }),
+      readCommandLines: (slots) => this.#readCommandLines(slots),
+      onWarning: (error) => this.#failed(error),
+    })
+  }
+
+  #makeRunner(place: Place): ActionRunner {
+    const settings = this.#settings
+    const reactions = this.#reactions
+    this.#context = {
+      journal: this.#journal,
+      pending: settings.journal === undefined ? undefined : new PendingStore(settings.journal),
+      place,
+      procRoot: settings.sampler.procRoot ?? '/proc',
+      dryRun: settings.dryRun,
+      graceMs: settings.graceMs,
+      evidence: settings.evidence,
+      startBackoff: settings.restartBackoff,
+      startAttempts: settings.startAttempts,
+      hooks: settings.hooks,
+      log: this.#log,
+      closing: this.#closing.signal,
+      onError: (error) => this.#failed(error),
+      onBegin: (target, action) => reactions.begins(target, action),
+      onSuccessor: (old, successor) => reactions.hasSuccessor(old, successor),
+    }
+    return new ActionRunner(this.#context, {
+      maxConcurrentRestarts: settings.maxConcurrentRestarts,
+      restartBackoff: settings.restartBackoff,
+      onReport: (report) => this.#reported(report),
+      onTrouble: (target, trouble) => reactions.troubled(target, trouble),
+      stillWanted: ({ rule, identity }) => this.#alarms.isFiring(rule, 'breach', identity),
+    })
+  }
+
+  /** Rules as they are given to the judge: those by pid bound to the processes that they mean. */
+  async #recoverAndBind(): Promise<Rule[]> {
+    const recovered: Succession[] = []
+    const adopted = await recoverActions(this.#fold.state.unfinished, {
+      context: this.#context!,
+      runner: this.#runner!,
+      onReport: (report) => {
+        const { identity, successor } = report
+        if (successor !== undefined) recovered.push({ identity, successor })
+        this.#log.info({ action: report }, 'recovered')
+        this.#reactions.reported(report)
+        this.#broadcast.publish({ type: 'recovered', action: report })
+      },
+      onTrouble: ({ begun }, trouble) => this.#reactions.troubled(begun, trouble),
+    })
+    return bindPids(this.#settings.ruleTexts, this.#watched, recovered, adopted)
+  }
+
+  /** A process that has gone since leaves its place undefined. */
+  async #readCommandLines(slots: Uint32Array): Promise<(string | undefined)[]> {
+    const table = this.#table!
+    await this.#sampler!.readDetails(Array.from(slots, (slot) => table.at(slot)))
+    return Array.from(slots, (slot) => this.#table!.at(slot).commandLine)
+  }
+
+  async #tick(): Promise<void> {
+    this.#broadcast.release()
+    const startedAt = performance.now()
+    try {
+      this.#reactions.beginSample()
+      const table = await this.#sampler!.sample()
+      this.#table = table
+      const sampledAt = performance.now()
+      // Epoch milliseconds that no clock step moves: durations of rules are measured with them.
+      const decisions = await this.#rules!.tick(table, performance.timeOrigin + sampledAt)
+      const judgedAt = performance.now()
+      this.#reactions.sampled(table, decisions, this.#runner!)
+      this.#outcomes.tick((identity) => look(table, identity), judgedAt)
+      this.#processes = table.size
+      this.#sampleMs = sampledAt - startedAt
+      this.#judgeMs = judgedAt - sampledAt
+      this.#tickMs = performance.now() - startedAt
+      this.#noteSelf(startedAt)
+      const { ticks: tick } = this.#ticker
+      const times = { sampleMs: this.#sampleMs, judgeMs: this.#judgeMs, totalMs: this.#tickMs }
+      this.#broadcast.publish({ type: 'tick', tick: { tick, table, decisions: decisions.length, ...times } })
+    } catch (error) {
+      this.#failedTicks++
+      this.#failed(error)
+    }
+  }
+
+  #noteSelf(nowMs: number): void {
+    if (this.#journal === undefined || nowMs < this.#nextSelfAt) return
+    this.#nextSelfAt = nowMs + this.#settings.selfIntervalMs
+    const { userCpuMs, systemCpuMs, rssBytes, ticks, missedTicks } = this.stats
+    this.#journal.append({ type: 'self', userCpuMs, systemCpuMs, rssBytes, ticks, missedTicks })
+  }
+
+  #alerted(alert: Alert): void {
+    const level = alert.state === 'resolved' ? 'info' : LOG_LEVELS[alert.severity]
+    this.#log[level]({ alert }, alert.message)
+    this.#broadcast.publish({ type: 'alert', alert })
+  }
+
+  #reported(report: ActionReport): void {
+    this.#log[report.status === 'done' || report.status === 'dry-run' ? 'info' : 'warn'](
+      { action: report },
+      `${report.action} ${report.status}`,
+    )
+    this.#reactions.reported(report)
+    this.#broadcast.publish({ type: 'action', action: report })
+  }
+
+  #failed(error: unknown): void {
+    this.#log.error({ err: error }, 'the engine goes on after an error')
+    this.#broadcast.publish({ type: 'error', error: asError(error) })
+  }
+
+  async #close(): Promise<void> {
+    await this.#ticker.stop()
+    this.#closing.abort()
+    await this.#runner?.settled()
+    this.#broadcast.release()
+    this.#outcomes.close(performance.now())
+    await Promise.allSettled([this.#rules?.close(), this.#sampler?.close()])
+    if (this.#journal !== undefined) {
+      this.#nextSelfAt = 0
+      this.#noteSelf(performance.now())
+      const { ticks, missedTicks } = this.stats
+      const unfinished = this.#fold.state.unfinished.length
+      await this.#journal.commit({ type: 'engine-stop', ticks, missedTicks, unfinished }).catch(() => {})
+      await this.#journal.close()
+    }
+    this.#broadcast.end()
+  }
+}
+
+function look(table: Table, { pid, startTicks }: ProcessIdentity): ReturnType<Look> {
+  const slot = table.slotOf(pid)
+  if (slot === undefined || table.columns.startTicks[slot] !== startTicks) return undefined
+  return { rssBytes: table.at(slot).rssBytes }
+}

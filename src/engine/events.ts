@@ -1,0 +1,60 @@
+import type { ActionReport } from '../actions/context.js'
+import type { Alert, OutcomeBody } from '../journal/records.js'
+import type { Table } from '../table/table.js'
+import type { LostEvents } from './event_stream.js'
+
+/** One turn: sample, judge, hand on. */
+export interface TickReport {
+  /** From 1. */
+  readonly tick: number
+  /** The sample judged, good as long as any table; `copy()` it to keep it. */
+  readonly table: Table
+  readonly decisions: number
+  readonly sampleMs: number
+  readonly judgeMs: number
+  readonly totalMs: number
+}
+
+/** Events and their arguments. Without a listener `error` is only logged: it never ends the process. */
+export interface EngineEvents {
+  /** An alert began to fire, was raised again, or was resolved. */
+  alert: [alert: Alert]
+  action: [action: ActionReport]
+  /** What became of a restart. */
+  outcome: [outcome: OutcomeBody]
+  tick: [tick: TickReport]
+  /** What an earlier run had begun was finished, or given up. */
+  recovered: [action: ActionReport]
+  /** Something went wrong that the engine goes on after: a sample, the journal, a listener. */
+  error: [error: Error]
+}
+
+/** What `engine.events()` gives. */
+export type EngineEvent =
+  | { readonly type: 'alert'; readonly alert: Alert }
+  | { readonly type: 'action'; readonly action: ActionReport }
+  | { readonly type: 'outcome'; readonly outcome: OutcomeBody }
+  | { readonly type: 'tick'; readonly tick: TickReport }
+  | { readonly type: 'recovered'; readonly action: ActionReport }
+  | { readonly type: 'error'; readonly error: Error }
+  | LostEvents
+
+/** Times in milliseconds. */
+export interface EngineStats {
+  readonly ticks: number
+  /** Ticks left out because the one before was not over. */
+  readonly missedTicks: number
+  /** Ticks whose sample or judgement failed. */
+  readonly failedTicks: number
+  /** How late the last tick began, and the latest of all. */
+  readonly latenessMs: number
+  readonly maxLatenessMs: number
+  readonly sampleMs: number
+  readonly judgeMs: number
+  readonly tickMs: number
+  readonly processes: number
+  /** Of the whole process that the engine runs in. */
+  readonly userCpuMs: number
+  readonly systemCpuMs: number
+  readonly rssBytes: number
+}

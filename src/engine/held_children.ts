@@ -1,0 +1,63 @@
+import type { Decision } from '../rules/decision.js'
+import type { ProcessIdentity } from '../table/identity.js'
+
+interface Held {
+  /** The process that it takes the place of, through failed attempts too. */
+  readonly origin: string
+  /** `running`: it has executed its program; `sampled`: a sample has begun since. */
+  state: 'held' | 'running' | 'sampled'
+  /** By rule: what fired for it meanwhile and was not cleared. */
+  readonly decisions: Map<number, Decision>
+}
+
+/**
+ * Successors that are held before their exec. Until then such a child is a copy of the engine, with the engine's name
+ * and memory: what rules find in it says nothing about the program that it will be, and waits for a sample of that.
+ */
+export class HeldChildren {
+  readonly #held = new Map<string, Held>()
+
+  hold(old: ProcessIdentity, child: ProcessIdentity): void {
+    const origin = this.#held.get(keyOf(old))?.origin ?? keyOf(old)
+    this.#held.delete(keyOf(old))
+    this.#held.set(keyOf(child), { origin, state: 'held', decisions: new Map() })
+  }
+
+  release(child: ProcessIdentity): void {
+    const held = this.#held.get(keyOf(child))
+    if (held !== undefined) held.state = 'running'
+  }
+
+  /** No child came of it. */
+  giveUp(origin: ProcessIdentity): void {
+    for (const [key, held] of this.#held) if (held.origin === keyOf(origin)) this.#held.delete(key)
+  }
+
+  beginSample(): void {
+    for (const held of this.#held.values()) if (held.state === 'running') held.state = 'sampled'
+  }
+
+  /** True when the decision is about a held child; it is kept back then. */
+  keepsBack(decision: Decision): boolean {
+    const held = this.#held.get(keyOf(decision.identity))
+    if (held === undefined) return false
+    if (decision.kind === 'fire') held.decisions.set(decision.rule.index, decision)
+    else held.decisions.delete(decision.rule.index)
+    return true
+  }
+
+  /** What still holds for children that a whole sample has seen running. */
+  endSample(): Decision[] {
+    const due: Decision[] = []
+    for (const [key, { state, decisions }] of this.#held) {
+      if (state !== 'sampled') continue
+      due.push(...decisions.values())
+      this.#held.delete(key)
+    }
+    return due
+  }
+}
+
+function keyOf({ pid, startTicks }: ProcessIdentity): string {
+  return `${pid}:${startTicks}`
+}

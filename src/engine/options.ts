@@ -1,0 +1,100 @@
+import type { Logger } from 'pino'
+import type { ActionHooks, EvidenceSettings } from '../actions/context.js'
+import type { BackoffOptions } from '../actions/governor.js'
+import { ProcmusterError } from '../errors.js'
+import { type CheckedRule, checkRules, type Rule } from '../rules/rule.js'
+import type { SamplerOptions } from '../sampler/sampler.js'
+
+export interface EngineOptions {
+  /** What to watch and what to do about it. */
+  readonly rules: readonly Rule[]
+  /** Time between samples, milliseconds. Default 1000. */
+  readonly intervalMs?: number
+  /**
+   * Path of the journal, created with mode 0600. Without one nothing is remembered: a crash between the end of a
+   * process and its new start is then not made good.
+   */
+  readonly journal?: string
+  /** Where evidence goes; needed by rules with the action `evidence`. */
+  readonly evidence?: EvidenceSettings
+  /** Judge, alert and write down what would be done, and do nothing. Default false. */
+  readonly dryRun?: boolean
+  /** How long a process may take to end after SIGTERM before SIGKILL, milliseconds. Default 10,000. */
+  readonly graceMs?: number
+  readonly sampler?: SamplerOptions
+  /** Worker threads that judge; the default is chosen from the processors and the rules. */
+  readonly workers?: number
+  /** Restarts under way at the same time over the whole host. Default 3. */
+  readonly maxConcurrentRestarts?: number
+  /** Pause after a restart that was refused or failed, doubled with each. Default 1 s up to 5 min. */
+  readonly restartBackoff?: BackoffOptions
+  /** Attempts to start a process again that was ended. Default 8. */
+  readonly startAttempts?: number
+  /** How long the successor of a restart is followed before the outcome is written, milliseconds. Default 60,000. */
+  readonly outcomeWindowMs?: number
+  /** How often the engine's own use of the host is written to the journal, milliseconds. Default 60,000. */
+  readonly selfIntervalMs?: number
+  /** Alerts kept for `engine.alerts()`. Default 1000. */
+  readonly alertCapacity?: number
+  /** Events kept for each `engine.events()` reader that does not keep up. Default 1024. */
+  readonly eventCapacity?: number
+  /** pino logger; silent by default. */
+  readonly logger?: Logger
+  /** For tests. @internal */
+  readonly hooks?: ActionHooks
+}
+
+export type Settings = Required<
+  Omit<EngineOptions, 'rules' | 'journal' | 'evidence' | 'logger' | 'workers'>
+> & {
+  readonly rules: readonly CheckedRule[]
+  /** The same as they were given. */
+  readonly ruleTexts: readonly Rule[]
+  readonly journal: string | undefined
+  readonly evidence: EvidenceSettings | undefined
+  readonly workers: number | undefined
+}
+
+const DAY_MS = 86_400_000
+
+/** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
+export function checkOptions(options: EngineOptions): Settings {
+  const settings: Settings = {
+    rules: checkRules(options.rules),
+    ruleTexts: options.rules,
+    intervalMs: range('intervalMs', options.intervalMs ?? 1000, 10, DAY_MS),
+    journal: options.journal,
+    evidence: options.evidence,
+    dryRun: options.dryRun ?? false,
+    graceMs: range('graceMs', options.graceMs ?? 10_000, 0, DAY_MS),
+    sampler: options.sampler ?? {},
+    workers: options.workers,
+    maxConcurrentRestarts: range('maxConcurrentRestarts', options.maxConcurrentRestarts ?? 3, 1, 1000),
+    restartBackoff: options.restartBackoff ?? { firstMs: 1000, maxMs: 300_000 },
+    startAttempts: range('startAttempts', options.startAttempts ?? 8, 1, 1000),
+    outcomeWindowMs: range('outcomeWindowMs', options.outcomeWindowMs ?? 60_000, 0, DAY_MS),
+    selfIntervalMs: range('selfIntervalMs', options.selfIntervalMs ?? 60_000, 100, DAY_MS),
+    alertCapacity: range('alertCapacity', options.alertCapacity ?? 1000, 1, 1_000_000),
+    eventCapacity: range('eventCapacity', options.eventCapacity ?? 1024, 2, 1_000_000),
+    hooks: options.hooks ?? {},
+  }
+  range('restartBackoff.firstMs', settings.restartBackoff.firstMs, 1, DAY_MS)
+  range('restartBackoff.maxMs', settings.restartBackoff.maxMs, settings.restartBackoff.firstMs, DAY_MS)
+  for (const rule of settings.rules) checkActions(rule, settings)
+  return settings
+}
+
+function checkActions(rule: CheckedRule, settings: Settings): void {
+  for (const action of rule.actions) {
+    if (action.type === 'evidence' && settings.evidence === undefined) {
+      throw new ProcmusterError('INVALID_ARGUMENT', {
+        message: `rule ${JSON.stringify(rule.name)} keeps evidence, but there is nowhere to: give evidence: { directory }`,
+      })
+    }
+  }
+}
+
+function range(name: string, value: number, least: number, most: number): number {
+  if (Number.isFinite(value) && value >= least && value <= most) return value
+  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${value}; give ${least} to ${most}` })
+}

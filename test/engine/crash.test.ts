@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ActionReport } from '../../dist/actions/context.js'
+import type { Engine } from '../../dist/engine/engine.js'
+import { waitFor } from '../fixtures/processes.js'
+import { Bench } from './engines.js'
+
+const script = fileURLToPath(new URL('./killed_engine.mjs', import.meta.url))
+let bench: Bench
+beforeEach(async () => {
+  bench = await Bench.open()
+})
+afterEach(() => bench.clean())
+
+/** A service that takes `endMs` to end on SIGTERM. */
+function startService(endMs = 0): Promise<number> {
+  return bench.startScript(`
+    process.on('SIGTERM', () => setTimeout(() => process.exit(0), ${endMs}))
+    setInterval(() => {}, 1000)
+    process.stdout.write('ready')`)
+}
+
+async function runUntilKilled(options: Record<string, unknown>): Promise<void> {
+  const arguments_ = JSON.stringify({ journal: bench.journal, when: 'rss > 1MiB', ...options })
+  const engine = spawn(process.execPath, [script, arguments_], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const [, signal] = await once(engine, 'exit')
+  expect(signal).toBe('SIGKILL')
+}
+
+/** Starts an engine on the dead one's journal and waits for what it makes of it. */
+async function startNext(): Promise<{ engine: Engine; recovered: ActionReport[] }> {
+  const recovered: ActionReport[] = []
+  const engine = await bench.start({ rules: [], graceMs: 3000 })
+  engine.on('recovered', (report) => recovered.push(report))
+  await waitFor(() => engine.stats.ticks > 0)
+  return { engine, recovered }
+}
+
+describe('an engine killed during a restart', () => {
+  it.each([
+    ['begun', 'interrupted', 'the old one'],
+    ['captured', 'interrupted', 'the old one'],
+    ['terminating', 'interrupted', 'the old one'],
+    ['exited', 'done', 'a new one'],
+    ['ready', 'done', 'a new one'],
+  ])(
+    'at the step %s: the next start says %s, and %s runs',
+    async (killAt, status, which) => {
+      const old = await startService()
+      await runUntilKilled({ pid: old, killAt })
+      expect(bench.instances().length).toBeLessThanOrEqual(1)
+      const { engine, recovered } = await startNext()
+      const report = await waitFor(() => recovered[0])
+      expect(report).toMatchObject({ action: 'restart', status, recovered: true, identity: { pid: old } })
+      const running = bench.instances()
+      expect(running).toHaveLength(1)
+      expect(running[0] === old).toBe(which === 'the old one')
+      if (status === 'done') expect(report.successor?.pid).toBe(running[0])
+      await engine.close()
+
+      // It is over: the next start finds nothing to do, and what was kept for it is gone.
+      const again = await startNext()
+      expect(again.recovered).toEqual([])
+      expect(bench.instances()).toEqual(running)
+      expect(
+        readdirSync(bench.directory).includes('muster.jsonl.pending')
+          ? readdirSync(`${bench.journal}.pending`)
+          : [],
+      ).toEqual([])
+      expect(await bench.recordsOf('engine-stop')).toMatchObject([{ unfinished: 0 }])
+    },
+    60_000,
+  )
+
+  it('after the end of it was on disk: nothing is left to do', async () => {
+    const old = await startService()
+    await runUntilKilled({ pid: old, killAt: 'done' })
+    const [successor] = bench.instances()
+    expect(successor).not.toBe(old)
+    const { recovered } = await startNext()
+    expect(recovered).toEqual([])
+    expect(bench.instances()).toEqual([successor])
+  })
+
+  it('while the old process still ends: the next start waits for its end and starts it again', async () => {
+    const old = await startService(1500)
+    await runUntilKilled({ pid: old, killAt: 'terminating', killAfterMs: 100 })
+    expect(bench.instances()).toEqual([old])
+    const { recovered } = await startNext()
+    const report = await waitFor(() => recovered[0])
+    expect(report).toMatchObject({ status: 'done', identity: { pid: old } })
+    expect(bench.instances()).toEqual([report.successor!.pid])
+    expect(report.successor!.pid).not.toBe(old)
+  })
+
+  it('twice: the second start, killed before the new process ran, is made good by the third', async () => {
+    const old = await startService()
+    await runUntilKilled({ pid: old, killAt: 'exited' })
+    expect(bench.instances()).toEqual([])
+    await runUntilKilled({ pid: process.pid, when: 'rss > 1TiB', killAt: 'ready' })
+    const { recovered } = await startNext()
+    await waitFor(() => recovered[0])
+    expect(bench.instances()).toHaveLength(1)
+  })
+
+  it('and its host started anew: nothing is started', async () => {
+    const old = await startService()
+    await runUntilKilled({ pid: old, killAt: 'exited' })
+    const text = readFileSync(bench.journal, 'utf8')
+    writeFileSync(bench.journal, text.replaceAll(/"bootId":"[^"]*"/g, '"bootId":"another"'))
+    const { recovered } = await startNext()
+    expect(await waitFor(() => recovered[0])).toMatchObject({ status: 'interrupted' })
+    expect(bench.instances()).toEqual([])
+    expect(readdirSync(`${bench.journal}.pending`)).toEqual([])
+  })
+
+  it('keeps the environment out of the journal, and private', async () => {
+    const old = await startService()
+    process.env.SECRET_OF_TEST = undefined
+    await runUntilKilled({ pid: old, killAt: 'exited' })
+    const text = readFileSync(bench.journal, 'utf8')
+    expect(text).not.toContain('PATH=')
+    const [name] = readdirSync(`${bench.journal}.pending`)
+    expect(readFileSync(`${bench.journal}.pending/${name}`, 'utf8').length).toBeGreaterThan(2)
+  })
+})

@@ -1,0 +1,25 @@
+// Runs an engine that restarts one process, and kills itself at a step of that: node killed_engine.mjs OPTIONS
+// OPTIONS: JSON { journal, pid, when, killAt, killAfterMs }
+const { Engine } = await import(new URL('../../dist/engine/engine.js', import.meta.url).href)
+
+const { journal, pid, when, killAt, killAfterMs = 0 } = JSON.parse(process.argv[2])
+
+async function killAtStep(step) {
+  if (step !== killAt) return
+  if (killAfterMs === 0) process.kill(process.pid, 'SIGKILL')
+  else setTimeout(() => process.kill(process.pid, 'SIGKILL'), killAfterMs)
+  // SIGKILL to oneself is not always there at once; with a delay the restart goes on meanwhile.
+  if (killAfterMs === 0) await new Promise(() => {})
+}
+
+await Engine.start({
+  intervalMs: 50,
+  journal,
+  graceMs: 3000,
+  rules: [{ name: 'restart it', match: { pid }, when, actions: ['restart'] }],
+  hooks: {
+    onBegun: () => killAtStep('begun'),
+    onStep: (step) => killAtStep(step),
+    onDone: () => killAtStep('done'),
+  },
+})

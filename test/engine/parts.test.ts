@@ -1,0 +1,354 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Backoff, backoffMs, RestartGate } from '../../dist/actions/governor.js'
+import { AlertBook } from '../../dist/engine/alert_book.js'
+import { EventStream } from '../../dist/engine/event_stream.js'
+import { Outcomes } from '../../dist/engine/outcomes.js'
+import { Ticker } from '../../dist/engine/ticker.js'
+import { WatchedProcesses } from '../../dist/engine/watched.js'
+import type { Alert, OutcomeBody } from '../../dist/journal/records.js'
+
+/** Time that only moves when told to; timers run in order. */
+class ManualClock {
+  time = 0
+  #timers: { at: number; callback: () => void }[] = []
+  now = () => this.time
+  setTimer = (callback: () => void, ms: number) => {
+    const timer = { at: this.time + ms, callback }
+    this.#timers.push(timer)
+    return timer
+  }
+  clearTimer = (timer: unknown) => {
+    this.#timers = this.#timers.filter((other) => other !== timer)
+  }
+  get pending() {
+    return this.#timers.length
+  }
+  async runTo(time: number) {
+    for (;;) {
+      this.#timers.sort((a, b) => a.at - b.at)
+      const next = this.#timers[0]
+      if (next === undefined || next.at > time) break
+      this.#timers.shift()
+      this.time = Math.max(this.time, next.at)
+      next.callback()
+      await new Promise(setImmediate)
+    }
+    this.time = Math.max(this.time, time)
+  }
+}
+
+describe('ticker', () => {
+  it('keeps to whole intervals, however long a tick takes within one', async () => {
+    const clock = new ManualClock()
+    const begun: number[] = []
+    const ticker = new Ticker(
+      100,
+      async () => {
+        begun.push(clock.time)
+        clock.time += 37
+      },
+      clock,
+    )
+    ticker.start()
+    await clock.runTo(450)
+    expect(begun).toEqual([0, 100, 200, 300, 400])
+    expect({ ticks: ticker.ticks, missed: ticker.missed }).toEqual({ ticks: 5, missed: 0 })
+  })
+
+  it('skips and counts the ticks that fall into a long one, and never overlaps', async () => {
+    const clock = new ManualClock()
+    const begun: number[] = []
+    let running = 0
+    const ticker = new Ticker(
+      100,
+      async () => {
+        expect(++running).toBe(1)
+        begun.push(clock.time)
+        if (begun.length === 2) clock.time += 330
+        running--
+      },
+      clock,
+    )
+    ticker.start()
+    await clock.runTo(700)
+    expect(begun).toEqual([0, 100, 500, 600, 700])
+    expect(ticker.missed).toBe(3)
+  })
+
+  it('tells how late a tick began', async () => {
+    const clock = new ManualClock()
+    const ticker = new Ticker(100, async () => {}, clock)
+    ticker.start()
+    await clock.runTo(50)
+    clock.time = 130
+    await clock.runTo(130)
+    expect(ticker.latenessMs).toBe(30)
+    await clock.runTo(200)
+    expect([ticker.latenessMs, ticker.maxLatenessMs]).toEqual([0, 30])
+  })
+
+  it('stops after the tick under way, and leaves no timer', async () => {
+    const clock = new ManualClock()
+    let end = () => {}
+    const ticker = new Ticker(
+      100,
+      () =>
+        new Promise((resolve) => {
+          end = resolve
+        }),
+      clock,
+    )
+    ticker.start()
+    await clock.runTo(0)
+    let stopped = false
+    const stop = ticker.stop().then(() => {
+      stopped = true
+    })
+    await new Promise(setImmediate)
+    expect(stopped).toBe(false)
+    end()
+    await stop
+    expect(clock.pending).toBe(0)
+  })
+})
+
+describe('event stream', () => {
+  it('gives events in order and then ends', async () => {
+    const stream = new EventStream<number>(10, () => {})
+    const waiting = stream.next()
+    stream.push(1)
+    expect((await waiting).value).toBe(1)
+    stream.push(2)
+    stream.end()
+    stream.push(3)
+    expect(await stream.next()).toEqual({ done: false, value: 2 })
+    expect((await stream.next()).done).toBe(true)
+  })
+
+  it('drops the oldest and says how many, whatever the order of pushes and reads', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: -30, max: 30 })), async (steps) => {
+        const capacity = 8
+        const stream = new EventStream<number>(capacity, () => {})
+        let pushed = 0
+        let next = 0
+        const take = async () => {
+          const { value } = await stream.next()
+          if (typeof value === 'object') next += value.count
+          else expect(value).toBe(next++)
+        }
+        for (const step of steps) {
+          for (let i = 0; i < step; i++) stream.push(pushed++)
+          for (let i = 0; i < -step && next < pushed; i++) await take()
+        }
+        let reads = 0
+        while (next < pushed) {
+          await take()
+          expect(++reads).toBeLessThanOrEqual(capacity + 1)
+        }
+        expect(next).toBe(pushed)
+      }),
+    )
+  })
+
+  it('lets its reader leave', async () => {
+    let ended = 0
+    const stream = new EventStream<number>(10, () => ended++)
+    stream.push(1)
+    for await (const _ of stream) break
+    expect(ended).toBe(1)
+    expect((await stream.next()).done).toBe(true)
+  })
+})
+
+const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
+
+describe('alert book', () => {
+  const alert = (id: string, changes: Partial<Alert> = {}): Alert => ({
+    id,
+    rule: 'r',
+    severity: 'warning',
+    kind: 'breach',
+    state: 'firing',
+    identity: identity(1),
+    name: 'n',
+    values: [],
+    message: '',
+    atMs: 1,
+    repeats: 0,
+    lastAtMs: 1,
+    ...changes,
+  })
+  const ids = (alerts: Alert[]) => alerts.map(({ id }) => id)
+
+  it('lists newest first, by severity and number, from a bounded ring', () => {
+    const book = new AlertBook(3)
+    for (let pid = 1; pid <= 5; pid++) {
+      const severity = pid % 2 === 0 ? 'critical' : 'info'
+      book.add(alert(`a${pid}`, { identity: identity(pid), severity }))
+    }
+    expect(ids(book.list())).toEqual(['a5', 'a4', 'a3'])
+    expect(ids(book.list({ limit: 1 }))).toEqual(['a5'])
+    expect(ids(book.list({ severity: 'info' }))).toEqual(['a5', 'a3'])
+    expect(book.list({ limit: 0 })).toEqual([])
+  })
+
+  it('resolves in place, also what the ring has forgotten', () => {
+    const book = new AlertBook(2)
+    for (let pid = 1; pid <= 3; pid++) book.add(alert(`a${pid}`, { identity: identity(pid) }))
+    expect(book.resolve('r', 'breach', identity(1), 9)).toMatchObject({ id: 'a1', state: 'resolved' })
+    expect(book.resolve('r', 'breach', identity(3), 9)).toMatchObject({ id: 'a3', resolvedAtMs: 9 })
+    expect(book.list().map(({ state }) => state)).toEqual(['resolved', 'firing'])
+    expect(book.resolve('r', 'breach', identity(3), 10)).toBeUndefined()
+    expect(book.resolve('r', 'breach', identity(2, 2), 10)).toBeUndefined()
+  })
+
+  it('keeps one alert per rule, kind and process while it fires', () => {
+    const book = new AlertBook(10)
+    book.add(alert('a'))
+    book.add(alert('a', { repeats: 1 }))
+    expect(book.list().map(({ repeats }) => repeats)).toEqual([1])
+    book.add(alert('b', { kind: 'died' }))
+    expect(book.resolveGone(1, 2, 5)).toEqual([])
+    expect(ids(book.resolveGone(1, 1, 5))).toEqual(['a'])
+    expect(book.firing('r', 'died', identity(1))?.id).toBe('b')
+    expect(book.anyFiring).toBe(true)
+  })
+})
+
+describe('restart gate', () => {
+  it('lets no more than its limit in, the others in order, and forgets who gives up', async () => {
+    const gate = new RestartGate(2)
+    const stop = new AbortController()
+    const never = new AbortController().signal
+    const first = await gate.enter(never)
+    await gate.enter(never)
+    const entered: string[] = []
+    const third = gate.enter(never).then((leave) => {
+      entered.push('third')
+      return leave
+    })
+    const gone = gate.enter(stop.signal)
+    const fifth = gate.enter(never).then(() => entered.push('fifth'))
+    await new Promise(setImmediate)
+    expect(entered).toEqual([])
+    stop.abort()
+    await expect(gone).rejects.toMatchObject({ code: 'CLOSED' })
+    first()
+    first() // giving a place back twice gives back one
+    const leave = await third
+    await new Promise(setImmediate)
+    expect(entered).toEqual(['third'])
+    leave()
+    await fifth
+  })
+})
+
+describe('backoff', () => {
+  it('doubles up to its maximum and ends with success', () => {
+    const options = { firstMs: 100, maxMs: 500 }
+    const pauses = [0, 1, 2, 3, 4, 99].map((failures) => backoffMs(failures, options))
+    expect(pauses).toEqual([0, 100, 200, 400, 500, 500])
+    const backoff = new Backoff(options, 2)
+    backoff.failed('a', 1000)
+    expect([backoff.remainingMs('a', 1000), backoff.remainingMs('a', 1100)]).toEqual([100, 0])
+    backoff.failed('a', 1100)
+    expect(backoff.remainingMs('a', 1100)).toBe(200)
+    expect(backoff.remainingMs('b', 1100)).toBe(0)
+    backoff.forget('a')
+    expect(backoff.remainingMs('a', 1100)).toBe(0)
+    for (const target of ['x', 'y', 'z']) backoff.failed(target, 0)
+    expect(backoff.remainingMs('x', 0)).toBe(0) // forgotten: its memory is bounded
+    expect(backoff.remainingMs('z', 0)).toBe(100)
+  })
+})
+
+describe('watched processes', () => {
+  const binding = { rule: 'r', name: 'n', state: 'alive' as const, samples: 0 }
+
+  it('tells deaths that are not our doing, and follows successors', () => {
+    const watched = new WatchedProcesses()
+    watched.add({ ...binding, ruleIndex: 0, identity: identity(5) })
+    watched.add({ ...binding, ruleIndex: 1, identity: identity(6) })
+    expect(watched.ended(5, 2)).toEqual([]) // another process with that pid
+    watched.expectEnd(identity(5))
+    expect(watched.ended(5, 1)).toEqual([])
+    expect(watched.follow(identity(5), identity(7)).map(({ ruleIndex }) => ruleIndex)).toEqual([0])
+    expect(watched.expectLife(identity(7))).toEqual([])
+    expect(watched.ended(7, 1)).toHaveLength(1)
+    expect(watched.ended(7, 1)).toEqual([]) // once
+    expect(watched.ended(6, 1).map(({ ruleIndex }) => ruleIndex)).toEqual([1])
+  })
+
+  it('tells a death that came while something was about to be done', () => {
+    const watched = new WatchedProcesses()
+    watched.add({ ...binding, ruleIndex: 0, identity: identity(5) })
+    watched.expectEnd(identity(5))
+    expect(watched.ended(5, 1)).toEqual([])
+    expect(watched.expectLife(identity(5))).toHaveLength(1)
+  })
+})
+
+describe('outcomes', () => {
+  const restarted = {
+    actionId: 'a',
+    rule: 'r',
+    identity: identity(1),
+    name: 'n',
+    successor: identity(2),
+    exitedInMs: 5,
+    endedBy: 'SIGTERM',
+    rssBeforeBytes: 1000,
+  }
+  function follow() {
+    const outcomes: OutcomeBody[] = []
+    const tracker = new Outcomes(100, (outcome) => outcomes.push(outcome))
+    tracker.track(restarted, 0)
+    return { tracker, outcomes }
+  }
+
+  it('says what the memory came to when the window is over', () => {
+    const { tracker, outcomes } = follow()
+    tracker.tick(() => undefined, 0) // not in the sample that was under way
+    tracker.tick(() => ({ rssBytes: 10 }), 50)
+    expect(outcomes).toEqual([])
+    tracker.tick(() => ({ rssBytes: 20 }), 100)
+    tracker.tick(() => ({ rssBytes: 30 }), 150)
+    expect(outcomes).toEqual([
+      {
+        type: 'outcome',
+        ...restarted,
+        rssAfterBytes: 20,
+        breachedAgain: false,
+        successorGone: false,
+        observedMs: 100,
+      },
+    ])
+  })
+
+  it('ends early when the successor breaches the same rule again, or ends', () => {
+    const again = follow()
+    again.tracker.breached('another', identity(2))
+    again.tracker.breached('r', identity(2, 9))
+    again.tracker.tick(() => ({ rssBytes: 10 }), 10)
+    expect(again.outcomes).toEqual([])
+    again.tracker.breached('r', identity(2))
+    again.tracker.tick(() => ({ rssBytes: 990 }), 20)
+    expect(again.outcomes).toMatchObject([{ breachedAgain: true, rssAfterBytes: 990, observedMs: 20 }])
+
+    const gone = follow()
+    gone.tracker.tick(() => ({ rssBytes: 10 }), 10)
+    gone.tracker.tick(() => undefined, 20)
+    expect(gone.outcomes).toEqual([])
+    gone.tracker.tick(() => undefined, 30)
+    expect(gone.outcomes).toMatchObject([{ successorGone: true, rssAfterBytes: 10 }])
+  })
+
+  it('says what it saw when it is closed', () => {
+    const { tracker, outcomes } = follow()
+    tracker.close(30)
+    tracker.close(40)
+    expect(outcomes).toMatchObject([{ observedMs: 30 }])
+  })
+})

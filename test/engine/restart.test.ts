@@ -1,0 +1,208 @@
+import { copyFile, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fixtureProgram, waitFor } from '../fixtures/processes.js'
+import { Bench, isAlive, MIB, next } from './engines.js'
+
+/** Arguments of a test program that uses more than 30 MiB and waits. */
+const IDLE = ['mode=idle', `rss=${40 * MIB}`]
+let bench: Bench
+beforeEach(async () => {
+  bench = await Bench.open()
+})
+afterEach(() => bench.clean())
+
+/** A copy of the test program in the bench's directory, that a test may move and remove. */
+async function ownProgram(): Promise<string> {
+  const program = join(bench.directory, 'service')
+  await copyFile(await fixtureProgram(), program)
+  return program
+}
+
+/** A program that leaks in its first life only: the file that it leaves behind tells it. */
+function startOnceLeaking(): Promise<number> {
+  return bench.startScript(`
+    const marker = ${JSON.stringify(join(bench.directory, 'lived'))}
+    const fs = require('node:fs')
+    const kept = []
+    if (!fs.existsSync(marker)) setInterval(() => kept.push(Buffer.alloc(${4 * MIB}, 1)), 20)
+    else setInterval(() => {}, 1000)
+    fs.writeFileSync(marker, '')
+    process.stdout.write('ready')`)
+}
+
+describe('a restart', () => {
+  it('brings the memory back, and the outcome says so', async () => {
+    const pid = await startOnceLeaking()
+    const engine = await bench.start({
+      outcomeWindowMs: 600,
+      rules: [{ name: 'leak', match: { pid }, when: 'rss > 200MiB for 100ms', actions: ['restart'] }],
+    })
+    const action = next(engine, 'action')
+    const outcome = await next(engine, 'outcome')
+    const { successor, status, result } = await action
+    expect(status).toBe('done')
+    expect(result).toMatchObject({ endedBy: 'SIGTERM', startAttempts: 1 })
+    expect(bench.instances()).toEqual([successor!.pid])
+    expect(outcome).toMatchObject({
+      rule: 'leak',
+      identity: { pid },
+      successor,
+      breachedAgain: false,
+      successorGone: false,
+      endedBy: 'SIGTERM',
+    })
+    expect(outcome.rssBeforeBytes).toBeGreaterThan(200 * MIB)
+    expect(outcome.rssAfterBytes).toBeLessThan(150 * MIB)
+    expect(outcome.exitedInMs).toBeLessThan(2000)
+    expect(outcome.observedMs).toBeGreaterThanOrEqual(600)
+    await engine.close()
+    const steps = await bench.recordsOf('action-step')
+    expect(steps.map(({ step }) => step)).toEqual(['captured', 'terminating', 'exited', 'ready'])
+    expect(await bench.recordsOf('outcome')).toHaveLength(1)
+    expect(engine.alerts()).toMatchObject([{ kind: 'breach', state: 'resolved' }])
+  })
+
+  it('hands a rule on to the successor, and on', async () => {
+    const first = await bench.startService(['mode=leak', `rate=${150 * MIB}`])
+    const engine = await bench.start({
+      rules: [{ name: 'leak', match: { pid: first }, when: 'rss > 60MiB', actions: ['restart'] }],
+    })
+    const pids = [first]
+    engine.on('action', ({ identity, successor, status }) => {
+      expect(status).toBe('done')
+      expect(identity.pid).toBe(pids.at(-1))
+      pids.push(successor!.pid)
+    })
+    engine.on('tick', () => expect(bench.instances().length).toBeLessThanOrEqual(1))
+    const errors: Error[] = []
+    engine.on('error', (error) => errors.push(error))
+    await waitFor(() => pids.length >= 4, { timeoutMs: 20_000, what: 'three restarts' })
+    await engine.close()
+    expect(errors).toEqual([])
+    expect(await bench.recordsOf('outcome')).toMatchObject([
+      { breachedAgain: true },
+      { breachedAgain: true },
+      {},
+    ])
+    expect(engine.alerts().some(({ kind }) => kind === 'died')).toBe(false)
+  })
+
+  it('is followed by the alert when the successor ends by itself', async () => {
+    const pid = await startOnceLeaking()
+    const engine = await bench.start({
+      rules: [{ name: 'leak', match: { pid }, when: 'rss > 150MiB', actions: ['restart'] }],
+    })
+    const { successor } = await next(engine, 'action')
+    const died = next(engine, 'alert', ({ kind }) => kind === 'died')
+    const outcome = next(engine, 'outcome')
+    process.kill(successor!.pid, 'SIGKILL')
+    expect(await died).toMatchObject({ identity: { pid: successor!.pid } })
+    expect(await outcome).toMatchObject({ successorGone: true })
+  })
+
+  it('that is refused leaves the process alone, raises an alert, and is not tried again at once', async () => {
+    const program = await ownProgram()
+    const pid = await bench.startService(IDLE, program)
+    await unlink(program)
+    const engine = await bench.start({
+      restartBackoff: { firstMs: 60_000, maxMs: 60_000 },
+      rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', cooldown: 200, actions: ['restart'] }],
+    })
+    const alert = next(engine, 'alert', ({ kind }) => kind === 'restart-failed')
+    const first = await next(engine, 'action')
+    expect(first).toMatchObject({ status: 'refused', error: { code: 'RESTART_REFUSED' } })
+    expect(await alert).toMatchObject({ severity: 'warning', identity: { pid: pid } })
+    const second = await next(engine, 'action')
+    expect(second.status).toBe('refused')
+    expect(second.reason).toMatch(/not tried again for \d+ ms/)
+    expect(isAlive(pid)).toBe(true)
+    process.kill(pid, 'SIGKILL')
+    await next(engine, 'alert', ({ kind }) => kind === 'died')
+  })
+
+  it('that cannot start the new process tries again, and says so meanwhile', async () => {
+    const program = await ownProgram()
+    const pid = await bench.startService(IDLE, program)
+    const engine = await bench.start({
+      restartBackoff: { firstMs: 100, maxMs: 100 },
+      hooks: { onStep: (step) => (step === 'exited' ? rename(program, `${program}.away`) : undefined) },
+      rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
+    })
+    const action = next(engine, 'action')
+    const trouble = await next(engine, 'alert', ({ kind }) => kind === 'restart-failed')
+    expect(trouble).toMatchObject({ severity: 'critical', state: 'firing' })
+    expect(bench.instances()).toEqual([])
+    const resolved = next(engine, 'alert', ({ id, state }) => id === trouble.id && state === 'resolved')
+    await rename(`${program}.away`, program)
+    expect((await action).status).toBe('done')
+    await resolved
+    expect(bench.instances()).toEqual([(await action).successor!.pid])
+  })
+
+  it('that cannot start the new process before the engine closes is left to the next start', async () => {
+    const program = await ownProgram()
+    const pid = await bench.startService(IDLE, program)
+    const engine = await bench.start({
+      restartBackoff: { firstMs: 60_000, maxMs: 60_000 },
+      hooks: { onStep: (step) => (step === 'exited' ? rename(program, `${program}.away`) : undefined) },
+      rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
+    })
+    await next(engine, 'alert', ({ kind }) => kind === 'restart-failed')
+    await engine.close()
+    expect(await bench.recordsOf('engine-stop')).toMatchObject([{ unfinished: 1 }])
+    await rename(`${program}.away`, program)
+    const second = await bench.start({
+      rules: [{ name: 'r', match: { pid }, when: 'rss > 1TiB' }],
+    })
+    const [running] = bench.instances()
+    expect(running).toBeDefined()
+    // The rule still names the old pid; it means the successor.
+    process.kill(running!, 'SIGKILL')
+    await next(second, 'alert', ({ kind, identity }) => kind === 'died' && identity.pid === running)
+  })
+
+  it('that has begun to end its process is completed before the engine is closed', async () => {
+    const pid = await bench.startService([...IDLE, 'ignore=term'])
+    let terminating = () => {}
+    const begun = new Promise<void>((resolve) => {
+      terminating = resolve
+    })
+    const engine = await bench.start({
+      graceMs: 600,
+      hooks: { onStep: (step) => (step === 'terminating' ? terminating() : undefined) },
+      rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
+    })
+    await begun
+    await engine.close()
+    expect(await bench.recordsOf('action-done')).toMatchObject([
+      { status: 'done', result: { endedBy: 'SIGKILL' } },
+    ])
+    expect(await bench.recordsOf('engine-stop')).toMatchObject([{ unfinished: 0 }])
+    expect(bench.instances()).toHaveLength(1)
+    expect(bench.instances()).not.toContain(pid)
+  })
+
+  it('waits for its turn where too many are under way, and is not done once the engine closes', async () => {
+    const name = Buffer.from('crowd').toString('hex')
+    const pids = await Promise.all([1, 2, 3].map(() => bench.startService([...IDLE, `name=${name}`])))
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const engine = await bench.start({
+      maxConcurrentRestarts: 1,
+      hooks: { onBegun: () => held },
+      rules: [{ name: 'r', match: { name: 'crowd' }, when: 'rss > 30MiB', actions: ['restart'] }],
+    })
+    await next(engine, 'tick', () => engine.alerts().length === 3)
+    await next(engine, 'tick')
+    expect(await bench.recordsOf('action-begun')).toHaveLength(1)
+    const closed = engine.close()
+    release()
+    await closed
+    const done = await bench.recordsOf('action-done')
+    expect(done.map(({ status }) => status)).toEqual(['interrupted', 'interrupted', 'interrupted'])
+    for (const pid of pids) expect(isAlive(pid)).toBe(true)
+  })
+})
