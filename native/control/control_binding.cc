@@ -39,8 +39,8 @@ rlim_t ToLimit(double value) { return isinf(value) ? RLIM_INFINITY : static_cast
 Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
   Napi::Float64Array arguments = info[2].As<Napi::Float64Array>();
   Action action;
-  action.kind = static_cast<ActionKind>(info[1].ToNumber().Int32Value());
-  action.force = info[3].ToBoolean();
+  action.kind = static_cast<ActionKind>(info[1].As<Napi::Number>().Int32Value());
+  action.force = info[3].As<Napi::Boolean>().Value();
   switch (action.kind) {
     case ActionKind::kSignal:
       action.signal = static_cast<int>(arguments[0]);
@@ -69,27 +69,29 @@ Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
 // identify(pid, procRoot, live, out: Float64Array): error, startTicks, inode, settled, flags, ppid, state.
 // `live`: the root is this kernel's /proc, so that a pidfd vouches for the process that was read.
 Napi::Value Identify(const Napi::CallbackInfo& info) {
-  pid_t pid = info[0].ToNumber().Int32Value();
-  bool live = info[2].ToBoolean();
+  pid_t pid = info[0].As<Napi::Number>().Int32Value();
+  bool live = info[2].As<Napi::Boolean>().Value();
   double* out = info[3].As<Napi::Float64Array>().Data();
-  return DeferredWorker::Start(info, {info[3]}, [pid, root = info[1].ToString().Utf8Value(), live, out] {
-    UniqueFd pidfd;
-    int error = live ? OpenPidfd(pid, &pidfd) : 0;
-    out[0] = error;
-    if (error != 0) return;
-    uint64_t now_ticks = NowTicks();
-    StatFacts facts;
-    error = ReadStatFacts(root.c_str(), pid, &facts);
-    // Were the pid reused in between, then this one is reaped.
-    if (error == 0 && live && PidfdSignal(pidfd.get(), 0) == ESRCH) error = ESRCH;
-    out[0] = error;
-    out[1] = static_cast<double>(facts.start_ticks);
-    out[2] = live ? static_cast<double>(PidfdInode(pidfd.get())) : 0;
-    out[3] = now_ticks > facts.start_ticks;
-    out[4] = facts.flags;
-    out[5] = facts.ppid;
-    out[6] = facts.state;
-  });
+  return DeferredWorker::Start(info, {info[3]},
+                               [pid, root = info[1].As<Napi::String>().Utf8Value(), live, out] {
+                                 UniqueFd pidfd;
+                                 int error = live ? OpenPidfd(pid, &pidfd) : 0;
+                                 out[0] = error;
+                                 if (error != 0) return;
+                                 uint64_t now_ticks = NowTicks();
+                                 StatFacts facts;
+                                 error = ReadStatFacts(root.c_str(), pid, &facts);
+                                 // Were the pid reused in between, then this one is reaped.
+                                 if (error == 0 && live && PidfdSignal(pidfd.get(), 0) == ESRCH)
+                                   error = ESRCH;
+                                 out[0] = error;
+                                 out[1] = static_cast<double>(facts.start_ticks);
+                                 out[2] = live ? static_cast<double>(PidfdInode(pidfd.get())) : 0;
+                                 out[3] = now_ticks > facts.start_ticks;
+                                 out[4] = facts.flags;
+                                 out[5] = facts.ppid;
+                                 out[6] = facts.state;
+                               });
 }
 
 // A handle without a pidfd, for openHandle to fill.
@@ -97,7 +99,8 @@ Napi::Value NewHandle(const Napi::CallbackInfo& info) { return WrapPidfd(info.En
 
 // openHandle(handle, target, out: Int32Array): error, step, protected.
 Napi::Value OpenHandle(const Napi::CallbackInfo& info) {
-  PidHandle* handle = info[0].As<Napi::External<PidHandle>>().Data();
+  PidHandle* handle = HeldBy<PidHandle>(info[0]);
+  if (handle == nullptr) return {};
   Target target = ReadTarget(info[1].As<Napi::Float64Array>().Data());
   int32_t* out = info[2].As<Napi::Int32Array>().Data();
   return DeferredWorker::Start(info, {info[0], info[2]}, [handle, target, out] {
@@ -111,7 +114,7 @@ Napi::Value OpenHandle(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SignalHandle(const Napi::CallbackInfo& info) {
-  int error = PidfdSignal(PidfdOf(info[0]), info[1].ToNumber().Int32Value());
+  int error = PidfdSignal(PidfdOf(info[0]), info[1].As<Napi::Number>().Int32Value());
   return Napi::Number::New(info.Env(), error);
 }
 
@@ -120,7 +123,7 @@ Napi::Value HandleExited(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value CloseHandle(const Napi::CallbackInfo& info) {
-  if (info[0].IsExternal()) info[0].As<Napi::External<PidHandle>>().Data()->pidfd.reset();
+  if (PidHandle* handle = HeldBy<PidHandle>(info[0])) handle->pidfd.reset();
   return info.Env().Undefined();
 }
 

@@ -122,22 +122,22 @@ void RegisterExitWatch(Napi::Env env, Napi::Object control) {
   control["watchExit"] = Napi::Function::New(
       env,
       [exits](const Napi::CallbackInfo& info) -> Napi::Value {
-        int64_t id = exits->Add(info.Env(), PidfdOf(info[0]), info[1].ToBoolean(), info[2].ToBoolean(),
-                                info[3].As<Napi::Function>());
+        int64_t id = exits->Add(info.Env(), PidfdOf(info[0]), info[1].As<Napi::Boolean>().Value(),
+                                info[2].As<Napi::Boolean>().Value(), info[3].As<Napi::Function>());
         return Napi::Number::New(info.Env(), static_cast<double>(id));
       },
       "watchExit");
   control["unwatchExit"] = Napi::Function::New(
       env,
       [exits](const Napi::CallbackInfo& info) {
-        exits->Remove(info.Env(), static_cast<uint64_t>(info[0].ToNumber().Int64Value()));
+        exits->Remove(info.Env(), static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
       },
       "unwatchExit");
   control["keepExitAlive"] = Napi::Function::New(
       env,
       [exits](const Napi::CallbackInfo& info) {
-        exits->SetKeepAlive(info.Env(), static_cast<uint64_t>(info[0].ToNumber().Int64Value()),
-                            info[1].ToBoolean());
+        exits->SetKeepAlive(info.Env(), static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()),
+                            info[1].As<Napi::Boolean>().Value());
       },
       "keepExitAlive");
 }

@@ -106,11 +106,11 @@ void RegisterInspect(Napi::Env env, Napi::Object exports) {
       [reads](const Napi::CallbackInfo& info) -> Napi::Value {
         reads->Start(info.Env(), info[0].As<Napi::Function>());
         ReadRequest request;
-        request.proc_root = info[1].ToString().Utf8Value();
-        request.pid = info[2].ToNumber().Int32Value();
-        request.start_ticks = info[3].ToNumber().Int64Value();
+        request.proc_root = info[1].As<Napi::String>().Utf8Value();
+        request.pid = info[2].As<Napi::Number>().Int32Value();
+        request.start_ticks = info[3].As<Napi::Number>().Int64Value();
         request.files = ToStrings(info[4]);
-        request.max_bytes = static_cast<size_t>(info[5].ToNumber().Int64Value());
+        request.max_bytes = static_cast<size_t>(info[5].As<Napi::Number>().Int64Value());
         uint64_t id = reads->started() ? reads->pool().Submit(std::move(request)) : 0;
         return Napi::Number::New(info.Env(), static_cast<double>(id));
       },
@@ -132,7 +132,8 @@ void RegisterInspect(Napi::Env env, Napi::Object exports) {
       [reads](const Napi::CallbackInfo& info) {
         ReadPool::Result result;
         uint32_t at = 0;
-        if (!reads->pool().Abandon(static_cast<uint64_t>(info[0].ToNumber().Int64Value()), &result)) return;
+        if (!reads->pool().Abandon(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()), &result))
+          return;
         Append(info.Env(), info[1], &at, std::move(result));
       },
       "abandon");

@@ -66,15 +66,18 @@ Napi::Value NewStdio(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value CloseStdio(const Napi::CallbackInfo& info) {
-  for (UniqueFd& fd : info[0].As<Napi::External<Stdio>>().Data()->fds) fd.reset();
+  Stdio* stdio = HeldBy<Stdio>(info[0]);
+  if (stdio == nullptr) return {};
+  for (UniqueFd& fd : stdio->fds) fd.reset();
   return info.Env().Undefined();
 }
 
 // takeStdio(stdio, processHandle, pid, out: Float64Array(21)): for each of 0 to 2 the fields of PutSource.
 Napi::Value TakeStdio(const Napi::CallbackInfo& info) {
-  Stdio* stdio = info[0].As<Napi::External<Stdio>>().Data();
+  Stdio* stdio = HeldBy<Stdio>(info[0]);
+  if (stdio == nullptr) return {};
   int pidfd = PidfdOf(info[1]);
-  int pid = info[2].ToNumber().Int32Value();
+  int pid = info[2].As<Napi::Number>().Int32Value();
   double* out = info[3].As<Napi::Float64Array>().Data();
   return DeferredWorker::Start(info, {info[0], info[1], info[3]}, [=] {
     for (int i = 0; i < 3; i++) {
@@ -85,13 +88,14 @@ Napi::Value TakeStdio(const Napi::CallbackInfo& info) {
 
 // reopenStdio(stdio, number, path: Uint8Array, flags, device, inode, position, out: Float64Array(7))
 Napi::Value ReopenStdio(const Napi::CallbackInfo& info) {
-  Stdio* stdio = info[0].As<Napi::External<Stdio>>().Data();
-  int number = info[1].ToNumber().Int32Value();
+  Stdio* stdio = HeldBy<Stdio>(info[0]);
+  if (stdio == nullptr) return {};
+  int number = info[1].As<Napi::Number>().Int32Value();
   std::string path = ToBytes(info[2]);
-  int flags = info[3].ToNumber().Int32Value();
-  auto device = static_cast<uint64_t>(info[4].ToNumber().Int64Value());
-  auto inode = static_cast<uint64_t>(info[5].ToNumber().Int64Value());
-  int64_t position = info[6].ToNumber().Int64Value();
+  int flags = info[3].As<Napi::Number>().Int32Value();
+  auto device = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
+  auto inode = static_cast<uint64_t>(info[5].As<Napi::Number>().Int64Value());
+  int64_t position = info[6].As<Napi::Number>().Int64Value();
   double* out = info[7].As<Napi::Float64Array>().Data();
   if (number < 0 || number > 2) return info.Env().Undefined();
   return DeferredWorker::Start(info, {info[0], info[7]}, [=] {
@@ -102,7 +106,8 @@ Napi::Value ReopenStdio(const Napi::CallbackInfo& info) {
 // newGate(stdio, path, directory, arguments, environment, numbers, groups, limits, capabilities): a child not
 // yet made.
 Napi::Value NewGate(const Napi::CallbackInfo& info) {
-  Stdio* stdio = info[0].As<Napi::External<Stdio>>().Data();
+  Stdio* stdio = HeldBy<Stdio>(info[0]);
+  if (stdio == nullptr) return {};
   Napi::Float64Array numbers = info[5].As<Napi::Float64Array>();
   Napi::Uint32Array groups = info[6].As<Napi::Uint32Array>();
   Napi::Float64Array limits = info[7].As<Napi::Float64Array>();
@@ -139,10 +144,13 @@ Napi::Value NewGate(const Napi::CallbackInfo& info) {
 
 // startGate(gate, stdio, processHandle, out: Float64Array(4)): error, step, pid, warnings; fills the handle.
 Napi::Value StartGate(const Napi::CallbackInfo& info) {
-  auto child = info[0].As<Napi::External<Gate>>().Data()->child;
-  PidHandle* handle = info[2].As<Napi::External<PidHandle>>().Data();
+  Gate* gate = HeldBy<Gate>(info[0]);
+  if (gate == nullptr) return {};
+  auto child = gate->child;
+  PidHandle* handle = HeldBy<PidHandle>(info[2]);
+  if (handle == nullptr) return {};
   double* out = info[3].As<Napi::Float64Array>().Data();
-  return DeferredWorker::Start(info, {info[0], info[1], info[2], info[3]}, [=] {
+  return DeferredWorker::Start(info, {info[0], info[1], info[2], info[3]}, [child, handle, out] {
     SpawnOutcome outcome = child->Start();
     if (outcome.error == 0) handle->pidfd = child->DuplicatePidfd();
     out[0] = outcome.error;
@@ -154,9 +162,11 @@ Napi::Value StartGate(const Napi::CallbackInfo& info) {
 
 // openGate(gate, out: Float64Array(2)): error and step, once the program is executed.
 Napi::Value OpenGate(const Napi::CallbackInfo& info) {
-  auto child = info[0].As<Napi::External<Gate>>().Data()->child;
+  Gate* gate = HeldBy<Gate>(info[0]);
+  if (gate == nullptr) return {};
+  auto child = gate->child;
   double* out = info[1].As<Napi::Float64Array>().Data();
-  return DeferredWorker::Start(info, {info[0], info[1]}, [=] {
+  return DeferredWorker::Start(info, {info[0], info[1]}, [child, out] {
     SpawnOutcome outcome = child->Open();
     out[0] = outcome.error;
     out[1] = static_cast<double>(outcome.step);
@@ -164,7 +174,7 @@ Napi::Value OpenGate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value CancelGate(const Napi::CallbackInfo& info) {
-  info[0].As<Napi::External<Gate>>().Data()->child->Cancel();
+  if (Gate* gate = HeldBy<Gate>(info[0])) gate->child->Cancel();
   return info.Env().Undefined();
 }
 
