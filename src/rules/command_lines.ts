@@ -9,27 +9,29 @@ export type ReadCommandLines = (slots: Uint32Array) => Promise<readonly (string 
 const CHUNK = 512
 const RETRY_MS = 10_000
 
-interface Verdict {
-  readonly generation: number
-  readonly bits: Int32Array
+/** Processes by slot and generation. */
+interface Batch {
+  readonly slots: Uint32Array
+  readonly generations: Uint32Array
 }
 
 /**
  * Learns which command-line patterns fit which processes: reads the command lines of new processes beside the ticks, has the
- * patterns tried in the pool, and keeps the verdicts for the next tick.
+ * patterns tried in the pool, and keeps the verdicts for the next tick. Works on batches: at its start a large host has tens of
+ * thousands of new processes, and the main thread must not touch each of them for long.
  */
 export class CommandLines {
   readonly #pool: JudgePool
   readonly #read: ReadCommandLines
   readonly #words: number
   readonly #onWarning: (error: unknown) => void
-  /** Generation by slot of what waits to be read. */
-  readonly #waiting = new Map<number, number>()
-  /** Slots whose command line could not be read, and when to try again. */
-  readonly #failed = new Map<number, { generation: number; retryMs: number }>()
-  readonly #verdicts = new Map<number, Verdict>()
-  /** Given to a tick that has not taken them over yet. */
-  readonly #handed = new Map<number, Verdict>()
+  readonly #waiting: Batch[] = []
+  /** Processes whose command line could not be read, and when to try again; earliest first. */
+  readonly #failed: (Batch & { readonly retryMs: number })[] = []
+  /** Verdicts that no tick has taken over yet, oldest first. */
+  #verdicts: Learned[] = []
+  /** How many of them were handed to the tick under way. */
+  #handed = 0
   #learning: Promise<void> | undefined
   #closed = false
 
@@ -50,85 +52,106 @@ export class CommandLines {
     return this.#learning ?? Promise.resolve()
   }
 
-  /** Asks for the command lines of these slots, in the background. */
-  want(slots: Iterable<number>, generations: Uint32Array, nowMs: number): void {
-    for (const slot of slots) this.#waiting.set(slot, generations[slot]!)
-    for (const [slot, { generation, retryMs }] of this.#failed) {
-      if (generations[slot] === generation && retryMs > nowMs) continue
-      this.#failed.delete(slot)
-      if (generations[slot] === generation) this.#waiting.set(slot, generation)
+  /** Asks for the command lines of these slots, in the background; lists of several shards may overlap. */
+  want(lists: readonly Uint32Array[], generationOf: Uint32Array, nowMs: number): void {
+    const wanted = withoutDoubles(lists, generationOf.length)
+    this.#queue({ slots: wanted, generations: wanted.map((slot) => generationOf[slot]!) })
+    while (this.#failed.length > 0 && this.#failed[0]!.retryMs <= nowMs) {
+      const { slots, generations } = this.#failed.shift()!
+      this.#queue(pick({ slots, generations }, (place) => generationOf[slots[place]!] === generations[place]))
     }
-    if (this.#waiting.size > 0 && this.#learning === undefined) {
-      this.#learning = this.#learn(nowMs).finally(() => {
-        this.#learning = undefined
-      })
-    }
+    if (this.#waiting.length === 0 || this.#learning !== undefined) return
+    this.#learning = this.#learn(nowMs).finally(() => {
+      this.#learning = undefined
+    })
   }
 
   /** The verdicts so far, for a tick; they are given again until `forget`, because a tick can fail. */
   verdicts(): Learned | undefined {
-    for (const [slot, verdict] of this.#verdicts) this.#handed.set(slot, verdict)
-    this.#verdicts.clear()
-    if (this.#handed.size === 0) return undefined
-    const slots = Uint32Array.from(this.#handed.keys())
-    const generations = new Uint32Array(slots.length)
-    const bits = new Int32Array(slots.length * this.#words)
-    let place = 0
-    for (const verdict of this.#handed.values()) {
-      generations[place] = verdict.generation
-      bits.set(verdict.bits, place * this.#words)
-      place++
+    this.#handed = this.#verdicts.length
+    if (this.#handed === 0) return undefined
+    const size = this.#verdicts.reduce((sum, { slots }) => sum + slots.length, 0)
+    // Shared, so that posting them to each thread copies nothing.
+    const buffer = new SharedArrayBuffer(size * (8 + this.#words * 4))
+    const all = {
+      slots: new Uint32Array(buffer, 0, size),
+      generations: new Uint32Array(buffer, size * 4, size),
+      bits: new Int32Array(buffer, size * 8, size * this.#words),
     }
-    return { slots, generations, bits }
+    let place = 0
+    for (const { slots, generations, bits } of this.#verdicts) {
+      all.slots.set(slots, place)
+      all.generations.set(generations, place)
+      all.bits.set(bits, place * this.#words)
+      place += slots.length
+    }
+    return all
   }
 
   /** The tick has taken the verdicts over. */
   forget(): void {
-    this.#handed.clear()
+    this.#verdicts = this.#verdicts.slice(this.#handed)
+    this.#handed = 0
   }
 
   close(): void {
     this.#closed = true
-    this.#waiting.clear()
+    this.#waiting.length = 0
+  }
+
+  #queue({ slots, generations }: Batch): void {
+    for (let at = 0; at < slots.length; at += CHUNK) {
+      this.#waiting.push({
+        slots: slots.subarray(at, at + CHUNK),
+        generations: generations.subarray(at, at + CHUNK),
+      })
+    }
   }
 
   async #learn(nowMs: number): Promise<void> {
-    while (this.#waiting.size > 0) {
-      const chunk: [slot: number, generation: number][] = []
-      for (const entry of this.#waiting) {
-        chunk.push(entry)
-        this.#waiting.delete(entry[0])
-        if (chunk.length === CHUNK) break
-      }
+    for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       try {
-        await this.#learnChunk(chunk, nowMs)
+        await this.#learnBatch(batch, nowMs)
       } catch (error) {
         if (this.#closed) return
-        this.#retryLater(chunk, nowMs)
+        this.#failed.push({ ...batch, retryMs: nowMs + RETRY_MS })
         this.#onWarning(error)
       }
     }
   }
 
-  async #learnChunk(chunk: readonly [number, number][], nowMs: number): Promise<void> {
-    const texts = await this.#read(Uint32Array.from(chunk, ([slot]) => slot))
-    this.#retryLater(
-      chunk.filter((_, place) => texts[place] === undefined),
-      nowMs,
-    )
-    const known = chunk.filter((_, place) => texts[place] !== undefined)
-    if (known.length === 0) return
+  async #learnBatch(batch: Batch, nowMs: number): Promise<void> {
+    const texts = await this.#read(batch.slots)
+    const unread = pick(batch, (place) => texts[place] === undefined)
+    if (unread.slots.length > 0) this.#failed.push({ ...unread, retryMs: nowMs + RETRY_MS })
+    const known = pick(batch, (place) => texts[place] !== undefined)
+    if (known.slots.length === 0) return
     const bits = await this.#pool.run({
       type: 'commandLines',
       texts: texts.filter((text) => text !== undefined).map((text) => text.slice(0, COMMAND_LINE_LIMIT)),
     })
-    for (const [place, [slot, generation]] of known.entries()) {
-      const start = place * this.#words
-      this.#verdicts.set(slot, { generation, bits: bits.subarray(start, start + this.#words) })
+    this.#verdicts.push({ ...known, bits })
+  }
+}
+
+function withoutDoubles(lists: readonly Uint32Array[], capacity: number): Uint32Array {
+  const first = lists[0] ?? new Uint32Array(0)
+  if (lists.every((list) => list === first || list.length === 0)) return first
+  const seen = new Uint8Array(capacity)
+  const slots = new Uint32Array(lists.reduce((sum, list) => sum + list.length, 0))
+  let size = 0
+  for (const list of lists) {
+    for (const slot of list) {
+      if (seen[slot] === 0) slots[size++] = slot
+      seen[slot] = 1
     }
   }
+  return slots.subarray(0, size)
+}
 
-  #retryLater(chunk: readonly [number, number][], nowMs: number): void {
-    for (const [slot, generation] of chunk) this.#failed.set(slot, { generation, retryMs: nowMs + RETRY_MS })
+function pick({ slots, generations }: Batch, isPicked: (place: number) => boolean): Batch {
+  return {
+    slots: slots.filter((_, place) => isPicked(place)),
+    generations: generations.filter((_, place) => isPicked(place)),
   }
 }

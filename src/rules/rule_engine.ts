@@ -187,7 +187,7 @@ export class RuleEngine implements AsyncDisposable {
     const resumedMs = performance.now()
     const decisions = this.#untold
     this.#untold = []
-    const allWanted = new Set<number>()
+    const wantedLists: Uint32Array[] = []
     let yieldedMs = 0
     this.lastTick.workMs = 0
     for (const result of results) {
@@ -196,9 +196,9 @@ export class RuleEngine implements AsyncDisposable {
       this.lastTick.workMs += workMs
       const reader = new DecisionReader(numbers, names, this.rules, this.#thresholds, nowMs)
       while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
-      for (const slot of wanted) allWanted.add(slot)
+      wantedLists.push(wanted)
     }
-    this.#commandLines?.want(allWanted, memory.columns.generation, nowMs)
+    this.#commandLines?.want(wantedLists, memory.columns.generation, nowMs)
     this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs
     const failure = results.find((result) => result.status === 'rejected')
     const isTorn = results.some((result) => result.status === 'fulfilled' && result.value.torn)
