@@ -8,7 +8,8 @@ import type { EngineEvents } from '../../dist/engine/events.js'
 import type { EngineOptions } from '../../dist/engine/options.js'
 import { readJournal } from '../../dist/journal/reader.js'
 import type { JournalRecord } from '../../dist/journal/records.js'
-import { fixtureProgram, stopAll, waitFor } from '../fixtures/processes.js'
+import { compileFixture } from '../fixtures/compile.js'
+import { stopAll, waitFor } from '../fixtures/processes.js'
 
 /** Engines, directories and processes of one test; `clean` ends all of them. */
 export class Bench {
@@ -37,10 +38,10 @@ export class Bench {
 
   /**
    * A process that can be restarted: it writes to a file, since a pipe to the test would be gone with the first life.
-   * @param args those of the test program, for example `mode=leak`
+   * @param args those of test/fixtures/service.c
    */
   async startService(args: readonly string[], program?: string): Promise<number> {
-    return this.#start(program ?? (await fixtureProgram()), [...args, '--', this.token])
+    return this.#start(program ?? (await serviceProgram()), [...args, this.token])
   }
 
   /** The same for a node script, which has to write `ready` once it is. */
@@ -93,6 +94,8 @@ export class Bench {
     await rm(this.directory, { recursive: true })
   }
 }
+
+export const serviceProgram = (): Promise<string> => compileFixture('service.c')
 
 /** Resolves with the next event of that name for which `wanted` holds. */
 export function next<K extends keyof EngineEvents>(

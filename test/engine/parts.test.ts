@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { Backoff, backoffMs, RestartGate } from '../../dist/actions/governor.js'
 import { AlertBook } from '../../dist/engine/alert_book.js'
 import { EventStream } from '../../dist/engine/event_stream.js'
+import { HeldChildren } from '../../dist/engine/held_children.js'
 import { Outcomes } from '../../dist/engine/outcomes.js'
 import { Ticker } from '../../dist/engine/ticker.js'
 import { WatchedProcesses } from '../../dist/engine/watched.js'
 import type { Alert, OutcomeBody } from '../../dist/journal/records.js'
+import type { Decision } from '../../dist/rules/decision.js'
 
 /** Time that only moves when told to; timers run in order. */
 class ManualClock {
@@ -350,5 +352,45 @@ describe('outcomes', () => {
     tracker.close(30)
     tracker.close(40)
     expect(outcomes).toMatchObject([{ observedMs: 30 }])
+  })
+})
+
+describe('held children', () => {
+  const decision = (pid: number, kind: Decision['kind'] = 'fire', index = 0): Decision => ({
+    rule: { index, name: 'r', severity: 'warning' },
+    kind,
+    cause: 'condition',
+    slot: 0,
+    identity: identity(pid),
+    name: 'n',
+    clauses: [],
+    sinceMs: 0,
+    atMs: 0,
+  })
+
+  it('are judged once a whole sample has seen them running, by what still holds then', () => {
+    const children = new HeldChildren()
+    children.hold(identity(1), identity(2))
+    expect(children.keepsBack(decision(3))).toBe(false)
+    for (const kept of [decision(2), decision(2, 'fire', 1), decision(2, 'clear')]) {
+      expect(children.keepsBack(kept)).toBe(true)
+    }
+    children.beginSample()
+    expect(children.endSample()).toEqual([])
+    children.release(identity(2)) // while a sample is under way
+    expect(children.endSample()).toEqual([])
+    children.beginSample()
+    expect(children.keepsBack(decision(2, 'fire', 2))).toBe(true)
+    expect(children.endSample().map(({ rule }) => rule.index)).toEqual([1, 2])
+    expect(children.keepsBack(decision(2))).toBe(false)
+  })
+
+  it('are forgotten when no child comes of it', () => {
+    const children = new HeldChildren()
+    children.hold(identity(1), identity(2))
+    children.hold(identity(2), identity(3)) // the second attempt
+    expect(children.keepsBack(decision(2))).toBe(false)
+    children.giveUp(identity(1))
+    expect(children.keepsBack(decision(3))).toBe(false)
   })
 })

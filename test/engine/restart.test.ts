@@ -1,11 +1,12 @@
 import { copyFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { fixtureProgram, waitFor } from '../fixtures/processes.js'
-import { Bench, isAlive, MIB, next } from './engines.js'
+import type { TickReport } from '../../dist/engine/events.js'
+import { waitFor } from '../fixtures/processes.js'
+import { Bench, isAlive, MIB, next, serviceProgram } from './engines.js'
 
 /** Arguments of a test program that uses more than 30 MiB and waits. */
-const IDLE = ['mode=idle', `rss=${40 * MIB}`]
+const IDLE = [`rss=${40 * MIB}`]
 let bench: Bench
 beforeEach(async () => {
   bench = await Bench.open()
@@ -15,7 +16,7 @@ afterEach(() => bench.clean())
 /** A copy of the test program in the bench's directory, that a test may move and remove. */
 async function ownProgram(): Promise<string> {
   const program = join(bench.directory, 'service')
-  await copyFile(await fixtureProgram(), program)
+  await copyFile(await serviceProgram(), program)
   return program
 }
 
@@ -64,7 +65,7 @@ describe('a restart', () => {
   })
 
   it('hands a rule on to the successor, and on', async () => {
-    const first = await bench.startService(['mode=leak', `rate=${150 * MIB}`])
+    const first = await bench.startService([`rate=${150 * MIB}`])
     const engine = await bench.start({
       rules: [{ name: 'leak', match: { pid: first }, when: 'rss > 60MiB', actions: ['restart'] }],
     })
@@ -86,6 +87,32 @@ describe('a restart', () => {
       {},
     ])
     expect(engine.alerts().some(({ kind }) => kind === 'died')).toBe(false)
+  })
+
+  it('does not judge the new process before it runs its program', async () => {
+    const pid = await startOnceLeaking()
+    let heldRssBytes = 0
+    const engine = await bench.start({
+      outcomeWindowMs: 300,
+      rules: [{ name: 'leak', match: { pid }, when: 'rss > 90MiB', actions: ['restart'] }],
+      hooks: {
+        // Held before its exec, it shares this process's memory, which is more than the rule allows.
+        async onStep(step) {
+          if (step !== 'ready') return
+          const seen = ({ table }: TickReport) => {
+            for (const row of table) if (row.ppid === process.pid) heldRssBytes = row.rssBytes ?? 0
+            return heldRssBytes > 90 * MIB
+          }
+          await next(engine, 'tick', seen)
+          for (let ticks = 0; ticks < 3; ticks++) await next(engine, 'tick')
+        },
+      },
+    })
+    expect(await next(engine, 'outcome')).toMatchObject({ breachedAgain: false, successorGone: false })
+    expect(heldRssBytes).toBeGreaterThan(90 * MIB)
+    await engine.close()
+    const fired = (await bench.recordsOf('decision')).filter(({ kind }) => kind === 'fire')
+    expect(fired.map(({ identity }) => identity.pid)).toEqual([pid])
   })
 
   it('is followed by the alert when the successor ends by itself', async () => {
@@ -184,8 +211,7 @@ describe('a restart', () => {
   })
 
   it('waits for its turn where too many are under way, and is not done once the engine closes', async () => {
-    const name = Buffer.from('crowd').toString('hex')
-    const pids = await Promise.all([1, 2, 3].map(() => bench.startService([...IDLE, `name=${name}`])))
+    const pids = await Promise.all([1, 2, 3].map(() => bench.startService([...IDLE, 'name=crowd'])))
     let release = () => {}
     const held = new Promise<void>((resolve) => {
       release = resolve
