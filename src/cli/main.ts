@@ -31,7 +31,10 @@ function refuseToGoOn(error: unknown): never {
 
 process.on('uncaughtException', refuseToGoOn)
 process.on('unhandledRejection', refuseToGoOn)
-endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => process.exit(SIGPIPE_EXIT))
+endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
+  // A command that has to stop cleanly listens for it as for a signal.
+  if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(SIGPIPE_EXIT)
+})
 
 const program = createProgram()
 for (const command of [program, ...program.commands]) {

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { completionCommand } from './completion.js'
 import { EXIT_MEANINGS } from './exit_codes.js'
 import { psCommand } from './ps/command.js'
+import { watchCommand } from './watch/command.js'
 
 /** The whole command line of `muster`; also what the completion scripts are made from. */
 export function createProgram(): Command {
@@ -15,7 +16,7 @@ export function createProgram(): Command {
     .enablePositionalOptions(false)
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
     .addHelpText('after', `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
-  for (const command of [psCommand(), completionCommand(() => program)]) {
+  for (const command of [watchCommand(), psCommand(), completionCommand(() => program)]) {
     program.addCommand(command.copyInheritedSettings(program))
   }
   return program

@@ -1,4 +1,3 @@
-import type { WriteStream } from 'node:tty'
 import pc from 'picocolors'
 
 export type Colors = ReturnType<typeof pc.createColors>
@@ -9,7 +8,7 @@ export function colorsFor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = 
 }
 
 /** Columns of the terminal; undefined where the output is not one, so that nothing is cut. */
-export function widthOf(stream: Partial<WriteStream>): number | undefined {
+export function widthOf(stream: { isTTY?: boolean; columns?: number }): number | undefined {
   return stream.isTTY === true && stream.columns ? stream.columns : undefined
 }
 

@@ -25,9 +25,6 @@ export interface NumberFlag {
 
 /** Reads a plain decimal number; anything else is a fault with the flag, the value, the reason, the way out. */
 export function readNumber(raw: string, flag: NumberFlag, faults: FaultList): number | undefined {
-  if (looksLikeFlag(raw)) {
-    return faults.add(EXIT.usage, `${flag.flag} has no value: ${quoted(raw)} follows it; give ${flag.wanted}`)
-  }
   const text = flag.suffix && raw.endsWith(flag.suffix) ? raw.slice(0, -flag.suffix.length) : raw
   if (!(flag.integer ? INTEGER : DECIMAL).test(text)) {
     const kind = flag.integer ? 'a whole number' : 'a number'
@@ -40,16 +37,10 @@ export function readNumber(raw: string, flag: NumberFlag, faults: FaultList): nu
   return value
 }
 
-/** A text flag: present and not another flag. */
+/** A text flag: not empty. */
 export function readText(raw: string, flag: string, wanted: string, faults: FaultList): string | undefined {
   if (raw === '') return faults.add(EXIT.malformed, `${flag} is empty; give ${wanted}`)
-  if (looksLikeFlag(raw)) {
-    return faults.add(EXIT.usage, `${flag} has no value: ${quoted(raw)} follows it; give ${wanted}`)
-  }
   if (raw.includes('\0'))
     return faults.add(EXIT.malformed, `${flag} ${quoted(raw)} holds a NUL byte; give ${wanted}`)
   return raw
 }
-
-// commander hands the next argument to an option that needs one, whatever it is: `-p -t 80`.
-const looksLikeFlag = (raw: string): boolean => /^-([a-zA-Z]|-[a-zA-Z])/.test(raw)

@@ -6,6 +6,7 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { colorsFor, widthOf } from '../terminal.js'
 import { requireUser } from '../users.js'
+import { valueOption } from '../value_option.js'
 import { type FieldContext, fieldWords } from './fields.js'
 import { type PsOptions, type RawPsOptions, readPsOptions } from './options.js'
 import { printJson, printTable } from './print.js'
@@ -16,16 +17,16 @@ const RATE_WINDOW_MS = 150 // 15 clock ticks, the unit that the kernel counts CP
 export function psCommand(): Command {
   return new Command('ps')
     .description('list processes: filter, sort, limit')
-    .option('-c, --columns <LIST>', 'columns to show, separated by commas')
+    .addOption(valueOption('-c, --columns <LIST>', 'columns to show, separated by commas'))
     .option('-s, --sort <COLUMN>', 'sort by a column, -COLUMN for descending')
-    .option('-l, --limit <N>', 'show at most N processes')
-    .option('--top <WHAT>', 'the ten that use most: cpu or memory')
-    .option('-p, --pid <LIST>', 'these PIDs only')
-    .option('-u, --user <USER>', "this user's processes only (name or uid)")
-    .option('-n, --name <TEXT>', 'processes with TEXT in their name')
-    .option('--state <LIST>', 'processes in these states, for example R,D,Z')
-    .option('--min-cpu <PERCENT>', 'at least this much CPU, 100 for one core')
-    .option('--min-memory <PERCENT>', 'at least this much of physical memory')
+    .addOption(valueOption('-l, --limit <N>', 'show at most N processes'))
+    .addOption(valueOption('--top <WHAT>', 'the ten that use most: cpu or memory'))
+    .addOption(valueOption('-p, --pid <LIST>', 'these PIDs only'))
+    .addOption(valueOption('-u, --user <USER>', "this user's processes only (name or uid)"))
+    .addOption(valueOption('-n, --name <TEXT>', 'processes with TEXT in their name'))
+    .addOption(valueOption('--state <LIST>', 'processes in these states, for example R,D,Z'))
+    .addOption(valueOption('--min-cpu <PERCENT>', 'at least this much CPU, 100 for one core'))
+    .addOption(valueOption('--min-memory <PERCENT>', 'at least this much of physical memory'))
     .option('-j, --json', 'a JSON array with plain numbers (bytes, ns, %); missing cells are null')
     .addHelpText('after', () => HELP)
     .action(async (raw: RawPsOptions) => {

@@ -1,0 +1,27 @@
+import { Option } from 'commander'
+import { EXIT } from './exit_codes.js'
+import { fail } from './fault.js'
+import { quoted } from './values.js'
+
+/** An option with a value, to be given once: of two values the second would silently win. */
+export function valueOption(flags: string, description: string): Option {
+  const option = new Option(flags, description)
+  return option.argParser((value: string, previous: string | undefined) => {
+    if (previous !== undefined) fail(EXIT.usage, `${option.long} is given twice; give it once`)
+    return notAFlag(value, flags)
+  })
+}
+
+/** For an option that may be given several times. */
+export const collectValues = (value: string, previous: readonly string[] = []): string[] => [
+  ...previous,
+  value,
+]
+
+/** commander hands the next argument to an option that needs one, whatever it is: `-p -t 80`. */
+function notAFlag(value: string, flags: string): string {
+  if (/^-([a-zA-Z]|-[a-zA-Z])/.test(value)) {
+    fail(EXIT.usage, `${flags} has no value: ${quoted(value)} follows it; give it one`)
+  }
+  return value
+}

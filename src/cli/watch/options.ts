@@ -1,0 +1,135 @@
+import { EXIT } from '../exit_codes.js'
+import type { FaultList } from '../fault.js'
+import { readNumber, readText } from '../values.js'
+
+/** As commander hands them over. */
+export interface RawWatchOptions {
+  pid?: string
+  threshold?: string
+  interval?: string
+  directory?: string
+  restart?: boolean
+  name?: string
+  user?: string
+  rule?: string[]
+  config?: string
+  grace?: string
+  journal?: string
+  dryRun?: boolean
+  json?: boolean
+  once?: boolean
+  environ?: boolean
+  verbose?: boolean
+  /** commander's form of --no-nice. */
+  nice?: boolean
+}
+
+/** The flags, each of the right form; whether they name things that exist is checked after. */
+export interface WatchFlags {
+  readonly pid: number | undefined
+  readonly thresholdPercent: number | undefined
+  readonly intervalMs: number | undefined
+  readonly directory: string | undefined
+  readonly restart: boolean
+  readonly name: string | undefined
+  readonly user: string | undefined
+  readonly rules: readonly string[]
+  readonly config: string | undefined
+  readonly graceMs: number | undefined
+  readonly journal: string | undefined
+  readonly dryRun: boolean
+  readonly json: boolean
+  readonly once: boolean
+  readonly environ: boolean
+  readonly verbose: boolean
+  readonly lowerOwnPriority: boolean
+}
+
+const PID_MAX = 4_194_304 // the kernel's upper limit of pid_max, proc_sys_kernel(5)
+const DAY_SECONDS = 86_400
+
+const PID = { flag: '-p/--pid', wanted: `a PID from 1 to ${PID_MAX}`, min: 1, max: PID_MAX, integer: true }
+const THRESHOLD = {
+  flag: '-t/--threshold',
+  wanted: 'a percentage of physical memory above 0 and at most 100, for example 80',
+  min: 0,
+  aboveMin: true,
+  max: 100,
+  suffix: '%',
+}
+const INTERVAL = {
+  flag: '-i/--interval',
+  wanted: `seconds from 0.1 to ${DAY_SECONDS}, for example 5`,
+  min: 0.1,
+  max: DAY_SECONDS,
+}
+const GRACE = { flag: '--grace', wanted: 'seconds from 0 to 3600, for example 10', min: 0, max: 3600 }
+
+export function readWatchFlags(raw: RawWatchOptions, faults: FaultList): WatchFlags {
+  const number = (value: string | undefined, flag: Parameters<typeof readNumber>[1]): number | undefined =>
+    value === undefined ? undefined : readNumber(value, flag, faults)
+  const text = (value: string | undefined, flag: string, wanted: string): string | undefined =>
+    value === undefined ? undefined : readText(value, flag, wanted, faults)
+  const milliseconds = (seconds: number | undefined): number | undefined =>
+    seconds === undefined ? undefined : Math.round(seconds * 1000)
+
+  const flags: WatchFlags = {
+    pid: number(raw.pid, PID),
+    thresholdPercent: number(raw.threshold, THRESHOLD),
+    intervalMs: milliseconds(number(raw.interval, INTERVAL)),
+    directory: text(raw.directory, '-d/--directory', 'a directory for evidence'),
+    restart: raw.restart === true,
+    name: text(raw.name, '--name', 'a process name'),
+    user: text(raw.user, '--user', 'a user name or uid'),
+    rules: (raw.rule ?? []).flatMap(
+      (rule) => text(rule, '--rule', 'a rule like "rss > 500MiB for 30s"') ?? [],
+    ),
+    config: text(raw.config, '--config', 'a YAML file'),
+    graceMs: milliseconds(number(raw.grace, GRACE)),
+    journal: text(raw.journal, '--journal', 'a file'),
+    dryRun: raw.dryRun === true,
+    json: raw.json === true,
+    once: raw.once === true,
+    environ: raw.environ === true,
+    verbose: raw.verbose === true,
+    lowerOwnPriority: raw.nice !== false,
+  }
+  requireWhatBelongsTogether(raw, faults)
+  return flags
+}
+
+/** Combinations that say too little to watch anything, or too much to act on safely. */
+function requireWhatBelongsTogether(raw: RawWatchOptions, faults: FaultList): void {
+  const hasTarget = raw.pid !== undefined || raw.name !== undefined || raw.user !== undefined
+  const hasRule = raw.rule !== undefined && raw.rule.length > 0
+  const hasConfig = raw.config !== undefined
+  if (raw.threshold === undefined && !hasRule && !hasConfig) {
+    faults.add(
+      EXIT.usage,
+      hasTarget
+        ? '-t/--threshold is missing; give a percentage of physical memory, or a --rule'
+        : 'nothing to watch: give -p PID -t PERCENT, a --rule or a --config (see muster watch --help)',
+    )
+  }
+  if (raw.threshold !== undefined && !hasTarget) {
+    faults.add(EXIT.usage, '-t/--threshold without a process; add -p/--pid, --name or --user')
+  }
+  if (raw.pid !== undefined && raw.name !== undefined) {
+    faults.add(EXIT.usage, '-p/--pid and --name exclude each other; a PID names one process already')
+  }
+  if (raw.pid !== undefined && raw.user !== undefined) {
+    faults.add(EXIT.usage, '-p/--pid and --user exclude each other; a PID names one process already')
+  }
+  if (raw.restart && !hasTarget && !hasConfig) {
+    faults.add(
+      EXIT.usage,
+      '-r/--restart with a rule for every process of the host; add -p/--pid, --name or --user, or put the restart into a --config',
+    )
+  }
+  if (raw.environ && raw.directory === undefined && !hasConfig) {
+    faults.add(
+      EXIT.usage,
+      '--environ adds the environment to evidence, and none is kept without -d/--directory; add it',
+    )
+  }
+}

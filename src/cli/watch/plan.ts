@@ -1,0 +1,168 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  captureRestart,
+  checkRules,
+  type ProcessIdentity,
+  type ProcessRow,
+  ProcmusterError,
+  parseCondition,
+  printCondition,
+  type Rule,
+  releaseRestart,
+  Sampler,
+} from '../../index.js'
+import { EXIT, exitCodeOf } from '../exit_codes.js'
+import { FaultList, messageOf } from '../fault.js'
+import { requireUser } from '../users.js'
+import { quoted } from '../values.js'
+import { readConfig, type WatchConfig } from './config.js'
+import type { WatchFlags } from './options.js'
+import { prepareDirectory, prepareJournal } from './places.js'
+import { findTarget, requireSignalPermission } from './target.js'
+
+/** All that a watch needs, checked: from here on nothing is wrong that could be known before it starts. */
+export interface WatchPlan {
+  readonly rules: readonly Rule[]
+  /** The one process of -p. */
+  readonly target: WatchTarget | undefined
+  /** Samples that --once has to wait for. */
+  readonly looksForOnce: number
+  readonly intervalMs: number
+  readonly graceMs: number
+  readonly directory: string | undefined
+  readonly journal: string | undefined
+  readonly environ: boolean
+  readonly dryRun: boolean
+  readonly flags: Pick<WatchFlags, 'json' | 'once' | 'verbose' | 'lowerOwnPriority'>
+}
+
+export interface WatchTarget {
+  readonly identity: ProcessIdentity
+  readonly name: string
+}
+
+const DEFAULT_INTERVAL_MS = 1000
+const DEFAULT_GRACE_MS = 10_000
+const TICK_MS = 10
+
+/** Checks against the host what the flags name, and creates what they ask for; throws all faults at once. */
+export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
+  const config = flags.config === undefined ? undefined : await readConfig(flags.config)
+  const faults = new FaultList()
+  const target = flags.pid === undefined ? undefined : await settledTarget(flags.pid, faults)
+  if (flags.user !== undefined) await requireUser(flags.user, faults)
+  if (target && flags.restart) await requireRestart(target, faults)
+
+  const directory = flags.directory ?? config?.directory
+  const rules = rulesOf(flags, config, target?.identity, directory, faults)
+  if (directory === undefined && rules.some((rule) => hasAction(rule, 'evidence'))) {
+    faults.add(
+      EXIT.usage,
+      'a rule of the configuration keeps evidence, but there is no directory; add "directory:" or -d',
+    )
+  }
+  faults.throwIfAny()
+
+  const journal = flags.journal ?? config?.journal ?? (directory && join(directory, 'muster.jsonl'))
+  if (directory !== undefined)
+    await prepareDirectory(directory, flags.directory ? '-d/--directory' : 'directory')
+  if (journal !== undefined) await prepareJournal(journal, flags.journal ? '--journal' : 'journal')
+  return {
+    looksForOnce: rules.some(needsRate) ? 2 : 1,
+    rules: flags.once ? rules.map(withoutDuration) : rules,
+    target: target && { identity: target.identity, name: target.name },
+    intervalMs: flags.intervalMs ?? config?.intervalMs ?? DEFAULT_INTERVAL_MS,
+    graceMs: flags.graceMs ?? config?.graceMs ?? DEFAULT_GRACE_MS,
+    directory,
+    journal,
+    environ: flags.environ || config?.environ === true,
+    dryRun: flags.dryRun || config?.dryRun === true,
+    flags,
+  }
+}
+
+/** The row of -p, sampled late enough that its identity is certain. */
+async function settledTarget(pid: number, faults: FaultList): Promise<ProcessRow | undefined> {
+  await using sampler = await Sampler.open({ groups: [] })
+  let table = await sampler.sample()
+  if (table.get(pid)?.identity.settled === false) {
+    await sleep(2 * TICK_MS)
+    table = await sampler.sample()
+  }
+  return findTarget(table.copy(), pid, faults)
+}
+
+/** What a breach would fail at is said now: no right to signal it, a program that was replaced since. */
+async function requireRestart(row: ProcessRow, faults: FaultList): Promise<void> {
+  if (!requireSignalPermission(row, faults)) return
+  try {
+    releaseRestart(await captureRestart(row.identity))
+  } catch (error) {
+    const exitCode =
+      error instanceof ProcmusterError ? (exitCodeOf[error.code] ?? EXIT.restartFailed) : EXIT.failure
+    faults.add(exitCode, `-r/--restart: ${messageOf(error)}`)
+  }
+}
+
+function rulesOf(
+  flags: WatchFlags,
+  config: WatchConfig | undefined,
+  identity: ProcessIdentity | undefined,
+  directory: string | undefined,
+  faults: FaultList,
+): Rule[] {
+  const match: Rule['match'] = {
+    ...(identity && { pid: identity.pid, startTicks: identity.startTicks }),
+    ...(flags.name !== undefined && { name: flags.name }),
+    ...(flags.user !== undefined && { user: flags.user }),
+  }
+  const actions: Rule['actions'] = [
+    ...(directory === undefined ? [] : ['evidence' as const]),
+    ...(flags.restart ? ['restart' as const] : []),
+  ]
+  const rules: Rule[] = []
+  if (flags.thresholdPercent !== undefined) {
+    const when = `memoryPercent >= ${flags.thresholdPercent}%`
+    rules.push({ name: 'memory threshold', match, when, actions })
+  }
+  for (const when of flags.rules) {
+    const rule = { name: when.trim().slice(0, 100), match, when, actions }
+    if (isRight(rule, faults)) rules.push(rule)
+  }
+  const all = [...rules, ...(config?.rules ?? [])]
+  const names = new Set<string>()
+  for (const { name } of all) {
+    if (names.has(name))
+      faults.add(EXIT.malformed, `two rules are named ${quoted(name)}; give each its own name`)
+    names.add(name)
+  }
+  return all
+}
+
+function isRight(rule: Rule, faults: FaultList): boolean {
+  try {
+    parseCondition(rule.when)
+    checkRules([rule])
+    return true
+  } catch (error) {
+    faults.add(EXIT.malformed, `--rule ${quoted(rule.when)}: ${messageOf(error)}`)
+    return false
+  }
+}
+
+export function hasAction({ actions = [] }: Rule, type: 'evidence' | 'restart'): boolean {
+  return actions.some((action) => action === type || (typeof action === 'object' && action.type === type))
+}
+
+/** For --once: a duration cannot pass within one look. */
+function withoutDuration(rule: Rule): Rule {
+  return { ...rule, when: printCondition({ ...parseCondition(rule.when), forMs: 0 }) }
+}
+
+/** A rate exists from the second sample on. */
+function needsRate({ when }: Rule): boolean {
+  return parseCondition(when).clauses.some(
+    ({ column }) => column === 'cpuPercent' || column.endsWith('PerSecond'),
+  )
+}

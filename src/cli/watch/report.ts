@@ -1,0 +1,210 @@
+import type { Writable } from 'node:stream'
+import { type ActionReport, type Alert, COLUMNS, type OutcomeBody } from '../../index.js'
+import { clockTime, localDate, wordedBytes, wordedDuration } from '../quantities.js'
+import { type Colors, escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
+
+/** What the watched process of -p used at one look. */
+export interface Look {
+  readonly pid: number
+  readonly name: string
+  readonly rssBytes: number | undefined
+  readonly memoryPercent: number | undefined
+  readonly atMs: number
+}
+
+/** Where a watch tells what happens. */
+export interface Reporter {
+  note(text: string, data: Readonly<Record<string, unknown>> & { readonly type: string }): void
+  look(look: Look): void
+  alert(alert: Alert): void
+  action(action: ActionReport): void
+  /** What became of a restart. */
+  outcome(outcome: OutcomeBody): void
+  /** Ends a line that is rewritten in place. */
+  end(): void
+}
+
+/** JSON Lines for other tools. */
+export class JsonReporter implements Reporter {
+  readonly #out: Writable
+
+  constructor(out: Writable) {
+    this.#out = out
+  }
+
+  note(_text: string, data: Readonly<Record<string, unknown>> & { readonly type: string }): void {
+    this.#write(data, Date.now())
+  }
+
+  look(look: Look): void {
+    const { rssBytes = null, memoryPercent = null } = look
+    this.#write({ type: 'look', ...look, rssBytes, memoryPercent }, look.atMs)
+  }
+
+  alert(alert: Alert): void {
+    this.#write({ type: 'alert', alert }, alert.resolvedAtMs ?? alert.lastAtMs)
+  }
+
+  action(action: ActionReport): void {
+    this.#write({ type: 'action', ...action }, action.atMs)
+  }
+
+  outcome(outcome: OutcomeBody): void {
+    this.#write({ ...outcome }, Date.now())
+  }
+
+  end(): void {}
+
+  #write(record: Readonly<Record<string, unknown>>, atMs: number): void {
+    this.#out.write(`${safeJson({ time: new Date(atMs).toISOString(), ...record })}\n`)
+  }
+}
+
+type Terminal = Writable & { isTTY?: boolean; columns?: number }
+const COLOR_OF = { info: 'cyan', warning: 'yellow', critical: 'red' } as const
+
+/** Lines for a person; on a terminal the look at the one watched process is a line rewritten in place. */
+export class TextReporter implements Reporter {
+  readonly #out: Terminal
+  readonly #colors: Colors
+  readonly #everyLook: boolean
+  #openLine = false
+
+  constructor(out: Terminal, colors: Colors, { everyLook }: { everyLook: boolean }) {
+    this.#out = out
+    this.#colors = colors
+    this.#everyLook = everyLook
+  }
+
+  note(text: string): void {
+    this.#line(Date.now(), text)
+  }
+
+  look({ pid, name, rssBytes, memoryPercent, atMs }: Look): void {
+    const use =
+      rssBytes === undefined || memoryPercent === undefined
+        ? 'memory could not be read'
+        : `${memoryPercent.toFixed(1)} % of memory (${wordedBytes(rssBytes)})`
+    const text = `${who({ pid }, name)}  ${use}`
+    if (this.#everyLook) this.#line(atMs, text)
+    if (this.#everyLook || !this.#out.isTTY) return
+    // A line that wraps could not be rewritten.
+    const line = truncate(`${clockTime(atMs)}  ${text}`, (widthOf(this.#out) ?? 80) - 1)
+    this.#out.write(`\r\u001b[K${this.#colors.dim(line)}`)
+    this.#openLine = true
+  }
+
+  alert(alert: Alert): void {
+    const { green, [COLOR_OF[alert.severity]]: color } = this.#colors
+    const subject = who(alert.identity, alert.name)
+    if (alert.state === 'resolved') {
+      const after = wordedDuration((alert.resolvedAtMs ?? alert.lastAtMs) - alert.atMs)
+      this.#line(
+        alert.resolvedAtMs ?? alert.lastAtMs,
+        `${subject}  ${green('breach ended')} after ${after}: ${alertName(alert)}`,
+      )
+      return
+    }
+    const again = alert.repeats > 0 ? ` (again, ${alert.repeats + 1} times in all)` : ''
+    const what =
+      alert.kind === 'breach'
+        ? `${color('breach')} ${clausesText(alert)}`
+        : color(escapeForTerminal(alert.message))
+    this.#line(
+      alert.lastAtMs,
+      `${subject}  ${what}${again}${alert.kind === 'breach' ? `: ${alertName(alert)}` : ''}`,
+    )
+  }
+
+  action(action: ActionReport): void {
+    this.#line(action.atMs, `${who(action.identity, action.name)}  ${this.#actionText(action)}`)
+  }
+
+  outcome(outcome: OutcomeBody): void {
+    const { successor, name, rssBeforeBytes: before, rssAfterBytes: after, observedMs } = outcome
+    const { green, yellow } = this.#colors
+    const seen = wordedDuration(observedMs)
+    const what = outcome.successorGone
+      ? yellow(`ended within ${seen} of its restart`)
+      : outcome.breachedAgain
+        ? yellow(`breached again within ${seen} of its restart`)
+        : green(`no breach in the ${seen} since its restart`)
+    const memory =
+      before === undefined || after === undefined
+        ? ''
+        : `; memory ${wordedBytes(before)} before, ${wordedBytes(after)} now`
+    this.#line(Date.now(), `${who(successor, name)}  ${what}${memory}`)
+  }
+
+  end(): void {
+    if (this.#openLine) this.#out.write('\n')
+    this.#openLine = false
+  }
+
+  #actionText(action: ActionReport): string {
+    const { red, yellow, green } = this.#colors
+    const why = escapeForTerminal(action.error?.message ?? action.reason ?? '')
+    switch (action.status) {
+      case 'done':
+        return `${green(action.action)} ${doneText(action)}${action.recovered ? ' (begun by an earlier run)' : ''}`
+      case 'dry-run':
+        return yellow(why)
+      default:
+        return `${red(`${action.action} ${action.status}`)}${why ? `: ${why}` : ''}`
+    }
+  }
+
+  #line(atMs: number, text: string): void {
+    const time = this.#out.isTTY ? clockTime(atMs) : `${localDate(atMs)} ${clockTime(atMs)}`
+    this.#out.write(`${this.#openLine ? '\r\u001b[K' : ''}${time}  ${text}\n`)
+    this.#openLine = false
+  }
+}
+
+const who = ({ pid }: { pid: number }, name: string): string => `${pid} ${escapeForTerminal(name)}`
+const alertName = (alert: Alert): string => escapeForTerminal(alert.rule)
+
+function clausesText({ values }: Alert): string {
+  return values
+    .map(
+      ({ column, op, threshold, value }) =>
+        `${column} ${amount(column, value)} ${op} ${amount(column, threshold)}`,
+    )
+    .join(' and ')
+}
+
+const unitOf = new Map<string, string>(COLUMNS.map(({ name, unit }) => [name, unit]))
+
+function amount(column: string, value: number | undefined): string {
+  if (value === undefined) return 'not readable'
+  if (column === 'state') return String.fromCharCode(value)
+  switch (unitOf.get(column)) {
+    case 'bytes':
+      return wordedBytes(value)
+    case 'bytes/s':
+      return `${wordedBytes(value)}/s`
+    case '%':
+      return `${Number(value.toFixed(2))} %`
+    case 'ns':
+      return wordedDuration(value / 1e6)
+    default:
+      return String(Number(value.toFixed(2)))
+  }
+}
+
+/** What an action that succeeded came to, from the result that the engine gives for it. */
+function doneText({ action, result = {}, successor }: ActionReport): string {
+  const text = (key: string): string => escapeForTerminal(String(result[key]))
+  switch (action) {
+    case 'evidence':
+      return `in ${text('directory')} (${wordedBytes(Number(result.bytes))})`
+    case 'restart': {
+      const ended = `ended by ${text('endedBy')} after ${wordedDuration(Number(result.exitedInMs))}`
+      return `${ended}; the new process is ${successor?.pid ?? '?'}`
+    }
+    default:
+      return Object.entries(result)
+        .map(([key, value]) => `${key} ${escapeForTerminal(String(value))}`)
+        .join(', ')
+  }
+}

@@ -1,0 +1,151 @@
+import { type ActionReport, type Alert, Engine, ProcmusterError, type Table } from '../../index.js'
+import { EXIT, type ExitCode } from '../exit_codes.js'
+import { fail, messageOf } from '../fault.js'
+import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
+import type { WatchPlan, WatchTarget } from './plan.js'
+import type { Reporter } from './report.js'
+import type { StopSignals } from './stop_signals.js'
+import { describePlan } from './words.js'
+
+const ONCE_INTERVAL_MS = 200
+/** Refusals that more waiting does not mend. */
+const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
+
+/** Runs a checked watch until a signal, an end of its own, or (with --once) the end of one look. */
+export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSignals): Promise<number> {
+  const startedAtMs = Date.now()
+  const engine = await startEngine(plan)
+  // Once its threads are there: on a busy host a start at low priority would take long, and miss the breach.
+  if (plan.flags.lowerOwnPriority) stayOutOfTheWay(plan.rules)
+  const session = new Session(plan, reporter, engine)
+  try {
+    reporter.note(...describePlan(plan, engine))
+    await session.ended(stop.signal)
+    if (stop.name) {
+      reporter.note(`${stop.name}: stopping; an action under way is finished first`, {
+        type: 'stopping',
+        signal: stop.name,
+      })
+    }
+  } finally {
+    await engine.close()
+    reporter.end()
+  }
+  const exitCode = session.exitCode ?? stop.exitCode ?? EXIT.ok
+  reporter.note(ownUseText(startedAtMs), { type: 'watch-stop', exitCode, ...ownUse(startedAtMs) })
+  return exitCode
+}
+
+async function startEngine(plan: WatchPlan): Promise<Engine> {
+  const { rules, graceMs, dryRun, journal, directory, environ } = plan
+  try {
+    return await Engine.start({
+      ...{ rules, graceMs, dryRun },
+      intervalMs: plan.flags.once ? Math.min(ONCE_INTERVAL_MS, plan.intervalMs) : plan.intervalMs,
+      ...(journal !== undefined && { journal }),
+      ...(directory !== undefined && { evidence: { directory, environ } }),
+    })
+  } catch (error) {
+    // What is left to go wrong at the start: the journal, or another engine that writes it.
+    const isJournal = error instanceof ProcmusterError && (error.code === 'IO_ERROR' || error.code === 'BUSY')
+    if (isJournal) fail(EXIT.directory, messageOf(error))
+    throw error
+  }
+}
+
+/** Hands on what the engine tells, and knows when a watch is over. */
+class Session {
+  readonly #plan: WatchPlan
+  readonly #reporter: Reporter
+  readonly #over: Promise<void>
+  #resolveOver: () => void = () => {}
+  #target: WatchTarget | undefined
+  #lastError = ''
+  #alerts = 0
+  #actionsLeft = 0
+  #looked = false
+  exitCode: ExitCode | undefined
+
+  constructor(plan: WatchPlan, reporter: Reporter, engine: Engine) {
+    this.#plan = plan
+    this.#reporter = reporter
+    this.#target = plan.target
+    this.#over = new Promise((resolve) => {
+      this.#resolveOver = resolve
+    })
+    engine.on('tick', ({ tick, table }) => this.#onTick(tick, table))
+    engine.on('alert', (alert) => this.#onAlert(alert))
+    engine.on('action', (action) => this.#onAction(action))
+    engine.on('recovered', (action) => reporter.action(action))
+    engine.on('outcome', (outcome) => reporter.outcome(outcome))
+    engine.on('error', (error) => this.#onError(error))
+  }
+
+  /** Resolves at a signal, or when there is nothing more to watch. */
+  async ended(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    signal.addEventListener('abort', () => this.#resolveOver(), { once: true })
+    await this.#over
+  }
+
+  #end(exitCode: ExitCode): void {
+    this.exitCode ??= exitCode
+    this.#resolveOver()
+  }
+
+  #onTick(tick: number, table: Table): void {
+    this.#look(table)
+    if (!this.#plan.flags.once || tick < this.#plan.looksForOnce) return
+    this.#looked = true
+    this.#endOnce()
+  }
+
+  #look(table: Table): void {
+    if (this.#target === undefined) return
+    const { pid, startTicks } = this.#target.identity
+    const row = table.get(pid)
+    if (row?.startTicks !== startTicks) return
+    const { name, rssBytes, memoryPercent } = row
+    this.#reporter.look({ pid, name, rssBytes, memoryPercent, atMs: table.sampledAtMs })
+  }
+
+  #onAlert(alert: Alert): void {
+    this.#reporter.alert(alert)
+    if (alert.kind === 'breach' && alert.state === 'firing' && !this.#looked) {
+      this.#alerts++
+      const rule = this.#plan.rules.find(({ name }) => name === alert.rule)
+      this.#actionsLeft += rule?.actions?.length ?? 0
+    }
+    if (alert.kind === 'died' && this.#isTarget(alert)) this.#end(EXIT.ended)
+  }
+
+  #onAction(action: ActionReport): void {
+    this.#reporter.action(action)
+    const isTarget = this.#isTarget(action)
+    if (action.action === 'restart' && isTarget) {
+      if (action.successor) this.#target = { identity: action.successor, name: action.name }
+      const isHopeless = action.status === 'refused' && LASTING.has(action.error?.code ?? '')
+      if (action.status === 'failed' || isHopeless) this.#end(EXIT.restartFailed)
+    }
+    this.#actionsLeft--
+    this.#endOnce()
+  }
+
+  /** With --once: the look is over, and so is everything that followed from it. */
+  #endOnce(): void {
+    if (!this.#looked || this.#actionsLeft > 0) return
+    this.#end(this.#alerts > 0 ? EXIT.breached : EXIT.ok)
+  }
+
+  #isTarget({ identity }: Pick<Alert, 'identity'>): boolean {
+    const target = this.#target?.identity
+    return target !== undefined && identity.pid === target.pid && identity.startTicks === target.startTicks
+  }
+
+  #onError(error: Error): void {
+    const message = messageOf(error)
+    // The same trouble at every look would flood a log.
+    if (message !== this.#lastError) process.stderr.write(`muster: ${message}\n`)
+    this.#lastError = message
+  }
+}

@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { EXIT, EXIT_MEANINGS } from '../../dist/cli/exit_codes.js'
+import { muster } from './muster.js'
+
+const run = promisify(execFile)
+const root = new URL('../../', import.meta.url)
+
+/** The formatter pads the cells of tables. */
+const unpaddedReadme = async (): Promise<string> =>
+  (await readFile(new URL('README.md', root), 'utf8')).replaceAll(/ +/g, ' ')
+
+test('every exit code is documented in --help and in README, in the same words', async () => {
+  const help = (await muster(['--help'])).stdout
+  const watchHelp = (await muster(['watch', '--help'])).stdout
+  const readme = await unpaddedReadme()
+  const documented = new Set(EXIT_MEANINGS.map(([code]) => code))
+  for (const code of Object.values(EXIT)) expect(documented).toContain(code)
+  for (const [code, meaning] of EXIT_MEANINGS) {
+    const line = `${String(code).padStart(5)}  ${meaning}`
+    expect(help).toContain(line)
+    expect(watchHelp).toContain(line)
+    expect(readme).toContain(`| ${code} | ${meaning} |`)
+  }
+})
+
+test('--help has examples and every flag that README has; --version is the package’s', async () => {
+  const { stdout, code } = await muster(['watch', '--help'])
+  expect(code).toBe(0)
+  expect(stdout).toContain('muster watch -p 1234 -t 80 -i 5 -d ./evidence -r')
+  const readme = await unpaddedReadme()
+  const table = readme.slice(readme.indexOf('| flag | meaning'), readme.indexOf('The language of rules'))
+  const flags = table.match(/--[a-z-]+/g)!.filter((flag) => !/^-+$/.test(flag))
+  expect(new Set(flags)).toContain('--restart')
+  for (const flag of flags) expect(stdout).toContain(flag)
+  const { version } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as { version: string }
+  expect((await muster(['--version'])).stdout).toBe(`${version}\n`)
+})
+
+test('an unknown command is named with the nearest one', async () => {
+  const { code, stderr } = await muster(['wacht'])
+  expect(code).toBe(2)
+  expect(stderr).toBe("muster: unknown command 'wacht' (Did you mean watch?)\n")
+})
+
+test('without a command the help goes to stderr, as a missing argument', async () => {
+  const { code, stdout, stderr } = await muster([])
+  expect(code).toBe(2)
+  expect(stdout).toBe('')
+  expect(stderr).toContain('Usage: muster')
+})
+
+test('no colours where stdout is no terminal, whatever the environment says', async () => {
+  const { stdout } = await muster(['ps', '--limit', '1'], { env: { FORCE_COLOR: '1', CI: '1' } })
+  expect(stdout).not.toContain('\u001b')
+})
+
+test('colours and cut lines on a terminal; NO_COLOR is heard', async () => {
+  // script(1) gives it a terminal of 60 columns.
+  const onTerminal = async (env: Record<string, string>): Promise<string> => {
+    const command = `stty cols 60; '${process.execPath}' dist/cli/main.js ps --columns pid,command --limit 3`
+    const { stdout } = await run('script', ['-qec', command, '/dev/null'], {
+      cwd: root,
+      env: { ...process.env, TERM: 'xterm', ...env },
+    })
+    return stdout
+  }
+  const colored = await onTerminal({ NO_COLOR: '' })
+  expect(colored).toContain('\u001b[1m')
+  const plain = await onTerminal({ NO_COLOR: '1' })
+  expect(plain).not.toContain('\u001b[1m')
+  for (const line of plain.split('\r\n')) expect(line.length).toBeLessThanOrEqual(60)
+})
+
+test('the bash completion offers commands, flags and files', async () => {
+  const { stdout: script } = await muster(['completion', 'bash'])
+  const complete = async (...words: string[]): Promise<string[]> => {
+    const list = words.map((word) => `'${word}'`).join(' ')
+    const { stdout } = await run(
+      'bash',
+      [
+        '-c',
+        `${script}\nCOMP_WORDS=(muster ${list}); COMP_CWORD=${words.length}; _muster; printf '%s\\n' "\${COMPREPLY[@]}"`,
+      ],
+      { cwd: root },
+    )
+    return stdout.trim().split('\n')
+  }
+  expect(await complete('wa')).toEqual(['watch'])
+  expect(await complete('watch', '--thr')).toEqual(['--threshold'])
+  expect(await complete('ps', '--mi')).toEqual(['--min-cpu', '--min-memory'])
+  expect(await complete('completion', 'f')).toEqual(['fish'])
+  expect(await complete('watch', '--config', 'READ')).toEqual(['README.md'])
+})

@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { compileFixture } from '../fixtures/compile.js'
+import { waitFor } from '../fixtures/processes.js'
+
+export const leakyProgram = (): Promise<string> => compileFixture('leaky.c')
+
+const started = new Set<ChildProcess>()
+const successors: number[] = []
+
+/** Starts a program that leaks `rate` bytes a second and that a restart can start again. */
+export async function startLeaky(
+  rate: number,
+  {
+    program,
+    ignoreTerm = false,
+    uid,
+    nice = 0,
+  }: { program?: string; ignoreTerm?: boolean; uid?: number; nice?: number } = {},
+): Promise<number> {
+  const words = [program ?? (await leakyProgram()), String(rate), ...(ignoreTerm ? ['ignore-term'] : [])]
+  const child = spawn('nice', ['-n', String(nice), ...words], {
+    stdio: 'ignore',
+    cwd: '/',
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  })
+  await once(child, 'spawn')
+  started.add(child)
+  // nice(1) executes the program; before that the process is another one.
+  await waitFor(async () => /^(leaky|program)/.test(await readFile(`/proc/${child.pid}/comm`, 'latin1')))
+  return child.pid!
+}
+
+/** Pids of the successors that the output of `muster watch` names; `endLeaky` ends them too. */
+export function successorsIn(text: string): number[] {
+  const pids = [...text.matchAll(/the new process is (\d+)/g)].map(([, pid]) => Number(pid))
+  successors.push(...pids)
+  return pids
+}
+
+export async function endLeaky(): Promise<void> {
+  for (const child of started) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+  started.clear()
+  for (const pid of successors.splice(0)) {
+    const name = await readFile(`/proc/${pid}/comm`, 'latin1').catch(() => '')
+    if (/^(leaky|program)/.test(name)) process.kill(pid, 'SIGKILL')
+  }
+}
+
+/** Whether there is such a process that has not ended; read apart from the code under test. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '')
+  const state = text.slice(text.lastIndexOf(')') + 2)[0]
+  return state !== undefined && state !== 'Z' && state !== 'X'
+}

@@ -1,0 +1,376 @@
+import { chmod, copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { native } from '../../dist/native.js'
+import { hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { endLeaky, isAlive, leakyProgram, startLeaky, successorsIn } from './leaky.js'
+import { endRuns, muster, Run } from './muster.js'
+
+const UNSAFE = /[\p{Cc}\p{Cf}]/u
+const MEMORY_BYTES = 64 << 20
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'muster-watch-'))
+})
+afterEach(async () => {
+  await endRuns()
+  await stopAll()
+  await endLeaky()
+  await rm(directory, { recursive: true })
+})
+
+/** A percentage of memory that a process of MEMORY_BYTES is over, and an idle one is not. */
+const threshold = async (): Promise<string> => {
+  const total = Number(/^MemTotal:\s+(\d+)/m.exec(await readFile('/proc/meminfo', 'latin1'))![1]) * 1024
+  return ((100 * MEMORY_BYTES) / 2 / total).toFixed(4)
+}
+interface JournalRecord {
+  type: string
+  action?: string
+  status?: string
+  step?: string
+  successor?: { pid: number }
+  child?: { pid: number }
+}
+const journalOf = async (file = join(directory, 'muster.jsonl')): Promise<JournalRecord[]> =>
+  (await readFile(file, 'utf8'))
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as JournalRecord)
+test('A1: a leaking process breaches; evidence is kept, it is restarted gracefully, and the watch goes on', async () => {
+  const pid = await startLeaky(64 << 20)
+  const run = new Run([
+    'watch',
+    '-p',
+    String(pid),
+    '-t',
+    await threshold(),
+    '-i',
+    '0.2',
+    '-d',
+    directory,
+    '-r',
+  ])
+  await run.said(/breach memoryPercent/)
+  await run.said(/evidence in /)
+  await run.said(/the new process is \d+/)
+  const [successor] = successorsIn(run.stdout) as [number]
+  expect(successor).not.toBe(pid)
+  expect(await isAlive(pid)).toBe(false)
+  expect(await isAlive(successor)).toBe(true)
+  // The successor leaks too: it is followed, and restarted in its turn.
+  await waitFor(() => run.stdout.match(/the new process is/g)!.length >= 2, {
+    timeoutMs: 15_000,
+    what: 'a second restart',
+  })
+  run.child.kill('SIGINT')
+  const { code, stdout, stderr } = await run.ended
+  successorsIn(stdout)
+  expect({ code, stderr }).toEqual({ code: 130, stderr: '' })
+  expect(stdout).toMatch(
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}watching \d+ leaky-\S+ every 200 ms: memoryPercent >= /,
+  )
+  expect(stdout).toMatch(/restart ended by SIGTERM after /)
+  expect(stdout).toMatch(/own use: .* of CPU in .* of memory\n$/)
+
+  const [kept] = (await readdir(directory)).filter((name) => name.includes(`-${pid}-`))
+  expect(await readdir(join(directory, kept!))).toEqual(
+    expect.arrayContaining(['status', 'maps', 'limits', 'stat']),
+  )
+  expect((await stat(join(directory, kept!))).mode & 0o777).toBe(0o700)
+  const records = await journalOf()
+  expect(records.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['engine-start', 'decision', 'action-begun', 'self', 'engine-stop']),
+  )
+}, 60_000)
+
+test('the flags work in any order and in their long forms', async () => {
+  const { pid } = await startProcess('idle', { rss: MEMORY_BYTES })
+  const [p, t, i, d] = [String(pid), await threshold(), '0.5', directory]
+  const orders = [
+    ['-d', d, '-i', i, '-t', t, '-p', p],
+    ['-t', t, '-p', p, '-d', d, '-i', i],
+    ['--threshold', t, '--directory', d, '--pid', p, '--interval', i],
+    [`--interval=${i}`, `--pid=${p}`, `-d${d}`, `-t${t}`],
+  ]
+  for (const flags of orders) {
+    const { code, stdout, stderr } = await muster(['watch', '--once', ...flags])
+    expect({ code, stderr }).toEqual({ code: 10, stderr: '' })
+    expect(stdout).toMatch(/evidence in /)
+  }
+})
+
+test('--once says by its exit code whether a threshold is breached, and leaves the durations out', async () => {
+  const { pid } = await startProcess('spin', { name: 'once-spin', rss: MEMORY_BYTES })
+  const once = async (...flags: string[]): Promise<number | null> =>
+    (await muster(['watch', '--once', ...flags])).code
+  expect(await once('-p', String(pid), '-t', await threshold())).toBe(10)
+  expect(await once('-p', String(pid), '-t', '100')).toBe(0)
+  expect(await once('--name', 'once-spin', '--rule', 'rss > 1KiB for 1h')).toBe(10)
+  expect(await once('--name', 'once-spin', '--rule', 'cpu > 1%')).toBe(10)
+  expect(await once('--name', 'nobody-has-this', '--rule', 'rss > 1KiB')).toBe(0)
+})
+
+test('--dry-run says what it would do and touches nothing', async () => {
+  const { pid } = await startProcess('idle', { rss: MEMORY_BYTES })
+  const flags = ['-p', String(pid), '-t', await threshold(), '-d', directory, '-r', '--dry-run', '--once']
+  const { code, stdout } = await muster(['watch', ...flags])
+  expect(code).toBe(10)
+  expect(stdout).toMatch(/dry run: restart would have been done/)
+  expect(await isAlive(pid)).toBe(true)
+  expect(await readdir(directory)).toEqual(['muster.jsonl'])
+})
+
+test('a process that ends, and not by the watch, ends the watch with a code of its own', async () => {
+  const started = await startProcess('idle')
+  const run = new Run(['watch', '-p', String(started.pid), '-t', '90', '-i', '0.1'])
+  await run.said(/watching/)
+  await started.stop()
+  const { code, stdout } = await run.ended
+  expect(code).toBe(11)
+  expect(stdout).toMatch(/watched by rule "memory threshold", ended/)
+})
+
+test('--json is JSON Lines that tell the whole story, hostile names included', async () => {
+  const { pid } = await startProcess('idle', { rss: MEMORY_BYTES, name: hostileNames.escape })
+  const flags = ['-p', String(pid), '-t', await threshold(), '-d', directory, '--once', '--json']
+  const run = new Run(['watch', ...flags])
+  const { code, stdout } = await run.ended
+  expect(code).toBe(10)
+  expect(stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
+  const records = run.records()
+  expect(records.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['watch-start', 'look', 'alert', 'action', 'watch-stop']),
+  )
+  expect(records[0]).toMatchObject({ type: 'watch-start', pid })
+  expect(records.find(({ type }) => type === 'look')).toMatchObject({
+    pid,
+    name: '\u001b[31mred\u001b[0m\u0007',
+  })
+  expect(records.at(-1)).toMatchObject({ type: 'watch-stop', exitCode: 10 })
+  for (const { time } of records) expect(new Date(time as string).toISOString()).toBe(time)
+})
+
+test.each(Object.entries(hostileNames))('the name %s never reaches the output raw', async (_, name) => {
+  const { pid } = await startProcess('idle', { rss: MEMORY_BYTES, name })
+  const { code, stdout, stderr } = await muster([
+    'watch',
+    '-p',
+    String(pid),
+    '-t',
+    await threshold(),
+    '-d',
+    directory,
+    '--once',
+    '-v',
+  ])
+  expect({ code, stderr }).toEqual({ code: 10, stderr: '' })
+  expect(stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
+  for (const line of stdout.trimEnd().split('\n'))
+    expect(line).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} /)
+})
+
+test('a program that was deleted is refused before the watch, since it could not be started again', async () => {
+  const program = join(directory, 'program')
+  await copyFile(await leakyProgram(), program)
+  await chmod(program, 0o755)
+  const pid = await startLeaky(0, { program })
+  await rm(program)
+  const { code, stdout, stderr } = await muster(['watch', '-p', String(pid), '-t', '90', '-r'])
+  expect(code).toBe(9)
+  expect(stdout).toBe('')
+  expect(stderr).toMatch(/^muster: -r\/--restart: [^\n]+\n$/)
+  expect(await isAlive(pid)).toBe(true)
+})
+
+test('a program that is deleted while it is watched: the restart is refused, and the watch ends', async () => {
+  const program = join(directory, 'program')
+  await copyFile(await leakyProgram(), program)
+  await chmod(program, 0o755)
+  const pid = await startLeaky(32 << 20, { program })
+  const run = new Run(['watch', '-p', String(pid), '-t', await threshold(), '-i', '0.2', '-r'])
+  await run.said(/watching/)
+  await rm(program)
+  const { code, stdout } = await run.ended
+  expect(code).toBe(9)
+  expect(stdout).toMatch(/restart refused: /)
+  expect(await isAlive(pid)).toBe(true)
+})
+
+test('a signal during a restart lets it end; nothing is left half done', async () => {
+  const pid = await startLeaky(64 << 20, { ignoreTerm: true })
+  const flags = [
+    '-p',
+    String(pid),
+    '-t',
+    await threshold(),
+    '-i',
+    '0.2',
+    '-d',
+    directory,
+    '-r',
+    '--grace',
+    '2',
+  ]
+  const run = new Run(['watch', ...flags])
+  await waitFor(async () => (await journalOf()).some(({ step }) => step === 'terminating'))
+  run.child.kill('SIGTERM')
+  const { code, stdout } = await run.ended
+  const [successor] = successorsIn(stdout) as [number]
+  expect(code).toBe(143)
+  expect(stdout).toMatch(/SIGTERM: stopping; an action under way is finished first/)
+  expect(stdout).toMatch(/restart ended by SIGKILL after 2/)
+  expect(await isAlive(pid)).toBe(false)
+  expect(await isAlive(successor)).toBe(true)
+})
+
+test('a second signal gives a restart up at once; the next watch with that journal finishes it', async () => {
+  const pid = await startLeaky(64 << 20, { ignoreTerm: true })
+  const flags = [
+    '-p',
+    String(pid),
+    '-t',
+    await threshold(),
+    '-i',
+    '0.2',
+    '-d',
+    directory,
+    '-r',
+    '--grace',
+    '20',
+  ]
+  const run = new Run(['watch', ...flags])
+  await waitFor(async () => (await journalOf()).some(({ step }) => step === 'terminating'))
+  run.child.kill('SIGINT')
+  await run.said(/stopping/)
+  run.child.kill('SIGINT')
+  expect((await run.ended).code).toBe(130)
+  expect(await isAlive(pid)).toBe(true)
+
+  const next = new Run([
+    'watch',
+    '--name',
+    'nobody-has-this',
+    '--rule',
+    'rss > 1KiB',
+    '-d',
+    directory,
+    '--grace',
+    '0',
+  ])
+  await next.said(/begun by an earlier run|restart (done|refused|failed|interrupted)/)
+  next.child.kill('SIGINT')
+  await next.ended
+  successorsIn(next.stdout)
+}, 60_000)
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s stops a quiet watch cleanly', async (signal) => {
+  const { pid } = await startProcess('idle')
+  const run = new Run(['watch', '-p', String(pid), '-t', '90', '-i', '60', '-d', directory])
+  await run.said(/watching/)
+  run.child.kill(signal)
+  const { code, stdout, stderr } = await run.ended
+  expect({ code, stderr }).toEqual({ code: { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal], stderr: '' })
+  expect(stdout).toMatch(/own use: /)
+  expect((await journalOf()).at(-1)!.type).toBe('engine-stop')
+})
+
+test('a signal before the watch has begun stops it too', async () => {
+  const { pid } = await startProcess('idle')
+  for (const afterMs of [20, 150, 300, 450]) {
+    const run = new Run(['watch', '-p', String(pid), '-t', '90', '-i', '60', '-d', directory])
+    await new Promise((resolve) => setTimeout(resolve, afterMs))
+    run.child.kill('SIGTERM')
+    const { code, signal, stderr } = await run.ended
+    // Before Node has read the program, the signal's own default ends it.
+    expect(signal ?? code).toBe(signal === null ? 143 : 'SIGTERM')
+    expect(stderr).toBe('')
+  }
+})
+
+test('A7: the watcher lowers its own priority on every thread, unless told not to', async () => {
+  const { pid } = await startProcess('idle')
+  const nices = async (...flags: string[]): Promise<Set<number>> => {
+    const run = new Run(['watch', '-p', String(pid), '-t', '90', '-i', '0.1', '-v', ...flags])
+    await run.said(/% of memory/)
+    const tids = await readdir(`/proc/${run.pid}/task`)
+    const stats = await Promise.all(
+      tids.map((tid) => readFile(`/proc/${run.pid}/task/${tid}/stat`, 'latin1')),
+    )
+    run.child.kill('SIGINT')
+    await run.ended
+    return new Set(stats.map((text) => Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[16])))
+  }
+  expect(await nices()).toEqual(new Set([10]))
+  expect(await nices('--no-nice')).toEqual(new Set([0]))
+})
+
+const isRoot = process.getuid?.() === 0
+test.each([undefined, ...(isRoot ? [65_534] : [])])(
+  'a restarted process has the priorities of the old one, not the watcher’s (uid %s)',
+  async (uid) => {
+    const program = join(directory, 'program')
+    await chmod(directory, 0o755)
+    await copyFile(await leakyProgram(), program)
+    await chmod(program, 0o755)
+    const user = uid === undefined ? {} : { uid }
+    const pid = await startLeaky(64 << 20, { program, nice: 3, ...user })
+    const run = new Run(['watch', '-p', String(pid), '-t', await threshold(), '-i', '0.2', '-r'], user)
+    await run.said(/the new process is \d+/)
+    const [successor] = successorsIn(run.stdout) as [number]
+    const text = await readFile(`/proc/${successor}/stat`, 'latin1')
+    expect(Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[16])).toBe(3)
+    expect(native.getIoPriority(successor)).toBe(native.getIoPriority(process.pid))
+    run.child.kill('SIGINT')
+    expect((await run.ended).code).toBe(130)
+  },
+)
+
+test('rules from a file: each process that matches is acted on by its own rule', async () => {
+  const big = await startProcess('idle', { name: 'cfg-big', rss: MEMORY_BYTES })
+  const small = await startProcess('idle', { name: 'cfg-small' })
+  const file = join(directory, 'rules.yaml')
+  await writeFile(
+    file,
+    `interval: 0.2
+directory: kept
+rules:
+  - name: big
+    match: { name: /^cfg-/ }
+    when: rss > ${MEMORY_BYTES / 2}
+    severity: critical
+    actions: [evidence, { type: priority, nice: 7 }]
+`,
+  )
+  const run = new Run(['watch', '--config', file])
+  await run.said(/priority/)
+  run.child.kill('SIGINT')
+  const { stdout } = await run.ended
+  expect(stdout).toContain(`${big.pid} cfg-big  breach`)
+  expect(stdout).not.toContain(`${small.pid} cfg-small`)
+  expect((await readdir(join(directory, 'kept'))).some((name) => name.includes(`-${big.pid}-`))).toBe(true)
+})
+
+test('a second watch on the same journal is refused', async () => {
+  const { pid } = await startProcess('idle')
+  const flags = ['watch', '-p', String(pid), '-t', '90', '-d', directory]
+  const first = new Run(flags)
+  await first.said(/watching/)
+  const { code, stderr } = await muster(flags)
+  expect(code).toBe(7)
+  expect(stderr).toMatch(/^muster: [^\n]+\n$/)
+  first.child.kill('SIGINT')
+  expect((await first.ended).code).toBe(130)
+})
+
+test('a reader that goes away ends the watch', async () => {
+  const { pid } = await startProcess('idle')
+  const run = new Run(['watch', '-p', String(pid), '-t', '90', '-i', '0.1', '-v', '-d', directory])
+  await run.said(/watching/)
+  run.child.stdout!.destroy()
+  const { code, stderr } = await run.ended
+  expect({ code, stderr }).toEqual({ code: 141, stderr: '' })
+  expect((await journalOf()).at(-1)!.type).toBe('engine-stop')
+})
