@@ -185,9 +185,17 @@ describe('a process is started again as it was', () => {
 
   test('from the JSON of its spec alone: files are opened again, pipes become /dev/null', async () => {
     const log = join(base, 'log')
-    const target = await run('sh', ['-c', 'echo $$ >> "$0"; echo to stdout; sleep 300', log], {
-      stdio: ['ignore', (await import('node:fs')).openSync(log, 'a'), 'pipe'],
-    })
+    const target = await run(
+      'perl',
+      [
+        '-e',
+        '$| = 1; open F, ">>", $ARGV[0]; print F "$$\\n"; close F; print "to stdout\\n"; sleep 300',
+        log,
+      ],
+      {
+        stdio: ['ignore', (await import('node:fs')).openSync(log, 'a'), 'pipe'],
+      },
+    )
     await waitFor(async () => (await readFile(log, 'utf8')).split('\n').length === 3)
     const captured = await captureRestart(await identify(target.pid))
     const spec = JSON.parse(JSON.stringify(captured)) as RestartSpec
@@ -197,7 +205,6 @@ describe('a process is started again as it was', () => {
     expect(child.warnings).toEqual([expect.stringMatching(/descriptor 2 \((socket|pipe)\) is \/dev\/null/)])
     await waitFor(async () => (await readFile(log, 'utf8')).split('\n').length === 5)
     expect(await readFile(log, 'utf8')).toBe(`${target.pid}\nto stdout\n${child.pid}\nto stdout\n`)
-    execFileSync('sh', ['-c', `pkill -P ${child.pid} sleep || true`])
   })
 
   test('bytes that are no UTF-8 survive, through JSON too', async () => {
@@ -325,11 +332,8 @@ describe('it is refused', () => {
 describe('the gate', () => {
   const marker = () => join(base, 'executed')
   async function markerSpec(): Promise<RestartSpec> {
-    const target = await run('sh', [
-      '-c',
-      'if [ -e "$0.first" ]; then : > "$0"; fi; : > "$0.first"; sleep 300',
-      marker(),
-    ])
+    const script = 'open F, ">", $ARGV[0] if -e "$ARGV[0].first"; open F, ">", "$ARGV[0].first"; sleep 300'
+    const target = await run('perl', ['-e', script, marker()])
     await waitFor(() => existsSync(`${marker()}.first`))
     const spec = await captureRestart(await identify(target.pid))
     return spec
