@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { compileFixture } from '../fixtures/compile.js'
 import { waitFor } from '../fixtures/processes.js'
 
-export const leakyProgram = (): Promise<string> => compileFixture('leaky.c')
+export const leakyProgram = (): Promise<string> => compileFixture('service.c')
 
 const started = new Set<ChildProcess>()
 const successors: number[] = []
@@ -19,7 +19,7 @@ export async function startLeaky(
     nice = 0,
   }: { program?: string; ignoreTerm?: boolean; uid?: number; nice?: number } = {},
 ): Promise<number> {
-  const words = [program ?? (await leakyProgram()), String(rate), ...(ignoreTerm ? ['ignore-term'] : [])]
+  const words = [program ?? (await leakyProgram()), `rate=${rate}`, ...(ignoreTerm ? ['ignore=term'] : [])]
   const child = spawn('nice', ['-n', String(nice), ...words], {
     stdio: 'ignore',
     cwd: '/',
@@ -28,7 +28,7 @@ export async function startLeaky(
   await once(child, 'spawn')
   started.add(child)
   // nice(1) executes the program; before that the process is another one.
-  await waitFor(async () => /^(leaky|program)/.test(await readFile(`/proc/${child.pid}/comm`, 'latin1')))
+  await waitFor(async () => /^(service|program)/.test(await readFile(`/proc/${child.pid}/comm`, 'latin1')))
   return child.pid!
 }
 
@@ -49,7 +49,7 @@ export async function endLeaky(): Promise<void> {
   started.clear()
   for (const pid of successors.splice(0)) {
     const name = await readFile(`/proc/${pid}/comm`, 'latin1').catch(() => '')
-    if (/^(leaky|program)/.test(name)) process.kill(pid, 'SIGKILL')
+    if (/^(service|program)/.test(name)) process.kill(pid, 'SIGKILL')
   }
 }
 

@@ -70,7 +70,7 @@ test('A1: a leaking process breaches; evidence is kept, it is restarted graceful
   successorsIn(stdout)
   expect({ code, stderr }).toEqual({ code: 130, stderr: '' })
   expect(stdout).toMatch(
-    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}watching \d+ leaky-\S+ every 200 ms: memoryPercent >= /,
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}watching \d+ service-\S+ every 200 ms: memoryPercent >= /,
   )
   expect(stdout).toMatch(/restart ended by SIGTERM after /)
   expect(stdout).toMatch(/own use: .* of CPU in .* of memory\n$/)
