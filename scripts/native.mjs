@@ -5,7 +5,7 @@
 //   node scripts/native.mjs fuzz  [seconds each] [target]
 // Any report of a sanitizer, of whichever process, fails the run.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -56,6 +56,7 @@ function guarded({ out }, commandLine, env, { leaks = false } = {}) {
   const folder = `${root}/${out}/reports`
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
+  chmodSync(folder, 0o1777) // some tests run parts of themselves as another user
   const log = `log_path=${folder}/report`
   const { status, signal } = spawnSync(fixedAddresses[0], [...fixedAddresses.slice(1), ...commandLine], {
     stdio: ['ignore', 'inherit', 'inherit'],
