@@ -4,7 +4,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Engine } from '../../dist/engine/engine.js'
-import type { EngineEvents } from '../../dist/engine/events.js'
+import type { EngineEvents, TickReport } from '../../dist/engine/events.js'
 import type { EngineOptions } from '../../dist/engine/options.js'
 import { readJournal } from '../../dist/journal/reader.js'
 import type { JournalRecord } from '../../dist/journal/records.js'
@@ -29,10 +29,16 @@ export class Bench {
     return new Bench(await mkdtemp(join(tmpdir(), 'procmuster-engine-')))
   }
 
-  /** An engine that ticks fast and writes the bench's journal; errors that nobody expects fail the test. */
+  /** An engine that ticks fast and writes the bench's journal, unless told otherwise. */
   async start(options: Partial<EngineOptions> & Pick<EngineOptions, 'rules'>): Promise<Engine> {
     const engine = await Engine.start({ intervalMs: 50, journal: this.journal, graceMs: 2000, ...options })
     this.#engines.push(engine)
+    const heard: Heard = { alert: [], action: [], outcome: [], error: [] }
+    history.set(engine, heard)
+    engine.on('alert', (alert) => heard.alert.push(alert))
+    engine.on('action', (action) => heard.action.push(action))
+    engine.on('outcome', (outcome) => heard.outcome.push(outcome))
+    engine.on('error', (error) => heard.error.push(error))
     return engine
   }
 
@@ -97,19 +103,31 @@ export class Bench {
 
 export const serviceProgram = (): Promise<string> => compileFixture('service.c')
 
-/** Resolves with the next event of that name for which `wanted` holds. */
-export function next<K extends keyof EngineEvents>(
+type Heard = { [K in 'alert' | 'action' | 'outcome' | 'error']: EngineEvents[K][0][] }
+const history = new WeakMap<Engine, Heard>()
+
+/** Resolves with the first event of that name since the engine was started for which `wanted` holds. */
+export function heard<K extends keyof Heard>(
   engine: Engine,
   name: K,
   wanted: (argument: EngineEvents[K][0]) => boolean = () => true,
 ): Promise<EngineEvents[K][0]> {
-  const found: EngineEvents[K][0][] = []
-  const listener = (argument: EngineEvents[K][0]) => {
-    if (wanted(argument)) found.push(argument)
+  const events: EngineEvents[K][0][] = history.get(engine)![name]
+  return waitFor(() => events.find(wanted), { timeoutMs: 20_000, what: `the event ${name}` })
+}
+
+/** Resolves with the next tick, from now on, for which `wanted` holds. */
+export function nextTick(
+  engine: Engine,
+  wanted: (tick: TickReport) => boolean = () => true,
+): Promise<TickReport> {
+  const ticks: TickReport[] = []
+  const listener = (tick: TickReport) => {
+    if (wanted(tick)) ticks.push(tick)
   }
-  engine.on(name, listener as never)
-  return waitFor(() => found[0], { timeoutMs: 20_000, what: `the event ${name}` }).finally(() =>
-    engine.off(name, listener as never),
+  engine.on('tick', listener)
+  return waitFor(() => ticks[0], { timeoutMs: 20_000, what: 'a tick' }).finally(() =>
+    engine.off('tick', listener),
   )
 }
 

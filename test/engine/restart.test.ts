@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TickReport } from '../../dist/engine/events.js'
 import { waitFor } from '../fixtures/processes.js'
-import { Bench, isAlive, MIB, next, serviceProgram } from './engines.js'
+import { Bench, heard, isAlive, MIB, nextTick, serviceProgram } from './engines.js'
 
 /** Arguments of a test program that uses more than 30 MiB and waits. */
 const IDLE = [`rss=${40 * MIB}`]
@@ -39,8 +39,8 @@ describe('a restart', () => {
       outcomeWindowMs: 600,
       rules: [{ name: 'leak', match: { pid }, when: 'rss > 200MiB for 100ms', actions: ['restart'] }],
     })
-    const action = next(engine, 'action')
-    const outcome = await next(engine, 'outcome')
+    const action = heard(engine, 'action')
+    const outcome = await heard(engine, 'outcome')
     const { successor, status, result } = await action
     expect(status).toBe('done')
     expect(result).toMatchObject({ endedBy: 'SIGTERM', startAttempts: 1 })
@@ -103,12 +103,12 @@ describe('a restart', () => {
             for (const row of table) if (row.ppid === process.pid) heldRssBytes = row.rssBytes ?? 0
             return heldRssBytes > 90 * MIB
           }
-          await next(engine, 'tick', seen)
-          for (let ticks = 0; ticks < 3; ticks++) await next(engine, 'tick')
+          await nextTick(engine, seen)
+          for (let ticks = 0; ticks < 3; ticks++) await nextTick(engine)
         },
       },
     })
-    expect(await next(engine, 'outcome')).toMatchObject({ breachedAgain: false, successorGone: false })
+    expect(await heard(engine, 'outcome')).toMatchObject({ breachedAgain: false, successorGone: false })
     expect(heldRssBytes).toBeGreaterThan(90 * MIB)
     await engine.close()
     const fired = (await bench.recordsOf('decision')).filter(({ kind }) => kind === 'fire')
@@ -120,9 +120,9 @@ describe('a restart', () => {
     const engine = await bench.start({
       rules: [{ name: 'leak', match: { pid }, when: 'rss > 150MiB', actions: ['restart'] }],
     })
-    const { successor } = await next(engine, 'action')
-    const died = next(engine, 'alert', ({ kind }) => kind === 'died')
-    const outcome = next(engine, 'outcome')
+    const { successor } = await heard(engine, 'action')
+    const died = heard(engine, 'alert', ({ kind }) => kind === 'died')
+    const outcome = heard(engine, 'outcome')
     process.kill(successor!.pid, 'SIGKILL')
     expect(await died).toMatchObject({ identity: { pid: successor!.pid } })
     expect(await outcome).toMatchObject({ successorGone: true })
@@ -136,16 +136,16 @@ describe('a restart', () => {
       restartBackoff: { firstMs: 60_000, maxMs: 60_000 },
       rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', cooldown: 200, actions: ['restart'] }],
     })
-    const alert = next(engine, 'alert', ({ kind }) => kind === 'restart-failed')
-    const first = await next(engine, 'action')
+    const alert = heard(engine, 'alert', ({ kind }) => kind === 'restart-failed')
+    const first = await heard(engine, 'action')
     expect(first).toMatchObject({ status: 'refused', error: { code: 'RESTART_REFUSED' } })
     expect(await alert).toMatchObject({ severity: 'warning', identity: { pid: pid } })
-    const second = await next(engine, 'action')
+    const second = await heard(engine, 'action', ({ actionId }) => actionId !== first.actionId)
     expect(second.status).toBe('refused')
     expect(second.reason).toMatch(/not tried again for \d+ ms/)
     expect(isAlive(pid)).toBe(true)
     process.kill(pid, 'SIGKILL')
-    await next(engine, 'alert', ({ kind }) => kind === 'died')
+    await heard(engine, 'alert', ({ kind }) => kind === 'died')
   })
 
   it('that cannot start the new process tries again, and says so meanwhile', async () => {
@@ -156,11 +156,11 @@ describe('a restart', () => {
       hooks: { onStep: (step) => (step === 'exited' ? rename(program, `${program}.away`) : undefined) },
       rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
     })
-    const action = next(engine, 'action')
-    const trouble = await next(engine, 'alert', ({ kind }) => kind === 'restart-failed')
+    const action = heard(engine, 'action')
+    const trouble = await heard(engine, 'alert', ({ kind }) => kind === 'restart-failed')
     expect(trouble).toMatchObject({ severity: 'critical', state: 'firing' })
     expect(bench.instances()).toEqual([])
-    const resolved = next(engine, 'alert', ({ id, state }) => id === trouble.id && state === 'resolved')
+    const resolved = heard(engine, 'alert', ({ id, state }) => id === trouble.id && state === 'resolved')
     await rename(`${program}.away`, program)
     expect((await action).status).toBe('done')
     await resolved
@@ -175,7 +175,7 @@ describe('a restart', () => {
       hooks: { onStep: (step) => (step === 'exited' ? rename(program, `${program}.away`) : undefined) },
       rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
     })
-    await next(engine, 'alert', ({ kind }) => kind === 'restart-failed')
+    await heard(engine, 'alert', ({ kind }) => kind === 'restart-failed')
     await engine.close()
     expect(await bench.recordsOf('engine-stop')).toMatchObject([{ unfinished: 1 }])
     await rename(`${program}.away`, program)
@@ -186,7 +186,7 @@ describe('a restart', () => {
     expect(running).toBeDefined()
     // The rule still names the old pid; it means the successor.
     process.kill(running!, 'SIGKILL')
-    await next(second, 'alert', ({ kind, identity }) => kind === 'died' && identity.pid === running)
+    await heard(second, 'alert', ({ kind, identity }) => kind === 'died' && identity.pid === running)
   })
 
   it('that has begun to end its process is completed before the engine is closed', async () => {
@@ -221,8 +221,8 @@ describe('a restart', () => {
       hooks: { onBegun: () => held },
       rules: [{ name: 'r', match: { name: 'crowd' }, when: 'rss > 30MiB', actions: ['restart'] }],
     })
-    await next(engine, 'tick', () => engine.alerts().length === 3)
-    await next(engine, 'tick')
+    await nextTick(engine, () => engine.alerts().length === 3)
+    await nextTick(engine)
     expect(await bench.recordsOf('action-begun')).toHaveLength(1)
     const closed = engine.close()
     release()
