@@ -1,6 +1,6 @@
 // Time to sample every process of the host: procmuster and the others, each in a process of its own, in turn, in one
 // run, so that their ratios to the floor hold whatever the machine does meanwhile.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -63,9 +63,10 @@ export async function run(args) {
   const fleet = await startFleet(Number(values.processes))
   try {
     const processes = readdirSync('/proc').filter((name) => name > '0' && name < ':').length
-    const results = measure(contenders, Number(values.rounds))
+    const { results, failures } = measure(contenders, Number(values.rounds))
     if (values.json) {
-      console.log(JSON.stringify({ bench: 'sample', processes, rounds: Number(values.rounds), results }))
+      const rounds = Number(values.rounds)
+      console.log(JSON.stringify({ bench: 'sample', processes, rounds, results, failures }))
       return
     }
     console.log(`${processes} processes, ${values.rounds} rounds; medians of one sample\n`)
@@ -79,6 +80,7 @@ export async function run(args) {
       { key: 'loopMaxMs', title: 'loop max ms' },
       { key: 'seen', title: 'processes seen', digits: 0 },
     ])
+    for (const { name, reason } of failures) console.log(`${name} failed: ${reason}`)
   } finally {
     await fleet.stop()
   }
@@ -86,12 +88,20 @@ export async function run(args) {
 
 function measure(contenders, rounds) {
   const outputs = new Map(contenders.map(({ name }) => [name, []]))
+  const failures = []
   for (let round = 0; round < rounds; round++) {
     for (const { name, command } of contenders) {
+      if (failures.some((failure) => failure.name === name)) continue
       const [executable, ...rest] = command.map(String)
-      const stdout = execFileSync(executable, rest, { encoding: 'utf8', maxBuffer: 2 ** 26 })
-      outputs.get(name).push(JSON.parse(stdout))
+      const { status, stdout, stderr } = spawnSync(executable, rest, { encoding: 'utf8', maxBuffer: 2 ** 26 })
+      if (status === 0) outputs.get(name).push(JSON.parse(stdout))
+      else failures.push({ name, reason: /^\w*Error.*/m.exec(stderr)?.[0] ?? `exit status ${status}` })
     }
+  }
+  for (const { name, reason } of failures) {
+    // A peer may break at this size, which is a result; we and the floor may not.
+    if (name === 'floor' || name === 'procmuster') throw new Error(`${name} failed: ${reason}`)
+    outputs.delete(name)
   }
   const results = [...outputs].map(([name, runs]) => {
     const samples = runs.flatMap((one) => one.samples)
@@ -110,11 +120,12 @@ function measure(contenders, rounds) {
     }
   })
   const floor = results[0]
-  return results.map((result) => ({
+  const withRatios = results.map((result) => ({
     ...result,
     wallRatio: result.wallMs / floor.wallMs,
     cpuRatio: result.cpuMs / floor.cpuMs,
   }))
+  return { results: withRatios, failures }
 }
 
 function runs(command, ...args) {
