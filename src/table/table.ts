@@ -141,23 +141,32 @@ export class Table implements Iterable<ProcessRow> {
   top(column: ColumnName, count: number): ProcessRow[] {
     const cells = this.#cells(column)
     const id = columnId[column]
-    return Array.from(this.slots)
-      .filter((slot) => !isMissing(this.#memory, slot, id))
+    const known = this.slots.filter((slot) => !isMissing(this.#memory, slot, id))
+    // Numbers alone sort an order of magnitude faster than rows by a comparison: so only the top's rows are compared.
+    const values = Float64Array.from(known, (slot) => cells[slot]!).sort()
+    const lowest = values[Math.max(0, values.length - count)]!
+    return Array.from(known.filter((slot) => cells[slot]! >= lowest))
       .sort((a, b) => cells[b]! - cells[a]!)
-      .slice(0, count)
+      .slice(0, Math.max(0, count))
       .map((slot) => new ProcessRow(this, slot))
   }
 
+  /** The processes for which all of the filter holds, in ascending order of pid. */
   filter(filter: ProcessFilter): ProcessRow[] {
-    const { user, name, state, minCpuPercent = -Infinity, minMemoryPercent = -Infinity } = filter
-    return Array.from(this).filter(
-      (row) =>
-        (state === undefined || state.includes(row.state)) &&
-        (minCpuPercent === -Infinity || (row.cpuPercent ?? Number.NaN) >= minCpuPercent) &&
-        (minMemoryPercent === -Infinity || (row.memoryPercent ?? Number.NaN) >= minMemoryPercent) &&
-        (user === undefined || row.user === user || String(row.uid) === user) &&
-        (name === undefined || row.name.includes(name)),
-    )
+    const { user, name, state, minCpuPercent, minMemoryPercent } = filter
+    const { columns } = this
+    const found: ProcessRow[] = []
+    // What needs no row and no string comes first; NaN, a missing cell, is below nothing and above nothing.
+    for (const slot of this.slots) {
+      if (state !== undefined && !state.includes(String.fromCharCode(columns.state[slot]!))) continue
+      if (minCpuPercent !== undefined && !(columns.cpuPercent[slot]! >= minCpuPercent)) continue
+      if (minMemoryPercent !== undefined && !(columns.memoryPercent[slot]! >= minMemoryPercent)) continue
+      const row = new ProcessRow(this, slot)
+      if (user !== undefined && row.user !== user && String(row.uid) !== user) continue
+      if (name !== undefined && !row.name.includes(name)) continue
+      found.push(row)
+    }
+    return found
   }
 
   /** A table of its own memory, which later samples do not touch. Details read so far come with it. */
