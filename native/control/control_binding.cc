@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "common/clock.h"
 #include "control/action.h"
 #include "control/deferred_worker.h"
 #include "control/exit_watch_binding.h"
@@ -66,7 +67,7 @@ Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
   });
 }
 
-// identify(pid, procRoot, live, out: Float64Array): error, startTicks, inode, settled, flags, ppid, state.
+// identify(pid, procRoot, live, out: Float64Array): error, startTicks, inode, settled.
 // `live`: the root is this kernel's /proc, so that a pidfd vouches for the process that was read.
 Napi::Value Identify(const Napi::CallbackInfo& info) {
   pid_t pid = info[0].As<Napi::Number>().Int32Value();
@@ -88,9 +89,6 @@ Napi::Value Identify(const Napi::CallbackInfo& info) {
                                  out[1] = static_cast<double>(facts.start_ticks);
                                  out[2] = live ? static_cast<double>(PidfdInode(pidfd.get())) : 0;
                                  out[3] = now_ticks > facts.start_ticks;
-                                 out[4] = facts.flags;
-                                 out[5] = facts.ppid;
-                                 out[6] = facts.state;
                                });
 }
 

@@ -11,11 +11,12 @@
 
 #include <vector>
 
+#include "common/pidfd.h"
+
 namespace procmuster {
 namespace {
 
 constexpr uint64_t kWakeId = 0;
-constexpr int kPidfdIdType = 3;  // P_PIDFD; older headers lack the name
 
 void Reap(int pidfd, ExitRecord* record) {
   siginfo_t info = {};

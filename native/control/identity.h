@@ -3,10 +3,9 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
 
-#include "common/unique_fd.h"
+#include "common/pidfd.h"
 
 namespace procmuster {
 
@@ -36,31 +35,16 @@ struct Outcome {
   bool ok() const { return step == Step::kDone; }
 };
 
-// The fields of /proc/<pid>/stat that tell one process from another.
+// What of /proc/<pid>/stat tells one process from another.
 struct StatFacts {
-  char state = 0;                                                    // field 3
-  pid_t ppid = 0;                                                    // field 4
-  uint32_t flags = 0;                                                // field 9
-  uint64_t start_ticks = 0;                                          // field 22
+  uint64_t start_ticks = 0;
+  uint32_t flags = 0;
   bool kernel_thread() const { return (flags & 0x00200000u) != 0; }  // PF_KTHREAD
-  bool dead() const { return state == 'Z' || state == 'X'; }
 };
 
-// Pure; false when the text is no stat line. `4242 (a) b) S 1 ...`: the name ends at the last parenthesis.
-bool ParseStatFacts(const char* data, size_t size, StatFacts* facts);
-
-// Reads stat below an open directory of the process (`at` from a path like /proc when pid is given).
+// An errno, 0 for success; EBADMSG for what is no stat line.
 int ReadStatFacts(const char* proc_root, pid_t pid, StatFacts* facts);
 int ReadStatFactsAt(int process_dir, StatFacts* facts);
-
-int OpenPidfd(pid_t pid, UniqueFd* pidfd);
-// 0 when the kernel has no pidfs: the inode of an anonymous one is the same for all.
-uint64_t PidfdInode(int pidfd);
-bool PidfdExited(int pidfd);
-int PidfdSignal(int pidfd, int signal);
-
-// Clock ticks since boot, in the unit and the time namespace of stat's field 22.
-uint64_t NowTicks();
 
 // A pidfd that is certain to be the target's, or why not. Nothing has been done to anyone.
 Outcome OpenVerified(const Target& target, UniqueFd* pidfd, StatFacts* facts);

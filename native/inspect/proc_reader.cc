@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,7 @@ void AppendEscaped(const std::string& text, std::string* out) {
 
 // fdinfo's "flags:" in octal, as the kernel writes it; "?" when it cannot be read.
 std::string DescriptorFlags(int process_dir, const char* number) {
-  char path[64];
+  char path[sizeof("fdinfo/") + NAME_MAX];
   snprintf(path, sizeof(path), "fdinfo/%s", number);
   UniqueFd fd(openat(process_dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   char buffer[512];

@@ -1,72 +1,15 @@
 // Starts a program again as it was, held before exec until its parent says so.
 #pragma once
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "common/unique_fd.h"
-#include "control/action.h"
+#include "spawn/child.h"
 
 namespace procmuster {
-
-struct FileIdentity {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-};
-
-struct SpawnPlan {
-  std::string path;
-  FileIdentity executable;
-  std::string directory;
-  FileIdentity directory_identity;
-  std::vector<std::string> arguments;
-  std::vector<std::string> environment;
-  int stdio[3] = {-1, -1, -1};  // -1: /dev/null
-
-  bool change_user = false;  // false: it is ours already, and we may not be able to set it
-  uid_t uid = 0;
-  gid_t gid = 0;
-  std::vector<gid_t> groups;
-  mode_t umask = 0;
-  int nice = 0;
-  int io_priority = -1;  // -1: leave
-  struct rlimit limits[kResourceCount] = {};
-
-  // What the program may have at most; none of them gives it more than we have ourselves.
-  uint64_t bounding = 0;
-  uint64_t inheritable = 0;
-  uint64_t ambient = 0;
-  bool no_new_privileges = false;
-};
-
-// Bits of the warnings; src/actions/restart.ts words them. The lower 16 are the resources by number.
-enum SpawnWarning : uint32_t {
-  kWarnNice = 1u << 16,
-  kWarnIoPriority = 1u << 17,
-};
-
-// Where it failed; src/actions/restart.ts words them in the same order.
-enum class SpawnStep : int32_t {
-  kDone = 0,
-  kResources = 1,  // pipes, memory, thread
-  kClone = 2,
-  kSession = 3,
-  kStdio = 4,
-  kDirectory = 5,
-  kBounding = 6,  // dropping capabilities from the bounding set
-  kGroups = 7,
-  kUser = 8,
-  kCapabilities = 9,
-  kExecutable = 10,  // it is another file by now, or setuid
-  kExec = 11,
-  kTimeout = 12,
-  kCancelled = 13,
-};
 
 struct SpawnOutcome {
   int error = 0;
@@ -74,7 +17,7 @@ struct SpawnOutcome {
 };
 
 // The child shares our memory until exec (vfork semantics: a fork of a large heap is slow), on a stack of its
-// own, and suspends the thread that made it, which is why that is a thread of its own.
+// own, and suspends the thread that made it, which is why that is one of those kept for it.
 class GatedChild {
  public:
   explicit GatedChild(SpawnPlan plan);

@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { collectEvidence, identify } from '../../dist/index.js'
 import { hostileNames, startProcess, stopAll } from '../fixtures/processes.js'
+import { statLine } from '../fixtures/stat_line.js'
 
 const root = process.getuid!() === 0
 let base: string
@@ -142,7 +143,7 @@ test('a file that stalls ends the reading, and what was read before it is kept',
   const procRoot = join(base, 'proc')
   const process = join(procRoot, '77')
   await mkdir(process, { recursive: true })
-  await writeFile(join(process, 'stat'), `77 (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5000 0 0\n`)
+  await writeFile(join(process, 'stat'), statLine(77, 5000))
   await writeFile(join(process, 'status'), 'Name:\tx\n')
   execFileSync('mkfifo', [join(process, 'maps')])
   try {

@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { identify, parseDescriptors, readProcFiles } from '../../dist/index.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { statLine } from '../fixtures/stat_line.js'
 
 const api = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
 let root: string
@@ -22,15 +23,12 @@ afterEach(async () => {
   await rm(root, { recursive: true })
 })
 
-const statLine = (pid: number, ticks: number) =>
-  `${pid} (a) b) S 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 ${ticks} 0 0 18446744073709551615\n`
-
 /** A process in a fake /proc whose `smaps` is a FIFO without a writer: opening it blocks, as mmap_lock does. */
 async function fakeProcess(files: Record<string, string> = {}): Promise<{ pid: number; startTicks: number }> {
   const pid = nextPid++
   const directory = join(root, String(pid))
   await mkdir(directory)
-  await writeFile(join(directory, 'stat'), statLine(pid, 5000))
+  await writeFile(join(directory, 'stat'), statLine(pid, 5000, 'a) b'))
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
   execFileSync('mkfifo', [join(directory, 'smaps')])
   return { pid, startTicks: 5000 }

@@ -1,0 +1,48 @@
+#include "common/pidfd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+namespace procmuster {
+namespace {
+
+constexpr long kPidfsMagic = 0x50494446;  // PID_FS_MAGIC of linux/magic.h
+
+}  // namespace
+
+int OpenPidfd(pid_t pid, UniqueFd* pidfd) {
+  // The kernel sets close-on-exec on every pidfd.
+  long fd = syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return errno;
+  pidfd->reset(static_cast<int>(fd));
+  return 0;
+}
+
+uint64_t PidfdInode(int pidfd) {
+  struct statfs fs;
+  if (fstatfs(pidfd, &fs) != 0 || fs.f_type != kPidfsMagic) return 0;
+  struct stat st;
+  if (fstat(pidfd, &st) != 0) return 0;
+  return st.st_ino;
+}
+
+bool PidfdExited(int pidfd) {
+  struct pollfd poll_fd = {pidfd, POLLIN, 0};
+  return poll(&poll_fd, 1, 0) > 0;
+}
+
+int PidfdSignal(int pidfd, int signal) {
+  return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0 ? 0 : errno;
+}
+
+}  // namespace procmuster
