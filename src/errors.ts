@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { getSystemErrorMap } from 'node:util'
 
 /** What went wrong, stable across versions. */
 export type ErrorCode =
@@ -58,25 +59,31 @@ export class ProcmusterError extends Error {
   }
 }
 
-const codeOfErrno = new Map<number, ErrorCode>([
-  [constants.errno.EPERM, 'ACCESS_DENIED'],
-  [constants.errno.EACCES, 'ACCESS_DENIED'],
-  [constants.errno.ENOENT, 'NOT_FOUND'],
-  [constants.errno.ENOTDIR, 'NOT_FOUND'],
-  [constants.errno.ESRCH, 'PROCESS_GONE'],
-  [constants.errno.EINVAL, 'INVALID_ARGUMENT'],
-  [constants.errno.ETIMEDOUT, 'TIMEOUT'],
-  [constants.errno.ECANCELED, 'CLOSED'],
-  [constants.errno.ENOSYS, 'UNSUPPORTED'],
+const { errno: E } = constants
+const codes = new Map<number, ErrorCode>([
+  [E.EPERM, 'ACCESS_DENIED'],
+  [E.EACCES, 'ACCESS_DENIED'],
+  [E.ENOENT, 'NOT_FOUND'],
+  [E.ENOTDIR, 'NOT_FOUND'],
+  [E.ESRCH, 'PROCESS_GONE'],
+  [E.EINVAL, 'INVALID_ARGUMENT'],
+  [E.ETIMEDOUT, 'TIMEOUT'],
+  [E.ECANCELED, 'CLOSED'],
+  [E.ENOSYS, 'UNSUPPORTED'],
 ])
 
-/** An error of the addon, which carries errno, syscall and path, as the class that callers know. */
-export function fromNative(error: unknown, message: string): ProcmusterError {
-  const { errno, path } = error as { errno?: number; path?: string }
-  return new ProcmusterError(codeOfErrno.get(errno ?? 0) ?? 'IO_ERROR', {
-    message: `${message}: ${error instanceof Error ? error.message : String(error)}`,
-    errno,
-    path,
-    cause: error,
-  })
+/** The code that the errno of a failed system call stands for, unless its place tells more. */
+export function codeOfErrno(errno: number): ErrorCode {
+  return codes.get(errno) ?? 'IO_ERROR'
+}
+
+/** The kernel's name of an errno, for example `EPERM`. */
+export function errnoName(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`
+}
+
+/** The positive errno of an error of Node's own calls, undefined when it has none. */
+export function errnoOf(error: unknown): number | undefined {
+  const { errno } = error as NodeJS.ErrnoException
+  return errno === undefined ? undefined : Math.abs(errno)
 }

@@ -6,15 +6,10 @@ export {
   type EvidenceOptions,
 } from './actions/evidence.js'
 export type { RestartResult } from './actions/replace.js'
-export {
-  captureRestart,
-  releaseRestart,
-  type StartedProcess,
-  type StartOptions,
-  startAgain,
-} from './actions/restart.js'
-export type { CaptureOptions } from './actions/restart_capture.js'
+export { type StartedProcess, type StartOptions, startAgain } from './actions/restart.js'
+export { type CaptureOptions, captureRestart } from './actions/restart_capture.js'
 export type { RestartSpec } from './actions/restart_spec.js'
+export { releaseRestart } from './actions/restart_stdio.js'
 export { type ExitInfo, identify, ProcessHandle } from './control/handle.js'
 export { lowerOwnPriority, type OwnPriority } from './control/own_priority.js'
 export { setPriority } from './control/priority.js'

@@ -26,20 +26,25 @@ interface NativeLayout {
 }
 
 interface NativeSource {
-  readonly ProcfsSampler: new (options: {
-    procRoot: string
-    io: boolean
-    status: boolean
-    threads: number
-    descriptors: number
-  }) => NativeSampler
+  readonly ProcfsSampler: new (
+    procRoot: string,
+    io: boolean,
+    status: boolean,
+    threads: number,
+    descriptors: number,
+  ) => NativeSampler
 }
 
 export interface NativeSampler {
-  /** `offsets`: control, slots, born, gone, execed, missing, names, then every column by id. */
-  attach(even: Uint8Array, odd: Uint8Array, capacity: number, offsets: Float64Array): void
-  /** Fills the buffer of that parity; 0, or the capacity that it takes to do so. */
-  sample(sequence: number): Promise<number>
+  /** Starts its threads: an errno, 0 for success. */
+  open(): number
+  /**
+   * An errno, 0 for success.
+   * @param offsets control, slots, born, gone, execed, missing, names, then every column by id
+   */
+  attach(even: Uint8Array, odd: Uint8Array, capacity: number, offsets: Float64Array): number
+  /** Fills the buffer of that parity. `out`: errno, and 0 or the capacity that it takes to do so. */
+  sample(sequence: number, out: Float64Array): Promise<void>
   close(): void
 }
 
@@ -85,7 +90,7 @@ interface NativeControl {
       force: boolean,
       out: Int32Array,
     ): Promise<void>
-    /** `out`: errno, startTicks, inode or 0, settled, flags, ppid, state as a character code. */
+    /** `out`: errno, startTicks, inode or 0, settled. */
     identify(pid: number, procRoot: string, live: boolean, out: Float64Array): Promise<void>
     newHandle(): NativePidHandle
     /** `out`: errno, step, whether it is protected. */

@@ -60,7 +60,7 @@ TEST(ListPids, FindsItselfInAscendingOrder) {
   ASSERT_TRUE(proc.valid());
   std::vector<int32_t> pids;
   for (int round = 0; round < 2; round++) {  // the descriptor is rewound
-    ASSERT_TRUE(ListPids(proc.get(), &pids).ok());
+    ASSERT_EQ(ListPids(proc.get(), &pids), 0);
     EXPECT_TRUE(std::is_sorted(pids.begin(), pids.end()));
     EXPECT_TRUE(std::binary_search(pids.begin(), pids.end(), getpid()));
     EXPECT_EQ(std::adjacent_find(pids.begin(), pids.end()), pids.end());
@@ -75,12 +75,11 @@ TEST(ListPids, SortsAnotherRootAndReportsErrors) {
     ASSERT_EQ(mkdir((std::string(root) + "/" + std::to_string(pid)).c_str(), 0700), 0);
   UniqueFd directory(open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   std::vector<int32_t> pids = {7};
-  EXPECT_TRUE(ListPids(directory.get(), &pids).ok());
+  EXPECT_EQ(ListPids(directory.get(), &pids), 0);
   EXPECT_EQ(pids, wanted);
   for (int32_t pid : wanted) rmdir((std::string(root) + "/" + std::to_string(pid)).c_str());
   rmdir(root);
-  Status status = ListPids(-1, &pids);
-  EXPECT_EQ(status.error, EBADF);
+  EXPECT_EQ(ListPids(-1, &pids), EBADF);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { errnoName } from '../control/results.js'
-import { ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 const GROUP_OR_OTHERS_WRITE = 0o022
@@ -119,8 +118,8 @@ async function listSets(directory: FileHandle): Promise<{ name: string; bytes: n
 }
 
 export function evidenceError(path: string, cause: unknown): ProcmusterError {
-  const errno = Math.abs((cause as NodeJS.ErrnoException).errno ?? 0)
-  const denied = errno === 1 || errno === 13
+  const errno = errnoOf(cause) ?? 0
+  const denied = codeOfErrno(errno) === 'ACCESS_DENIED'
   return new ProcmusterError(denied ? 'ACCESS_DENIED' : 'IO_ERROR', {
     message: `evidence cannot be kept in ${path} (${errnoName(errno)})`,
     path,

@@ -6,8 +6,10 @@ import type { ActionSpec } from '../rules/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type ActionContext, note, record, recordIfPossible } from './context.js'
 import { backoffMs } from './governor.js'
-import { captureRestart, releaseRestart, startAgain } from './restart.js'
+import { startAgain } from './restart.js'
+import { captureRestart } from './restart_capture.js'
 import type { RestartSpec } from './restart_spec.js'
+import { releaseRestart } from './restart_stdio.js'
 
 /** The engine closes before the new process could be started: the next start of an engine finishes it. */
 export class LeftUnfinished extends Error {}

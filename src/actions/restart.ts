@@ -1,18 +1,15 @@
 import { open, readFile } from 'node:fs/promises'
 import { reapChild } from '../control/children.js'
 import { identify } from '../control/handle.js'
-import { errnoName } from '../control/results.js'
 import { RESOURCES } from '../control/rlimit.js'
-import { ProcmusterError } from '../errors.js'
+import { errnoName, ProcmusterError } from '../errors.js'
 import { type NativeGate, type NativePidHandle, type NativeStdio, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { placeInCgroups } from './cgroup_placement.js'
 import { parseStatus } from './process_status.js'
-import { releaseRestart, stdioOf } from './restart_capture.js'
 import { changesUser } from './restart_refusal.js'
-import { fromBytes, joinZeros, type RestartSpec, type StdioSpec } from './restart_spec.js'
-
-export { captureRestart, releaseRestart } from './restart_capture.js'
+import { fromBytes, joinZeros, type RestartSpec } from './restart_spec.js'
+import { releaseRestart, standardDescriptors } from './restart_stdio.js'
 
 export interface StartOptions {
   /**
@@ -27,7 +24,7 @@ export interface StartedProcess extends ProcessIdentity {
   readonly warnings: readonly string[]
 }
 
-// The order of SpawnStep in native/spawn/gated_child.h.
+// The order of SpawnStep in native/spawn/child.h.
 const STEPS = [
   'starting',
   'making pipes and a thread',
@@ -49,13 +46,26 @@ const WARN_IO_PRIORITY = 1 << 17
 
 /**
  * Starts a process again as `captureRestart` found it: a child of this process in a session of its own, which the exit
- * watch waits for. It never has more privilege than the old one had.
+ * watch waits for. It never has more privilege than the old one had. After a failure it may be tried again with the
+ * same spec; what was taken over stays open until it succeeds or `releaseRestart` is called.
  * @throws ProcmusterError `RESTART_FAILED` with the step and errno; whatever `onReady` rejects with
  */
 export async function startAgain(spec: RestartSpec, options: StartOptions = {}): Promise<StartedProcess> {
-  const warnings = [...spec.warnings]
-  const { stdio, lost } = await standardDescriptors(spec)
-  warnings.push(...lost)
+  const { stdio, reopened, lost } = await standardDescriptors(spec)
+  try {
+    const { warnings, ...child } = await startWith(stdio, spec, options)
+    releaseRestart(spec)
+    return { ...child, warnings: [...spec.warnings, ...lost, ...warnings] }
+  } finally {
+    if (reopened) native.spawn.closeStdio(stdio)
+  }
+}
+
+async function startWith(
+  stdio: NativeStdio,
+  spec: RestartSpec,
+  options: StartOptions,
+): Promise<StartedProcess> {
   const handle = native.control.newHandle()
   const gate = await newGate(spec, stdio)
   try {
@@ -63,12 +73,12 @@ export async function startAgain(spec: RestartSpec, options: StartOptions = {}):
     await native.spawn.startGate(gate, stdio, handle, out)
     const [errno, step, pid, bits] = out as unknown as [number, number, number, number]
     if (errno !== 0) throw failure(spec, errno, step)
-    warnings.push(...nativeWarnings(bits))
     const child = await adopt(pid, handle)
-    warnings.push(
+    const warnings = [
+      ...nativeWarnings(bits),
       ...(await placeInCgroups(pid, spec.cgroups)),
       ...(await setOomScoreAdj(pid, spec.oomScoreAdj)),
-    )
+    ]
     await options.onReady?.(child)
     const opened = new Float64Array(2)
     await native.spawn.openGate(gate, opened)
@@ -77,8 +87,6 @@ export async function startAgain(spec: RestartSpec, options: StartOptions = {}):
   } finally {
     // After the gate was opened this does nothing.
     native.spawn.cancelGate(gate)
-    native.spawn.closeStdio(stdio)
-    releaseRestart(spec)
   }
 }
 
@@ -125,28 +133,6 @@ async function newGate(spec: RestartSpec, stdio: NativeStdio): Promise<NativeGat
     Float64Array.from(limits),
     BigUint64Array.from([bounding, inheritable, ambient].map((mask) => BigInt(`0x${mask}`))),
   )
-}
-
-/** Those that were taken over; after a crash of ours they are gone, and files and devices are opened again by path. */
-async function standardDescriptors(spec: RestartSpec): Promise<{ stdio: NativeStdio; lost: string[] }> {
-  const taken = stdioOf(spec)
-  const stdio = taken ?? native.spawn.newStdio()
-  const lost: string[] = []
-  for (const each of spec.stdio) {
-    const there = taken === undefined ? await reopen(stdio, each) : each.kind !== 'lost'
-    if (there || each.kind === 'closed') continue
-    lost.push(`descriptor ${each.number} (${each.kind}) is /dev/null now: it could not be taken over`)
-  }
-  return { stdio, lost }
-}
-
-async function reopen(stdio: NativeStdio, spec: StdioSpec): Promise<boolean> {
-  const { number, path, file, flags, position = -1 } = spec
-  if (path === undefined || file === undefined || flags === undefined) return false
-  const out = new Float64Array(7)
-  const bytes = fromBytes(path)
-  await native.spawn.reopenStdio(stdio, number, bytes, flags, file.device, file.inode, position, out)
-  return out[0] === 0
 }
 
 function nativeWarnings(bits: number): string[] {

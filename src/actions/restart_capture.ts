@@ -4,18 +4,12 @@ import { getResourceLimits } from '../control/rlimit.js'
 import { packTargets } from '../control/targets.js'
 import { ProcmusterError } from '../errors.js'
 import { type ProcFile, readProcFiles } from '../inspect/proc_files.js'
-import { type NativePidHandle, type NativeStdio, native } from '../native.js'
+import { type NativePidHandle, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type ProcessStatus, parseStatus } from './process_status.js'
 import { boundingSet, privilegeRefusal, privilegeWarnings } from './restart_refusal.js'
-import {
-  type CgroupSpec,
-  fromBytes,
-  type RestartSpec,
-  type StdioSpec,
-  splitZeros,
-  toBytes,
-} from './restart_spec.js'
+import { type CgroupSpec, fromBytes, type RestartSpec, splitZeros, toBytes } from './restart_spec.js'
+import { keepStdio, takeStdio } from './restart_stdio.js'
 
 export interface CaptureOptions {
   /** Start what lies at the executable's path now, although it is another file than the one that runs. */
@@ -39,22 +33,6 @@ const FILES = [
 const MAX_BYTES = 16 * 1024 * 1024
 const NAMESPACES = ['mnt', 'pid', 'user', 'net', 'ipc', 'uts', 'cgroup', 'time']
 const DELETED = ' (deleted)'
-const FIELDS_PER_DESCRIPTOR = 7
-
-// The open descriptors of a spec; they do not survive JSON.
-const descriptors = new WeakMap<RestartSpec, NativeStdio>()
-
-/** @internal The descriptors taken over with this very spec. */
-export function stdioOf(spec: RestartSpec): NativeStdio | undefined {
-  return descriptors.get(spec)
-}
-
-/** Closes the descriptors that were taken over, when the process is not to be started again after all. */
-export function releaseRestart(spec: RestartSpec): void {
-  const stdio = descriptors.get(spec)
-  if (stdio !== undefined) native.spawn.closeStdio(stdio)
-  descriptors.delete(spec)
-}
 
 /**
  * Takes from `/proc` everything that it takes to start the process again, while it still runs, and takes over its
@@ -106,11 +84,10 @@ async function capture(
   checkStrings(identity, fields, files.get('cmdline')!, files.get('environ')!)
   const directory = await checkDirectory(identity, files.get('cwd')!)
   const limits = await getResourceLimits(identity)
-  const stdio = native.spawn.newStdio()
-  const stdioSpecs = await takeStdio(identity, handle, stdio)
+  const stdio = await takeStdio(identity, handle)
   // All that was read by pid was read of this process only if it is there still.
   if (native.control.handleExited(handle)) {
-    native.spawn.closeStdio(stdio)
+    native.spawn.closeStdio(stdio.open)
     throw stepError(identity, 'restart', 3, Step.open)!
   }
   const spec: RestartSpec = {
@@ -134,10 +111,10 @@ async function capture(
     oomScoreAdj: Number(text('oom_score_adj')),
     capabilities: capabilitySpec(theirs),
     noNewPrivileges: theirs.noNewPrivileges,
-    stdio: stdioSpecs,
+    stdio: stdio.specs,
     warnings: [...privilegeWarnings(theirs, ours), ...otherWarnings(fields)],
   }
-  descriptors.set(spec, stdio)
+  keepStdio(spec, stdio.open)
   return spec
 }
 
@@ -261,41 +238,6 @@ function capabilitySpec(theirs: ProcessStatus): RestartSpec['capabilities'] {
 function otherWarnings(fields: readonly string[]): string[] {
   const policy = Number(fields[38]) // proc_pid_stat(5) field 41
   return policy === 0 ? [] : [`its scheduling policy ${policy} is not given to a new one`]
-}
-
-async function takeStdio(
-  identity: ProcessIdentity,
-  handle: NativePidHandle,
-  stdio: NativeStdio,
-): Promise<StdioSpec[]> {
-  const out = new Float64Array(3 * FIELDS_PER_DESCRIPTOR)
-  await native.spawn.takeStdio(stdio, handle, identity.pid, out)
-  return Promise.all(
-    ([0, 1, 2] as const).map(async (number): Promise<StdioSpec> => {
-      const at = number * FIELDS_PER_DESCRIPTOR
-      const [errno, , mode, device, inode, flags, position] = out.subarray(at) as unknown as number[]
-      if (errno === 9) return { number, kind: 'closed' }
-      if (errno !== 0) return { number, kind: 'lost' }
-      const kind = kindOf(mode!)
-      if (kind !== 'file' && kind !== 'device') return { number, kind }
-      const path = await readlink(`/proc/${identity.pid}/fd/${number}`, { encoding: 'buffer' }).catch(
-        () => undefined,
-      )
-      if (path === undefined) return { number, kind }
-      const file = { device: device!, inode: inode! }
-      return { number, kind, path: toBytes(path), file, flags: flags!, position: position! }
-    }),
-  )
-}
-
-function kindOf(mode: number): StdioSpec['kind'] {
-  const kinds: Record<number, StdioSpec['kind']> = {
-    32768: 'file',
-    8192: 'device',
-    4096: 'pipe',
-    49152: 'socket',
-  }
-  return kinds[mode & 0o170000] ?? 'other'
 }
 
 function refusal(identity: ProcessIdentity, reason: string, cause?: ProcmusterError): ProcmusterError {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativePidHandle, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { exitOfChild } from './children.js'
-import { codeOfErrno, errnoName, Step, stepError } from './results.js'
+import { Step, stepError } from './results.js'
 import { type SignalName, signalName, signalNumber } from './signal_names.js'
 import { checkPid, packTargets } from './targets.js'
 
@@ -13,7 +13,6 @@ export interface ExitInfo {
   readonly signal?: string | undefined
 }
 
-const ENOENT = 2
 const TICK_MS = 10
 
 /**
@@ -29,7 +28,7 @@ export async function identify(
   // A pidfd vouches for what stat said only where that stat is this kernel's.
   const live = procRoot === '/proc'
   for (let attempt = 0; ; attempt++) {
-    const out = new Float64Array(7)
+    const out = new Float64Array(4)
     await native.control.identify(pid, procRoot, live, out)
     const [error, startTicks, inode, settledNumber] = out as unknown as [number, number, number, number]
     if (error !== 0) throw identifyError(pid, error)
@@ -43,9 +42,9 @@ export async function identify(
 
 function identifyError(pid: number, errno: number): ProcmusterError {
   // ENOENT and EINVAL of pidfd_open: the number is a thread's, not a process's.
-  const gone =
-    errno === ENOENT || codeOfErrno(errno) === 'PROCESS_GONE' || codeOfErrno(errno) === 'INVALID_ARGUMENT'
-  return new ProcmusterError(gone ? 'PROCESS_GONE' : codeOfErrno(errno), {
+  const code = codeOfErrno(errno)
+  const gone = code === 'NOT_FOUND' || code === 'PROCESS_GONE' || code === 'INVALID_ARGUMENT'
+  return new ProcmusterError(gone ? 'PROCESS_GONE' : code, {
     message: gone ? `there is no process ${pid}` : `process ${pid} cannot be looked at (${errnoName(errno)})`,
     pid,
     errno,

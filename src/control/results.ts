@@ -1,5 +1,4 @@
-import { getSystemErrorMap } from 'node:util'
-import { type ErrorCode, ProcmusterError } from '../errors.js'
+import { codeOfErrno, type ErrorCode, errnoName, ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
 /** What became of one target of a batch; results come in the order of the targets. */
@@ -18,26 +17,6 @@ export enum Step {
   act = 6,
   goneDuring = 7,
   unreadable = 8,
-}
-
-const EPERM = 1
-const ESRCH = 3
-const EACCES = 13
-const EINVAL = 22
-const ENOSYS = 38
-
-/** The kernel's name of an errno, for example `EPERM`. */
-export function errnoName(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`
-}
-
-/** The code that an errno of a system call on a process stands for. */
-export function codeOfErrno(errno: number): ErrorCode {
-  if (errno === ESRCH) return 'PROCESS_GONE'
-  if (errno === EPERM || errno === EACCES) return 'ACCESS_DENIED'
-  if (errno === EINVAL) return 'INVALID_ARGUMENT'
-  if (errno === ENOSYS) return 'UNSUPPORTED'
-  return 'IO_ERROR'
 }
 
 /** The error for a step of the addon that did not succeed, or undefined when all of them did. */
@@ -73,9 +52,9 @@ export function stepError(
     case Step.unreadable:
       return fail('UNSUPPORTED', `${action}: /proc/${pid}/stat cannot be understood; nothing was done`)
   }
-  if (errno === ESRCH) return fail('PROCESS_GONE', `${action}: ${who} has ended; nothing was done`)
   const code = codeOfErrno(errno)
   const name = errnoName(errno)
+  if (code === 'PROCESS_GONE') return fail(code, `${action}: ${who} has ended; nothing was done`)
   if (code === 'ACCESS_DENIED') {
     return fail(code, `${action}: no permission for ${who} (${name}); run as its user or with the capability`)
   }

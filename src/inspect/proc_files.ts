@@ -1,6 +1,6 @@
-import { codeOfErrno, errnoName } from '../control/results.js'
+import { constants } from 'node:os'
 import { checkPid } from '../control/targets.js'
-import { ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
@@ -27,8 +27,7 @@ export interface ProcFile {
 }
 
 const QUARANTINE_MS = 60_000
-const ESRCH = 3
-const ETIMEDOUT = 110
+const { ESRCH, ETIMEDOUT } = constants.errno
 const FIELDS_BEFORE_FILES = 2
 const FIELDS_PER_FILE = 3
 
@@ -159,9 +158,8 @@ function failed(
       : errno === ESRCH
         ? `${path}: the process has ended`
         : `${path}: ${errnoName(errno)}`
-  const code = errno === ETIMEDOUT ? 'TIMEOUT' : errno === 2 ? 'NOT_FOUND' : codeOfErrno(errno)
   const { pid, startTicks } = target
-  const error = new ProcmusterError(code, { message, pid, startTicks, path, errno })
+  const error = new ProcmusterError(codeOfErrno(errno), { message, pid, startTicks, path, errno })
   return { name, data: Buffer.alloc(0), truncated: false, error }
 }
 

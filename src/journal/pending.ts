@@ -1,6 +1,6 @@
 import { constants, type FileHandle, lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { ProcmusterError } from '../errors.js'
+import { errnoOf, ProcmusterError } from '../errors.js'
 import { syncDirectory } from './writer.js'
 
 /** No spec of ours is larger: argv and environment together are bounded by the kernel (ARG_MAX, 6 MiB at most). */
@@ -108,11 +108,10 @@ export class PendingStore {
 
 function pendingError(error: unknown, path: string, verb: string): ProcmusterError {
   if (error instanceof ProcmusterError) return error
-  const { errno, message } = error as NodeJS.ErrnoException
   return new ProcmusterError('IO_ERROR', {
-    message: `Cannot ${verb} ${path}: ${message}`,
+    message: `Cannot ${verb} ${path}: ${(error as Error).message}`,
     path,
-    errno: errno === undefined ? undefined : Math.abs(errno),
+    errno: errnoOf(error),
     cause: error,
   })
 }

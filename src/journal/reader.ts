@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
 import { JOURNAL_VERSION, type JournalRecord } from './records.js'
 
 /** A longer line is no record of ours; it is skipped without being held in memory. */
@@ -82,13 +82,12 @@ function isRecord(value: unknown): value is JournalRecord {
 }
 
 function readError(error: unknown, path: string): unknown {
-  const { code, errno, message } = error as NodeJS.ErrnoException
-  if (code === undefined) return error
-  const kind = code === 'ENOENT' ? 'NOT_FOUND' : code === 'EACCES' ? 'ACCESS_DENIED' : 'IO_ERROR'
-  return new ProcmusterError(kind, {
-    message: `Cannot read the journal ${path}: ${message}`,
+  const errno = errnoOf(error)
+  if (errno === undefined) return error
+  return new ProcmusterError(codeOfErrno(errno), {
+    message: `Cannot read the journal ${path}: ${(error as Error).message}`,
     path,
-    errno: errno === undefined ? undefined : Math.abs(errno),
+    errno,
     cause: error,
   })
 }

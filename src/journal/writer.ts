@@ -1,7 +1,8 @@
 import { constants, type FileHandle, open } from 'node:fs/promises'
+import { constants as os } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import { readJournal } from './reader.js'
 import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead } from './records.js'
@@ -220,9 +221,9 @@ async function lockFile(file: FileHandle, path: string): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += LOCK_RETRY_MS) {
     const errno = native.tryLockFile(file.fd)
     if (errno === 0) return
-    if (errno !== 11 /* EWOULDBLOCK */) {
+    if (errno !== os.errno.EWOULDBLOCK) {
       throw new ProcmusterError('IO_ERROR', {
-        message: `Cannot lock the journal ${path}: errno ${errno}`,
+        message: `Cannot lock the journal ${path}: ${errnoName(errno)}`,
         path,
         errno,
       })
@@ -247,20 +248,15 @@ function escapeUnprintable(json: string): string {
 
 function journalError(error: unknown, path: string, verb: string): ProcmusterError {
   if (error instanceof ProcmusterError) return error
-  const { code, errno, message } = error as NodeJS.ErrnoException
+  const { code, message } = error as NodeJS.ErrnoException
+  const errno = errnoOf(error)
   const hint = code === 'ELOOP' ? ' (it is a symbolic link, which is not followed)' : ''
-  const kind =
-    code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO'
-      ? 'INVALID_ARGUMENT'
-      : code === 'EACCES' || code === 'EPERM'
-        ? 'ACCESS_DENIED'
-        : code === 'ENOENT' || code === 'ENOTDIR'
-          ? 'NOT_FOUND'
-          : 'IO_ERROR'
+  const isNoFile = code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO'
+  const kind = isNoFile ? 'INVALID_ARGUMENT' : codeOfErrno(errno ?? 0)
   return new ProcmusterError(kind, {
     message: `Cannot ${verb} the journal ${path}: ${message}${hint}`,
     path,
-    errno: errno === undefined ? undefined : Math.abs(errno),
+    errno,
     cause: error,
   })
 }

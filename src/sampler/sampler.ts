@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { fromNative, ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
 import { COLUMNS } from '../table/columns.js'
 import { headerCell, layoutTable, mapTable, type OptionalGroup, type TableMemory } from '../table/layout.js'
@@ -41,6 +41,7 @@ function checkInteger(name: string, value: number, lowest: number, highest: numb
 export class Sampler implements AsyncDisposable {
   readonly source: Source = 'procfs'
   readonly #native: NativeSampler
+  readonly #procRoot: string
   readonly #groups: readonly OptionalGroup[]
   readonly #users = new UserNames()
   readonly #details: DetailStore
@@ -70,17 +71,11 @@ export class Sampler implements AsyncDisposable {
     checkInteger('descriptors', descriptors, 0, LARGEST_CAPACITY)
     this.#groups = groups
     this.#details = new DetailStore(procRoot)
-    try {
-      this.#native = new native.ProcfsSampler({
-        procRoot,
-        io: groups.includes('io'),
-        status: groups.includes('status'),
-        threads,
-        descriptors,
-      })
-    } catch (error) {
-      throw fromNative(error, `cannot sample '${procRoot}'`)
-    }
+    const [io, status] = [groups.includes('io'), groups.includes('status')]
+    this.#procRoot = procRoot
+    this.#native = new native.ProcfsSampler(procRoot, io, status, threads, descriptors)
+    const errno = this.#native.open()
+    if (errno !== 0) throw this.#failure(`cannot sample '${procRoot}'`, errno)
     this.#memories = this.#attach(capacity)
   }
 
@@ -141,17 +136,21 @@ export class Sampler implements AsyncDisposable {
     if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the sampler has been closed' })
     const sequence = this.#begun + 1
     this.#begun = sequence
-    try {
-      for (;;) {
-        const needed = await this.#native.sample(sequence)
-        if (needed === 0) break
-        // Room for births until the next sample, so that growth stays rare.
-        const capacity = Math.max(this.capacity * 2, 2 ** Math.ceil(Math.log2(needed * 1.25)))
-        this.#memories = this.#attach(Math.min(capacity, LARGEST_CAPACITY))
+    const out = new Float64Array(2)
+    for (;;) {
+      await this.#native.sample(sequence, out)
+      const [errno, needed] = out as unknown as [number, number]
+      if (errno !== 0) {
+        this.#begun = sequence - 1 // to be filled again by the next one
+        const what = this.#closed
+          ? 'the sampler was closed during a sample'
+          : `cannot sample '${this.#procRoot}'`
+        throw this.#failure(what, errno)
       }
-    } catch (error) {
-      this.#begun = sequence - 1 // to be filled again by the next one
-      throw fromNative(error, this.#closed ? 'the sampler was closed during a sample' : 'cannot sample')
+      if (needed === 0) break
+      // Room for births until the next sample, so that growth stays rare.
+      const capacity = Math.max(this.capacity * 2, 2 ** Math.ceil(Math.log2(needed * 1.25)))
+      this.#memories = this.#attach(Math.min(capacity, LARGEST_CAPACITY))
     }
     await this.#users.refresh()
     const table = new Table(this.#memories[sequence % 2]!, {
@@ -165,6 +164,14 @@ export class Sampler implements AsyncDisposable {
     return table
   }
 
+  #failure(what: string, errno: number): ProcmusterError {
+    return new ProcmusterError(codeOfErrno(errno), {
+      message: `${what} (${errnoName(errno)})`,
+      path: this.#procRoot,
+      errno,
+    })
+  }
+
   #attach(capacity: number): readonly [TableMemory, TableMemory] {
     const layout = layoutTable(this.#groups, capacity)
     const buffers = [
@@ -173,12 +180,13 @@ export class Sampler implements AsyncDisposable {
     ] as const
     const { control, slots, born, gone, execed, missing, names, columnOffsets } = layout
     // The addon takes views: Node 20 does not hand a bare SharedArrayBuffer to native code.
-    this.#native.attach(
+    const errno = this.#native.attach(
       new Uint8Array(buffers[0]),
       new Uint8Array(buffers[1]),
       capacity,
       Float64Array.of(control, slots, born, gone, execed, missing, names, ...columnOffsets),
     )
+    if (errno !== 0) throw this.#failure('the table could not be handed to the addon', errno)
     return [mapTable(layout, buffers[0]), mapTable(layout, buffers[1])]
   }
 }

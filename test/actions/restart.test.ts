@@ -1,7 +1,19 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, mkdir, mkdtemp, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  rmdir,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -329,6 +341,37 @@ describe('it is refused', () => {
   })
 })
 
+/** Ids of the threads of this process that make children. */
+async function spawnThreads(): Promise<string[]> {
+  const tids = await readdir('/proc/self/task')
+  const names = await Promise.all(tids.map((tid) => readFile(`/proc/self/task/${tid}/comm`, 'utf8')))
+  return tids.filter((_, index) => names[index] === 'muster-spawn\n')
+}
+
+// PR_SET_PDEATHSIG fires when the thread ends that made the child.
+test('a program that asks to die with its parent lives on, and so do the threads that made it', async () => {
+  const log = join(base, 'log')
+  const isReady = (lives: number) => async () =>
+    (await readFile(log, 'utf8')).split('\n').length === lives + 1
+  const output = await open(log, 'a')
+  let { pid } = await run(await fixtureProgram(), ['mode=idle'], { stdio: ['ignore', output.fd, 'ignore'] })
+  await output.close()
+  await waitFor(isReady(1))
+  const threads: string[][] = []
+  for (const lives of [2, 3]) {
+    const identity = await identify(pid)
+    const spec = await captureRestart(identity)
+    using handle = await ProcessHandle.open(identity)
+    await terminate(handle, { graceMs: 5000 })
+    pid = (await start(spec)).pid
+    await waitFor(isReady(lives))
+    threads.push(await spawnThreads())
+  }
+  expect(threads[0]!.length).toBeGreaterThan(0)
+  expect(threads[1]).toEqual(threads[0])
+  expect(await readState(pid)).toBe('S')
+})
+
 describe('the gate', () => {
   const marker = () => join(base, 'executed')
   async function markerSpec(): Promise<RestartSpec> {
@@ -351,6 +394,21 @@ describe('the gate', () => {
     await expect(calledOff).rejects.toThrow('the disk is full')
     await vanished(held)
     expect(existsSync(marker())).toBe(false)
+  })
+
+  test('what was taken over is there for another attempt, and gone after releaseRestart', async () => {
+    const target = await startProcess('idle')
+    const identity = await identify(target.pid)
+    const [spec, unused] = [await captureRestart(identity), await captureRestart(identity)]
+    const output = await readlink(`/proc/${target.pid}/fd/1`)
+    await target.stop()
+    const calledOff = startAgain(spec, { onReady: () => Promise.reject(new Error('not yet')) })
+    await expect(calledOff).rejects.toThrow('not yet')
+    const child = await start(spec)
+    expect(child.warnings).toEqual([])
+    expect(await readlink(`/proc/${child.pid}/fd/1`)).toBe(output)
+    releaseRestart(unused)
+    expect((await start(unused)).warnings).toHaveLength(2)
   })
 
   test('SIGKILL of this process before the gate opens leaves nobody behind', async () => {

@@ -54,6 +54,16 @@ const steps = {
       await worker.terminate()
     }
   },
+  async 'workers terminated at any moment of a sampler'() {
+    for (let i = 0; i < 100; i++) {
+      const worker = new Worker(new URL(import.meta.url), {
+        workerData: 'opens, samples and closes for ever',
+      })
+      await new Promise((resolve) => worker.once('message', resolve))
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 10))
+      await worker.terminate()
+    }
+  },
   async 'a worker that ends by itself'() {
     const worker = new Worker(new URL(import.meta.url), { workerData: 'end of the program without close' })
     await new Promise((resolve) => worker.once('exit', resolve))
@@ -67,6 +77,17 @@ const steps = {
     const table = await sampler.sample()
     if (table.get(process.pid) === undefined) throw new Error('the table lacks this process')
     await sampler.close()
+  },
+  async 'opens, samples and closes for ever'() {
+    const { parentPort } = await import('node:worker_threads')
+    parentPort.postMessage('loaded')
+    for (;;) {
+      const sampler = await open()
+      for (let i = 0; i < 3; i++) await sampler.sample()
+      const last = sampler.sample().catch(() => {})
+      await sampler.close()
+      await last
+    }
   },
   async 'samples for ever'() {
     const { parentPort } = await import('node:worker_threads')

@@ -16,6 +16,7 @@ describe('a process ends cleanly', () => {
     'an exception during a sample',
     'collected without close',
     'a worker terminated during a sample',
+    'workers terminated at any moment of a sampler',
     'a worker that ends by itself',
     'two samplers in two threads',
   ])('%s', async (step) => {

@@ -36,19 +36,19 @@ bool ParseDirectory(const char* data, size_t size, std::vector<int32_t>* pids) {
   return true;
 }
 
-Status ListPids(int proc_fd, std::vector<int32_t>* pids) {
+int ListPids(int proc_fd, std::vector<int32_t>* pids) {
   pids->clear();
-  if (lseek(proc_fd, 0, SEEK_SET) < 0) return Status::Fail(errno, "lseek");
+  if (lseek(proc_fd, 0, SEEK_SET) < 0) return errno;
   alignas(8) char buffer[64 * 1024];
   for (;;) {
     long got = syscall(SYS_getdents64, proc_fd, buffer, sizeof buffer);
-    if (got < 0) return Status::Fail(errno, "getdents64");
+    if (got < 0) return errno;
     if (got == 0) break;
-    if (!ParseDirectory(buffer, static_cast<size_t>(got), pids)) return Status::Fail(EBADMSG, "getdents64");
+    if (!ParseDirectory(buffer, static_cast<size_t>(got), pids)) return EBADMSG;
   }
   // /proc lists ascending; a directory that stands in for it in a test may not.
   if (!std::is_sorted(pids->begin(), pids->end())) std::sort(pids->begin(), pids->end());
-  return Status::Ok();
+  return 0;
 }
 
 }  // namespace procmuster

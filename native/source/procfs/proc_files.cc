@@ -8,14 +8,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
 #include <algorithm>
 #include <charconv>
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
+#include "common/pidfd.h"
+
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -24,7 +22,6 @@ namespace procmuster {
 namespace {
 
 constexpr unsigned kCloseRangeUnshare = 1u << 1;
-constexpr long kPidfsMagic = 0x50494446;
 constexpr int kFirstDescriptor = 3;  // standard error stays, for the runtime's last words
 constexpr size_t kInitialText = 4096;
 constexpr size_t kMaximumText = 1024 * 1024;  // a status with 65,536 groups is 700 KiB long
@@ -44,17 +41,16 @@ bool IsOwnNamespace(int proc_fd) {
 }
 
 bool KernelHasPidfs() {
-  UniqueFd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
-  struct statfs info;
-  return self.valid() && fstatfs(self.get(), &info) == 0 && info.f_type == kPidfsMagic;
+  UniqueFd self;
+  return OpenPidfd(getpid(), &self) == 0 && PidfdInode(self.get()) != 0;
 }
 
 }  // namespace
 
-Status ProcFiles::Open(const char* proc_root, uint32_t descriptor_budget) {
+int ProcFiles::Open(const char* proc_root, uint32_t descriptor_budget) {
   const bool own_table = syscall(SYS_close_range, kFirstDescriptor, ~0u, kCloseRangeUnshare) == 0;
   proc_.reset(open(proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!proc_.valid()) return Status::Fail(errno, "open", proc_root);
+  if (!proc_.valid()) return errno;
   if (own_table) {
     struct rlimit limit;
     constexpr rlim_t kSpare = 64;  // for what is open for a moment only
@@ -64,7 +60,7 @@ Status ProcFiles::Open(const char* proc_root, uint32_t descriptor_budget) {
   }
   has_pidfs_ = IsOwnNamespace(proc_.get()) && KernelHasPidfs();
   text_.resize(kInitialText);
-  return Status::Ok();
+  return 0;
 }
 
 void ProcFiles::Close() { proc_.reset(); }
@@ -126,9 +122,8 @@ bool ProcFiles::OwnerOf(int32_t pid, uint32_t* uid) {
 
 uint64_t ProcFiles::PidfsInodeOf(int32_t pid) {
   if (!has_pidfs_) return 0;
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  struct stat info;
-  return pidfd.valid() && fstat(pidfd.get(), &info) == 0 ? info.st_ino : 0;
+  UniqueFd pidfd;
+  return OpenPidfd(pid, &pidfd) == 0 ? PidfdInode(pidfd.get()) : 0;
 }
 
 }  // namespace procmuster

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "common/status.h"
 #include "common/unique_fd.h"
 
 namespace procmuster {
@@ -26,7 +25,8 @@ class ProcFiles {
   // Gives the calling thread a descriptor table of its own (Linux 5.9): what is kept open there counts
   // against no one else's limit, is not inherited by children of the host program, and needs no locking
   // between threads. Where that is refused, nothing is kept open. To be used and destroyed by that thread.
-  Status Open(const char* proc_root, uint32_t descriptor_budget);
+  // Returns an errno, 0 for success.
+  int Open(const char* proc_root, uint32_t descriptor_budget);
   void Close();
 
   // The text of the file, valid until the next call; errno in *error if it is empty. ESRCH and ENOENT:

@@ -39,15 +39,14 @@ Scanner::Scanner(ScanOptions options) : options_(std::move(options)), pass_(std:
 
 Scanner::~Scanner() = default;
 
-Status Scanner::Open() {
+int Scanner::Open() {
   proc_.reset(open(options_.proc_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!proc_.valid()) return Status::Fail(errno, "open", options_.proc_root);
+  if (!proc_.valid()) return errno;
   for (uint32_t i = 0; i < options_.threads; i++) {
     shards_.push_back(std::make_unique<Shard>(options_, &slots_, pass_.get(), &cancelled_));
-    Status status = shards_.back()->Open();
-    if (!status.ok()) return status;
+    if (int error = shards_.back()->Open()) return error;
   }
-  return Status::Ok();
+  return 0;
 }
 
 void Scanner::Attach(const TableBuffer buffers[2]) {
@@ -62,7 +61,7 @@ void Scanner::Attach(const TableBuffer buffers[2]) {
   buffers_[1] = buffers[1];
 }
 
-Status Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
+int Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
   *capacity_needed = 0;
   const double started_ns = ClockNs(CLOCK_MONOTONIC);
   const double started_cpu_ns = ClockNs(CLOCK_THREAD_CPUTIME_ID);
@@ -70,14 +69,11 @@ Status Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
   pass_->round++;
   pass_->current = buffers_[sequence % 2];
   pass_->previous = buffers_[(sequence + 1) % 2];
-  pass_->now_ticks =
-      static_cast<uint64_t>(ClockNs(CLOCK_BOOTTIME) / 1e9 * static_cast<double>(sysconf(_SC_CLK_TCK)));
+  pass_->now_ticks = NowTicks();
   pass_->mem_total_bytes = ReadMemTotal(proc_.get());
   Release(&pass_->current.control[0], sequence);
 
-  Status status = ListPids(proc_.get(), &pids_);
-  status.where = options_.proc_root;
-  if (!status.ok()) return status;
+  if (int error = ListPids(proc_.get(), &pids_)) return error;
   slots_->BeginSample(pids_.empty() ? 0 : pids_.back());
   uint32_t unknown = 0;
   for (auto& shard : shards_) shard->pids.clear();
@@ -87,23 +83,23 @@ Status Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
   }
   if (slots_->used() + unknown > slots_->capacity()) {
     *capacity_needed = slots_->used() + unknown;
-    return Status::Ok();
+    return 0;
   }
 
   RunPhase(Phase::read);
-  if (cancelled_.load(std::memory_order_relaxed)) return Status::Fail(ECANCELED, "sample");
+  if (cancelled_.load(std::memory_order_relaxed)) return ECANCELED;
   uint32_t without_slot = 0;
   for (auto& shard : shards_) without_slot += shard->without_slot;
   if (without_slot > 0) {
     *capacity_needed = slots_->capacity() + without_slot;
-    return Status::Ok();
+    return 0;
   }
   RunPhase(Phase::retire);
 
   double cpu_ns = ClockNs(CLOCK_THREAD_CPUTIME_ID) - started_cpu_ns;
   for (auto& shard : shards_) cpu_ns += shard->cpu_ns;
   Publish(started_ns, cpu_ns);
-  return Status::Ok();
+  return 0;
 }
 
 void Scanner::RunPhase(Phase phase) {

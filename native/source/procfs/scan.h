@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "common/status.h"
 #include "common/unique_fd.h"
 #include "table/buffer.h"
 #include "table/slots.h"
@@ -30,16 +29,16 @@ class Scanner {
   explicit Scanner(ScanOptions options);
   ~Scanner();
 
-  // Starts the scan threads.
-  Status Open();
+  // Starts the scan threads. An errno, 0 for success.
+  int Open();
 
   // Gives the scanner a pair of buffers of `capacity` rows; a sample already in the old pair is carried over.
   void Attach(const TableBuffer buffers[2]);
 
   // Fills buffer `sequence` % 2. Sequences count up from 1. *capacity_needed is 0, or how many rows it takes:
   // then the buffer is not valid, and the same sequence is to be repeated after Attach with at least that
-  // capacity.
-  Status Sample(uint64_t sequence, uint32_t* capacity_needed);
+  // capacity. An errno, 0 for success.
+  int Sample(uint64_t sequence, uint32_t* capacity_needed);
 
   // Makes a running Sample return ECANCELED soon; from any thread.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }

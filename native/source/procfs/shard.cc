@@ -2,13 +2,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <memory>
 #include <string_view>
 
 #include "common/clock.h"
+#include "source/procfs/row.h"
 #include "table/join.h"
 
 namespace procmuster {
@@ -16,16 +15,6 @@ namespace {
 
 constexpr uint32_t kForkNoExec = 0x40;     // PF_FORKNOEXEC of linux/sched.h: has not called exec yet
 constexpr uint64_t kUidRefreshPeriod = 8;  // samples
-
-const double kTickNs = 1e9 / static_cast<double>(sysconf(_SC_CLK_TCK));
-const double kPageBytes = static_cast<double>(sysconf(_SC_PAGESIZE));
-
-// Zero-padded, cut to the region's width.
-void StoreName(std::string_view name, char* out) {
-  const size_t length = std::min<size_t>(name.size(), kNameBytes);
-  memcpy(out, name.data(), length);
-  memset(out + length, 0, kNameBytes - length);
-}
 
 }  // namespace
 
@@ -39,7 +28,7 @@ Scanner::Shard::~Shard() {
   thread_.join();
 }
 
-Status Scanner::Shard::Open() {
+int Scanner::Shard::Open() {
   thread_ = std::thread([this] { Run(); });
   Wait();
   return opened_;
@@ -145,7 +134,10 @@ void Scanner::Shard::FillRow(Tracked* process, const StatFields& stat) {
   process->inode_settled = stat.start_ticks < pass_->now_ticks;
 
   memset(table.MissingOf(slot), 0, kMissingWords * sizeof(uint32_t));
-  FillStat(*process, stat);
+  table.pid[slot] = process->pid;
+  table.generation[slot] = process->generation;
+  table.readTimeNs[slot] = ClockNs(CLOCK_MONOTONIC);
+  StoreStat(table, slot, stat);
   bool ran_other_program = false;
   if (is_new) {
     born.push_back(slot);
@@ -167,126 +159,36 @@ void Scanner::Shard::FillRow(Tracked* process, const StatFields& stat) {
   } else {
     SetMissing(table, slot, col_pidfsInode);
   }
-  FillStatm(process);
-  if (table.readBytes) FillIo(process, refresh);
-  if (table.rssAnonBytes) FillStatus(process);
+  StatmFields statm;
+  StoreStatm(table, slot, ReadStatm(process, &statm));
+  IoFields io;
+  if (table.readBytes) StoreIo(table, slot, ReadIo(process, refresh, &io));
+  StatusFields status;
+  if (table.rssAnonBytes) StoreStatus(table, slot, ReadStatus(process, &status));
   DeriveRow(table, pass_->previous, slot, !is_new, pass_->mem_total_bytes);
 }
 
-void Scanner::Shard::FillStat(const Tracked& process, const StatFields& stat) {
-  const TableBuffer& table = pass_->current;
-  const uint32_t slot = process.slot;
-  StoreName(stat.comm, table.NameOf(slot));
-  table.pid[slot] = process.pid;
-  table.generation[slot] = process.generation;
-  table.ppid[slot] = stat.ppid;
-  table.pgid[slot] = stat.pgid;
-  table.sid[slot] = stat.sid;
-  table.ttyNr[slot] = stat.tty_nr;
-  table.tpgid[slot] = stat.tpgid;
-  table.threads[slot] = stat.threads;
-  table.nice[slot] = stat.nice;
-  table.priority[slot] = stat.priority;
-  table.rtPriority[slot] = stat.rt_priority;
-  table.schedPolicy[slot] = stat.sched_policy;
-  table.processor[slot] = stat.processor;
-  table.flags[slot] = stat.flags;
-  table.state[slot] = static_cast<uint8_t>(stat.state);
-  table.startTicks[slot] = static_cast<double>(stat.start_ticks);
-  table.userTimeNs[slot] = static_cast<double>(stat.user_ticks) * kTickNs;
-  table.systemTimeNs[slot] = static_cast<double>(stat.system_ticks) * kTickNs;
-  table.vszBytes[slot] = static_cast<double>(stat.vsz_bytes);
-  table.minorFaults[slot] = static_cast<double>(stat.minor_faults);
-  table.majorFaults[slot] = static_cast<double>(stat.major_faults);
-  table.readTimeNs[slot] = ClockNs(CLOCK_MONOTONIC);
-}
-
-void Scanner::Shard::FillStatm(Tracked* process) {
-  const TableBuffer& table = pass_->current;
-  const uint32_t slot = process->slot;
+const StatmFields* Scanner::Shard::ReadStatm(Tracked* process, StatmFields* out) {
   int error = 0;
-  StatmFields statm;
   std::string_view text = files_.Read(process->pid, ProcFile::statm, &process->files, &error);
-  if (text.empty() || !ParseStatm(text, &statm)) {
-    for (Column column : {col_rssBytes, col_sharedBytes, col_textBytes, col_dataBytes}) {
-      SetMissing(table, slot, column);
-    }
-    return;
-  }
-  table.rssBytes[slot] = static_cast<double>(statm.resident) * kPageBytes;
-  table.sharedBytes[slot] = static_cast<double>(statm.shared) * kPageBytes;
-  table.textBytes[slot] = static_cast<double>(statm.text) * kPageBytes;
-  table.dataBytes[slot] = static_cast<double>(statm.data) * kPageBytes;
+  return !text.empty() && ParseStatm(text, out) ? out : nullptr;
 }
 
-void Scanner::Shard::FillIo(Tracked* process, bool refresh) {
-  const TableBuffer& table = pass_->current;
-  const uint32_t slot = process->slot;
-  IoFields io;
-  bool ok = false;
+const IoFields* Scanner::Shard::ReadIo(Tracked* process, bool refresh, IoFields* out) {
   // A process of another user stays closed to us until it changes: no use asking each time.
-  if (!process->io_denied || refresh) {
-    int error = 0;
-    std::string_view text = files_.Read(process->pid, ProcFile::io, &process->files, &error);
-    process->io_denied = error == EACCES || error == EPERM;
-    ok = !text.empty() && ParseIo(text, &io);
-  }
-  if (!ok) {
-    for (Column column : {col_readBytes, col_writeBytes, col_rchar, col_wchar})
-      SetMissing(table, slot, column);
-    return;
-  }
-  table.readBytes[slot] = static_cast<double>(io.read_bytes);
-  table.writeBytes[slot] = static_cast<double>(io.write_bytes);
-  table.rchar[slot] = static_cast<double>(io.rchar);
-  table.wchar[slot] = static_cast<double>(io.wchar);
+  if (process->io_denied && !refresh) return nullptr;
+  int error = 0;
+  std::string_view text = files_.Read(process->pid, ProcFile::io, &process->files, &error);
+  process->io_denied = error == EACCES || error == EPERM;
+  return !text.empty() && ParseIo(text, out) ? out : nullptr;
 }
 
-void Scanner::Shard::FillStatus(Tracked* process) {
-  const TableBuffer& table = pass_->current;
-  const uint32_t slot = process->slot;
+const StatusFields* Scanner::Shard::ReadStatus(Tracked* process, StatusFields* out) {
   int error = 0;
-  StatusFields status = {};
   std::string_view text = files_.Read(process->pid, ProcFile::status, &process->files, &error);
-  const bool ok = !text.empty() && ParseStatus(text, &status);
-
-  constexpr double kKiB = 1024;
-  if (ok && status.has_memory) {
-    table.rssAnonBytes[slot] = static_cast<double>(status.rss_anon_kb) * kKiB;
-    table.rssFileBytes[slot] = static_cast<double>(status.rss_file_kb) * kKiB;
-    table.rssShmemBytes[slot] = static_cast<double>(status.rss_shmem_kb) * kKiB;
-    table.swapBytes[slot] = static_cast<double>(status.swap_kb) * kKiB;
-    table.peakRssBytes[slot] = static_cast<double>(status.peak_rss_kb) * kKiB;
-    table.lockedBytes[slot] = static_cast<double>(status.locked_kb) * kKiB;
-  } else {
-    for (Column column : {col_rssAnonBytes, col_rssFileBytes, col_rssShmemBytes, col_swapBytes,
-                          col_peakRssBytes, col_lockedBytes}) {
-      SetMissing(table, slot, column);
-    }
-  }
-  if (ok && status.has_switches) {
-    table.voluntarySwitches[slot] = static_cast<double>(status.voluntary_switches);
-    table.involuntarySwitches[slot] = static_cast<double>(status.involuntary_switches);
-  } else {
-    SetMissing(table, slot, col_voluntarySwitches);
-    SetMissing(table, slot, col_involuntarySwitches);
-  }
-  if (ok) {
-    table.realUid[slot] = status.uid[0];
-    table.effectiveUid[slot] = status.uid[1];
-    table.savedUid[slot] = status.uid[2];
-    table.fsUid[slot] = status.uid[3];
-    table.realGid[slot] = status.gid[0];
-    table.effectiveGid[slot] = status.gid[1];
-    table.savedGid[slot] = status.gid[2];
-    table.fsGid[slot] = status.gid[3];
-    table.uid[slot] = process->uid = status.uid[1];
-  } else {
-    for (Column column : {col_realUid, col_effectiveUid, col_savedUid, col_fsUid, col_realGid,
-                          col_effectiveGid, col_savedGid, col_fsGid}) {
-      SetMissing(table, slot, column);
-    }
-  }
+  if (text.empty() || !ParseStatus(text, out)) return nullptr;
+  process->uid = out->uid[1];
+  return out;
 }
 
 void Scanner::Shard::RetireUnseen() {

@@ -31,7 +31,7 @@ class Scanner::Shard {
         const std::atomic<bool>* cancelled);
   ~Shard();
 
-  Status Open();  // starts the thread and waits until it is ready
+  int Open();  // starts the thread and waits until it is ready; an errno, 0 for success
   void Begin(Phase phase);
   void Wait();
 
@@ -69,10 +69,10 @@ class Scanner::Shard {
   bool ReadTracked(Tracked* process);
   void Track(int32_t pid);
   void FillRow(Tracked* process, const StatFields& stat);
-  void FillStat(const Tracked& process, const StatFields& stat);
-  void FillStatm(Tracked* process);
-  void FillIo(Tracked* process, bool refresh);
-  void FillStatus(Tracked* process);
+  // `out`, or null for what cannot be read or understood.
+  const StatmFields* ReadStatm(Tracked* process, StatmFields* out);
+  const IoFields* ReadIo(Tracked* process, bool refresh, IoFields* out);
+  const StatusFields* ReadStatus(Tracked* process, StatusFields* out);
   void RetireUnseen();
 
   const ScanOptions& options_;
@@ -84,7 +84,7 @@ class Scanner::Shard {
   std::vector<Tracked> tracked_;
   std::vector<uint32_t> index_of_slot_;  // into tracked_
   Phase phase_ = Phase::stop;
-  Status opened_;
+  int opened_ = 0;
   std::binary_semaphore begin_{0};
   std::binary_semaphore end_{0};
   std::thread thread_;
