@@ -1,7 +1,7 @@
 // Developer builds of the native code and the tests on them; binding.gyp is the build that users get.
-//   node scripts/native.mjs build plain|address|undefined|thread|fuzz
-//   node scripts/native.mjs unit  plain|address|undefined|thread       native unit tests
-//   node scripts/native.mjs test  address|undefined|thread [files...]  the addon's tests with that build of it
+//   node scripts/native.mjs build plain|address|thread|fuzz
+//   node scripts/native.mjs unit  plain|address|thread       native unit tests
+//   node scripts/native.mjs test  address|thread [files...]  the addon's tests with that build of it
 //   node scripts/native.mjs fuzz  [seconds each] [target]
 // Any report of a sanitizer, of whichever process, fails the run.
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -16,7 +16,6 @@ const flavours = {
   plain: { out: 'build-native', cmake: {} },
   // Both at once, for they go together, and the tests of the addon take minutes.
   address: { out: 'build-asan', cmake: { PROCMUSTER_SANITIZER: 'address,undefined' }, runtime: 'libasan.so' },
-  undefined: { out: 'build-ubsan', cmake: { PROCMUSTER_SANITIZER: 'undefined' }, runtime: 'libubsan.so' },
   thread: { out: 'build-tsan', cmake: { PROCMUSTER_SANITIZER: 'thread' }, runtime: 'libtsan.so' },
   fuzz: { out: 'build-fuzz', cmake: { PROCMUSTER_FUZZ: 'ON' }, compiler: 'clang++' },
 }
@@ -111,7 +110,7 @@ async function unit(chosen, name) {
 }
 
 async function test(chosen, name, files) {
-  if (!chosen.runtime) fail(`the addon's tests run under address, undefined or thread, not ${name}`)
+  if (!chosen.runtime) fail(`the addon's tests run under address or thread, not ${name}`)
   await build(chosen)
   const runtime = execFileSync('gcc', [`-print-file-name=${chosen.runtime}`], { encoding: 'utf8' }).trim()
   const wrapper = `${root}/${chosen.out}/bin/node`

@@ -65,9 +65,6 @@ interface NativeIoPriority {
 /** An open pidfd; the addon closes it when it is collected, or on `closeHandle`. */
 export type NativePidHandle = { readonly __pidHandle: never }
 
-/** Where an action ended; the same numbers as `Step` in native/control/identity.h. */
-export type NativeStep = number
-
 /** `known` is false for a process that is not our child: then nothing but the exit itself is known. */
 export type NativeExitCallback = (
   known: boolean,

@@ -3,11 +3,16 @@
 
 #include <sys/resource.h>
 
+#include <cmath>
+
 #include "control/identity.h"
 
 namespace procmuster {
 
 inline constexpr int kResourceCount = 16;  // RLIM_NLIMITS of every Linux architecture
+
+// JavaScript has infinity for a resource without a limit.
+inline rlim_t ToLimit(double value) { return std::isinf(value) ? RLIM_INFINITY : static_cast<rlim_t>(value); }
 
 enum class ActionKind : int32_t { kSignal = 0, kPriority = 1, kResourceLimit = 2 };
 

@@ -34,8 +34,6 @@ std::vector<Target> CopyTargets(const Napi::Value& value) {
   return targets;
 }
 
-rlim_t ToLimit(double value) { return isinf(value) ? RLIM_INFINITY : static_cast<rlim_t>(value); }
-
 // act(targets, kind, arguments, force, out: Int32Array): errno and step for each target.
 Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
   Napi::Float64Array arguments = info[2].As<Napi::Float64Array>();

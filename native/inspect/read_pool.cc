@@ -1,13 +1,13 @@
 #include "inspect/read_pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 
-#include "common/pin_library.h"
+#include "common/detached_thread.h"
 
 namespace procmuster {
+
 uint64_t ReadPool::Submit(ReadRequest request) {
   std::lock_guard lock(mutex_);
   if (stopped_) return 0;
@@ -55,22 +55,13 @@ void ReadPool::Stop() {
 }
 
 bool ReadPool::StartThreadLocked() {
-  // A stuck thread may outlive the worker thread whose end unloads the addon.
-  PinLibrary();
   auto* self = new std::shared_ptr<ReadPool>(shared_from_this());
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  int error = pthread_create(&thread, &attributes, &ReadPool::Main, self);
-  if (error != 0) delete self;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  if (error == 0) threads_++;
-  return error == 0;
+  if (StartDetachedThread(&ReadPool::Main, self) != 0) {
+    delete self;
+    return false;
+  }
+  threads_++;
+  return true;
 }
 
 void* ReadPool::Main(void* pool) {

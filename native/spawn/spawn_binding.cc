@@ -3,7 +3,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <math.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -46,8 +45,6 @@ std::string ToBytes(const Napi::Value& value) {
   Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
   return {reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()};
 }
-
-rlim_t ToLimit(double value) { return isinf(value) ? RLIM_INFINITY : static_cast<rlim_t>(value); }
 
 constexpr int kFieldsPerDescriptor = 7;
 

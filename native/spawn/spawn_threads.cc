@@ -1,14 +1,13 @@
 #include "spawn/spawn_threads.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <utility>
 
-#include "common/pin_library.h"
+#include "common/detached_thread.h"
 
 namespace procmuster {
 namespace {
@@ -19,7 +18,7 @@ class SpawnThreads {
     std::lock_guard lock(mutex_);
     if (free_ > 0) {
       free_--;
-    } else if (int error = StartLocked()) {
+    } else if (int error = StartDetachedThread(&SpawnThreads::Main, this)) {
       return error;
     }
     queue_.push_back(std::move(work));
@@ -28,21 +27,6 @@ class SpawnThreads {
   }
 
  private:
-  int StartLocked() {
-    PinLibrary();
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    int error = pthread_create(&thread, &attributes, &SpawnThreads::Main, this);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_attr_destroy(&attributes);
-    return error;
-  }
-
   static void* Main(void* self) {
     pthread_setname_np(pthread_self(), "muster-spawn");
     static_cast<SpawnThreads*>(self)->Loop();

@@ -105,7 +105,6 @@ static_assert(column_count <= kMissingWords * 32);
   X(scanWallNs)              \
   X(scanCpuNs)               \
   X(memTotalBytes)           \
-  X(capacityNeeded)          \
   X(vanished)                \
   X(openDescriptors)
 

@@ -87,7 +87,7 @@ export function recordedError(error: unknown): RecordedError {
 }
 
 /** For people: `restart`, `SIGUSR1`, `nice 10`. */
-export function describeAction(spec: ActionSpec): string {
+function describeAction(spec: ActionSpec): string {
   switch (spec.type) {
     case 'signal':
       return `signal ${spec.signal}`

@@ -149,6 +149,6 @@ export class ActionRunner {
   }
 }
 
-export function targetKey({ pid, startTicks }: ProcessIdentity): string {
+function targetKey({ pid, startTicks }: ProcessIdentity): string {
   return `${pid}:${startTicks}`
 }

@@ -37,6 +37,12 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
   [143, 'stopped by SIGTERM, cleanly'],
 ]
 
+/** Exit codes as every command's --help lists them. */
+export function exitCodeHelp(): string {
+  const lines = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`)
+  return ['Exit codes:', ...lines].join('\n')
+}
+
 /** Which exit code a library error ends in when nothing nearer to the user's input has caught it. */
 export const exitCodeOf: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   PROCESS_GONE: EXIT.noSuchProcess,

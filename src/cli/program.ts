@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { completionCommand } from './completion.js'
-import { EXIT_MEANINGS } from './exit_codes.js'
+import { exitCodeHelp } from './exit_codes.js'
 import { psCommand } from './ps/command.js'
 import { watchCommand } from './watch/command.js'
 
@@ -20,12 +20,6 @@ export function createProgram(): Command {
     program.addCommand(command.copyInheritedSettings(program))
   }
   return program
-}
-
-/** Exit codes as every command's --help lists them. */
-export function exitCodeHelp(): string {
-  const lines = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`)
-  return ['Exit codes:', ...lines].join('\n')
 }
 
 const EXAMPLES = `Examples:

@@ -5,8 +5,7 @@ export function shortBytes(bytes: number): string {
 
 /** `1536` as `1.5 KiB`, for sentences. */
 export function wordedBytes(bytes: number): string {
-  const text = scaled(bytes, [' B', ' KiB', ' MiB', ' GiB', ' TiB', ' PiB'])
-  return text
+  return scaled(bytes, [' B', ' KiB', ' MiB', ' GiB', ' TiB', ' PiB'])
 }
 
 function scaled(bytes: number, units: readonly string[]): string {

@@ -1,33 +1,7 @@
+import { nearestWord } from '../index.js'
+
 /** The candidate nearest to a misspelt word, as ` (did you mean "x"?)`; empty where none is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
-  let best: string | undefined
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1
-  for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance < least) {
-      best = candidate
-      least = distance
-    }
-  }
-  return best === undefined ? '' : ` (did you mean "${best}"?)`
-}
-
-/** Insertions, deletions, replacements, and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1
-      let least = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + cost)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        least = Math.min(least, beforeLast[j - 2]! + 1)
-      }
-      row[j] = least
-    }
-    beforeLast = last
-    last = row
-  }
-  return last[b.length]!
+  const nearest = nearestWord(word, candidates)
+  return nearest === undefined ? '' : ` (did you mean "${nearest}"?)`
 }

@@ -1,7 +1,12 @@
 import { type NativePidHandle, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import type { ExitInfo } from './handle.js'
 import { signalName } from './signal_names.js'
+
+/** How a process ended. Both are missing for one that is not a child of this process: the kernel does not tell. */
+export interface ExitInfo {
+  readonly exitCode?: number | undefined
+  readonly signal?: string | undefined
+}
 
 // Children that this process started: the exit watch waits for each, so that none stays a zombie, and its exit code is
 // kept here for the handles on it.

@@ -2,16 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativePidHandle, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { exitOfChild } from './children.js'
+import { type ExitInfo, exitOfChild } from './children.js'
 import { Step, stepError } from './results.js'
 import { type SignalName, signalName, signalNumber } from './signal_names.js'
 import { checkPid, packTargets } from './targets.js'
-
-/** How a process ended. Both are missing for one that is not a child of this process: the kernel does not tell. */
-export interface ExitInfo {
-  readonly exitCode?: number | undefined
-  readonly signal?: string | undefined
-}
 
 const TICK_MS = 10
 

@@ -1,5 +1,6 @@
 import { ProcmusterError } from '../errors.js'
-import type { ExitInfo, ProcessHandle } from './handle.js'
+import type { ExitInfo } from './children.js'
+import type { ProcessHandle } from './handle.js'
 import type { SignalName } from './signal_names.js'
 
 export interface TerminateOptions {

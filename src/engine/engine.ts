@@ -22,6 +22,7 @@ import { asError, Broadcast } from './broadcast.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
 import { checkOptions, type EngineOptions, type Settings } from './options.js'
 import { type Look, Outcomes } from './outcomes.js'
+import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
 import { Ticker } from './ticker.js'
@@ -46,6 +47,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #reactions: Reactions
   readonly #closing = new AbortController()
   readonly #ticker: Ticker
+  readonly #ownUse: OwnUse
   readonly #fold = new JournalFold()
   #context: ActionContext | undefined
   #journal: Journal | undefined
@@ -54,12 +56,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   #rules: RuleEngine | undefined
   #runner: ActionRunner | undefined
   #closed: Promise<void> | undefined
-  #failedTicks = 0
-  #processes = 0
-  #sampleMs = 0
-  #judgeMs = 0
-  #tickMs = 0
-  #nextSelfAt = 0
 
   private constructor(settings: Settings, logger: Logger | undefined) {
     super()
@@ -83,6 +79,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       bind: (ruleIndex, identity) => this.#rules?.bind(ruleIndex, identity),
     })
     this.#ticker = new Ticker(settings.intervalMs, () => this.#tick())
+    this.#ownUse = new OwnUse(this.#ticker, settings.selfIntervalMs, note)
   }
 
   /**
@@ -108,21 +105,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   get stats(): EngineStats {
-    const { userCPUTime, systemCPUTime } = process.resourceUsage()
-    return {
-      ticks: this.#ticker.ticks,
-      missedTicks: this.#ticker.missed,
-      failedTicks: this.#failedTicks,
-      latenessMs: this.#ticker.latenessMs,
-      maxLatenessMs: this.#ticker.maxLatenessMs,
-      sampleMs: this.#sampleMs,
-      judgeMs: this.#judgeMs,
-      tickMs: this.#tickMs,
-      processes: this.#processes,
-      userCpuMs: userCPUTime / 1000,
-      systemCpuMs: systemCPUTime / 1000,
-      rssBytes: process.memoryUsage.rss(),
-    }
+    return this.#ownUse.stats
   }
 
   /** Alerts of this run, newest first. */
@@ -247,25 +230,19 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       const judgedAt = performance.now()
       this.#reactions.sampled(table, decisions, this.#runner!)
       this.#outcomes.tick((identity) => look(table, identity), judgedAt)
-      this.#processes = table.size
-      this.#sampleMs = sampledAt - startedAt
-      this.#judgeMs = judgedAt - sampledAt
-      this.#tickMs = performance.now() - startedAt
-      this.#noteSelf(startedAt)
+      const now = performance.now()
+      const times = {
+        sampleMs: sampledAt - startedAt,
+        judgeMs: judgedAt - sampledAt,
+        totalMs: now - startedAt,
+      }
+      this.#ownUse.ticked(table.size, times, now)
       const { ticks: tick } = this.#ticker
-      const times = { sampleMs: this.#sampleMs, judgeMs: this.#judgeMs, totalMs: this.#tickMs }
       this.#broadcast.publish({ type: 'tick', tick: { tick, table, decisions: decisions.length, ...times } })
     } catch (error) {
-      this.#failedTicks++
+      this.#ownUse.tickFailed()
       this.#failed(error)
     }
-  }
-
-  #noteSelf(nowMs: number): void {
-    if (this.#journal === undefined || nowMs < this.#nextSelfAt) return
-    this.#nextSelfAt = nowMs + this.#settings.selfIntervalMs
-    const { userCpuMs, systemCpuMs, rssBytes, ticks, missedTicks } = this.stats
-    this.#journal.append({ type: 'self', userCpuMs, systemCpuMs, rssBytes, ticks, missedTicks })
   }
 
   #alerted(alert: Alert): void {
@@ -296,8 +273,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#outcomes.close(performance.now())
     await Promise.allSettled([this.#rules?.close(), this.#sampler?.close()])
     if (this.#journal !== undefined) {
-      this.#nextSelfAt = 0
-      this.#noteSelf(performance.now())
+      this.#ownUse.note()
       const { ticks, missedTicks } = this.stats
       const unfinished = this.#fold.state.unfinished.length
       await this.#journal.commit({ type: 'engine-stop', ticks, missedTicks, unfinished }).catch(() => {})

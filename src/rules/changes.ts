@@ -1,10 +1,8 @@
-import { columnId, headerCell, isMissing, slotOf, type TableMemory } from '../table/layout.js'
+import { columnId, headerCell, isKernelThread, isMissing, slotOf, type TableMemory } from '../table/layout.js'
 import type { Program } from './program.js'
 import { commandWords, isNamedProcess, type Selectors } from './selector.js'
-import { growState, mapState, type ShardState, stateCell } from './state.js'
+import type { ShardState } from './state.js'
 
-/** PF_KTHREAD of linux/sched.h. */
-const KERNEL_THREAD = 0x0020_0000
 const NAME_WORDS = 16
 
 /** Verdicts of command-line patterns that the main thread brings along. */
@@ -225,21 +223,6 @@ export function commitChanges(
   state.live.set(changes.live)
 }
 
-/** The state that a tick works on: the given one, or a larger one that takes over from it. */
-export function openState(
-  shape: Parameters<typeof mapState>[0],
-  buffer: SharedArrayBuffer,
-  grownFrom: { buffer: SharedArrayBuffer; capacity: number } | undefined,
-  tick: number,
-): ShardState {
-  const state = mapState(shape, buffer)
-  // A tick that is repeated may have committed into the larger state already.
-  if (grownFrom !== undefined && state.header[stateCell.tickBegan] !== tick) {
-    growState(mapState({ ...shape, capacity: grownFrom.capacity }, grownFrom.buffer), state)
-  }
-  return state
-}
-
 function reset(changes: Changes): void {
   changes.live.fill(0)
   changes.changed.fill(0)
@@ -277,8 +260,4 @@ function otherName(names: Int32Array, seen: Int32Array, start: number): boolean 
 function copyName(table: TableMemory, state: ShardState, slot: number): void {
   const start = slot * NAME_WORDS * 4
   for (let byte = 0; byte < NAME_WORDS * 4; byte++) state.names[start + byte] = table.names[start + byte]!
-}
-
-function isKernelThread(table: TableMemory, slot: number): boolean {
-  return (table.columns.flags[slot]! & KERNEL_THREAD) !== 0
 }

@@ -39,7 +39,7 @@ export function judge(judgement: Judgement): boolean {
   const { learned, rebound } = judgement
   findings.reset()
   if (!isWhole(table, sequence)) return false
-  const isRepeated = state.header[stateCell.tickBegan] === tick
+  const isRepeated = state.header[stateCell.tick] === tick
   findChanges(table, state, selectors, changes, learned, rebound, isRepeated)
   matchChanges(table, state, selectors, changes, learned, commands, program, first)
   const evaluation: Evaluation = {
@@ -62,13 +62,12 @@ export function judge(judgement: Judgement): boolean {
     return false
   }
 
-  state.header[stateCell.tickBegan] = tick
+  state.header[stateCell.tick] = tick
   if (!isRepeated) forgetFresh(state)
   commitChanges(table, state, selectors, changes, learned, commands)
   commitEdges(state, findings, nowMs, evaluation.gapMs)
   state.dueMs.set(dues)
   state.header[stateCell.previousMs] = nowMs
-  state.header[stateCell.tickEnded] = tick
   return true
 }
 

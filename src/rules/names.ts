@@ -1,3 +1,4 @@
+import { nearestWord } from '../spelling.js'
 import { COLUMNS } from '../table/columns.js'
 import type { ColumnName } from '../table/layout.js'
 
@@ -33,29 +34,8 @@ export function columnOf(name: string): ColumnName | undefined {
 
 /** The known name nearest to a mistyped one, or undefined when none is near. */
 export function nearestColumnName(name: string): string | undefined {
-  const wanted = name.toLowerCase()
-  let nearest: string | undefined
-  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1
-  for (const [known, column] of columnNames) {
-    const distance = editDistance(wanted, known, least)
-    if (distance < least) {
-      least = distance
-      nearest = known === column.toLowerCase() ? column : known
-    }
-  }
-  return nearest
-}
-
-function editDistance(from: string, to: string, limit: number): number {
-  if (Math.abs(from.length - to.length) >= limit) return limit
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= to.length; column++) {
-      const swap = previous[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1)
-      current.push(Math.min(swap, previous[column]! + 1, current[column - 1]! + 1))
-    }
-    previous = current
-  }
-  return previous[to.length]!
+  const known = nearestWord(name, columnNames.keys())
+  if (known === undefined) return undefined
+  const column = columnNames.get(known)!
+  return known === column.toLowerCase() ? column : known
 }

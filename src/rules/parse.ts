@@ -77,7 +77,7 @@ export function printCondition(condition: Condition): string {
   return condition.forMs === 0 ? clauses : `${clauses} for ${printDuration(condition.forMs)}`
 }
 
-export function printClause({ column, op, threshold, ofMemory }: Clause): string {
+function printClause({ column, op, threshold, ofMemory }: Clause): string {
   const value = ofMemory
     ? `${threshold}%`
     : column === 'state'

@@ -3,7 +3,6 @@ import { COLUMNS } from '../table/columns.js'
 import { columnId, type OptionalGroup } from '../table/layout.js'
 import type { Clause } from './parse.js'
 import type { CheckedRule } from './rule.js'
-import type { SelectorSpec } from './selector.js'
 
 /**
  * Rules as numbers. Every comparison is a closed interval `low <= cell <= high`, or its outside for `!=`, so that the inner
@@ -33,6 +32,13 @@ export interface Program {
   readonly outside: Uint8Array
   readonly low: Float64Array
   readonly high: Float64Array
+}
+
+/** Which processes a rule is about, as plain data for the workers. The user is a clause of the program. */
+export interface SelectorSpec {
+  readonly name: string | undefined
+  readonly commandLine: string | undefined
+  readonly kernelThreads: boolean
 }
 
 /** What the workers need to judge; `buffer` is shared, the rest is small and plain. */

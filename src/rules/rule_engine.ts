@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { ProcmusterError } from '../errors.js'
+import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup, TableMemory } from '../table/layout.js'
 import { CommandLines, type ReadCommandLines } from './command_lines.js'
@@ -8,7 +9,6 @@ import { JudgePool } from './pool.js'
 import { type CompiledRules, compileRules, groupsOf, mapProgram, type Program } from './program.js'
 import { type CheckedRule, checkRules, type Rule } from './rule.js'
 import { Shard } from './shard.js'
-import { readUsers } from './users.js'
 
 export interface RuleEngineOptions {
   rules: readonly Rule[]
@@ -110,8 +110,8 @@ export class RuleEngine implements AsyncDisposable {
       }
     }
     const isNamed = rules.some(({ match }) => typeof match.user === 'string')
-    const users = isNamed && options.uidOf === undefined ? await readUsers() : new Map<string, number>()
-    const uidOf = options.uidOf ?? ((user: string) => users.get(user))
+    const users = isNamed && options.uidOf === undefined ? await readUsers() : undefined
+    const uidOf = options.uidOf ?? ((user: string) => users?.uidOf.get(user))
     return new RuleEngine(rules, compileRules(rules, { groups, memTotalBytes, uidOf }), options)
   }
 
@@ -127,11 +127,6 @@ export class RuleEngine implements AsyncDisposable {
     this.#rebound.add(pid)
     this.#program.pid[ruleIndex] = pid
     this.#program.startTicks[ruleIndex] = startTicks
-  }
-
-  /** Whether some rule has to know command lines. */
-  get needsDetails(): readonly 'commandLine'[] {
-    return this.#commandLines === undefined ? [] : ['commandLine']
   }
 
   /** Resolves when every command line wanted so far has been matched; the next tick takes it into account. */

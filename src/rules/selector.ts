@@ -1,13 +1,6 @@
 import { NAME_BYTES } from '../table/columns.js'
 import { namePattern } from './name_pattern.js'
-import type { Program } from './program.js'
-
-/** Which processes a rule is about, as plain data for the workers. The user is a clause of the program. */
-export interface SelectorSpec {
-  readonly name: string | undefined
-  readonly commandLine: string | undefined
-  readonly kernelThreads: boolean
-}
+import type { Program, SelectorSpec } from './program.js'
 
 /** The kernel keeps 15 bytes of a user process's name. */
 const COMM_BYTES = 15

@@ -40,7 +40,7 @@ export interface ShardState {
   readonly firedMs: readonly (Float64Array | null)[]
 }
 
-export const stateCell = { tickBegan: 0, tickEnded: 1, previousMs: 2, count: 8 } as const
+export const stateCell = { tick: 0, previousMs: 1, count: 8 } as const
 
 export interface StateShape {
   readonly capacity: number
@@ -152,4 +152,19 @@ function copyTimes(
       to[slot] = from[slot]!
     }
   }
+}
+
+/** The state that a tick works on: the given one, or a larger one that takes over from it. */
+export function openState(
+  shape: StateShape,
+  buffer: SharedArrayBuffer,
+  grownFrom: { buffer: SharedArrayBuffer; capacity: number } | undefined,
+  tick: number,
+): ShardState {
+  const state = mapState(shape, buffer)
+  // A tick that is repeated may have committed into the larger state already.
+  if (grownFrom !== undefined && state.header[stateCell.tick] !== tick) {
+    growState(mapState({ ...shape, capacity: grownFrom.capacity }, grownFrom.buffer), state)
+  }
+  return state
 }

@@ -2,12 +2,12 @@
 // native.
 import { workerData } from 'node:worker_threads'
 import { mapTable, type TableLayout, type TableMemory } from '../table/layout.js'
-import { type Changes, type Learned, makeChanges, openState } from './changes.js'
+import { type Changes, type Learned, makeChanges } from './changes.js'
 import { Findings } from './findings.js'
 import { judge } from './judge.js'
 import { type CompiledRules, mapProgram, type Program } from './program.js'
 import { matchCommandLines, Selectors } from './selector.js'
-import { type ShardState, shapeOf } from './state.js'
+import { openState, type ShardState, shapeOf } from './state.js'
 
 /** One shard's part of a tick, as it is posted. */
 export interface JudgeTask {

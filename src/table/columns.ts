@@ -398,7 +398,7 @@ export const COLUMNS = [
 ] as const
 
 /** Cells of a table buffer's header, in order; each a Float64. */
-export const HEADER = ['sequence', 'size', 'bornCount', 'goneCount', 'execedCount', 'sampledAtMs', 'elapsedMs', 'sampledTicks', 'scanWallNs', 'scanCpuNs', 'memTotalBytes', 'capacityNeeded', 'vanished', 'openDescriptors'] as const
+export const HEADER = ['sequence', 'size', 'bornCount', 'goneCount', 'execedCount', 'sampledAtMs', 'elapsedMs', 'sampledTicks', 'scanWallNs', 'scanCpuNs', 'memTotalBytes', 'vanished', 'openDescriptors'] as const
 
 /** Bytes kept of a process name, zero-padded. */
 export const NAME_BYTES = 64

@@ -140,3 +140,9 @@ export function slotOf({ header, slots, columns }: TableMemory, pid: number): nu
 export function isMissing(memory: TableMemory, slot: number, id: number): boolean {
   return ((memory.missing[slot * MISSING_WORDS + (id >>> 5)]! >>> (id & 31)) & 1) === 1
 }
+
+const KERNEL_THREAD = 0x0020_0000 // PF_KTHREAD of linux/sched.h
+
+export function isKernelThread({ columns }: TableMemory, slot: number): boolean {
+  return (columns.flags[slot]! & KERNEL_THREAD) !== 0
+}

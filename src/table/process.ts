@@ -1,10 +1,7 @@
 import { COLUMNS, NAME_BYTES } from './columns.js'
 import type { ProcessIdentity } from './identity.js'
-import { type ColumnName, columnId, headerCell, isMissing } from './layout.js'
+import { type ColumnName, columnId, headerCell, isKernelThread, isMissing } from './layout.js'
 import type { Table } from './table.js'
-
-/** `PF_KTHREAD` of linux/sched.h. */
-const KERNEL_THREAD = 0x0020_0000
 
 type CertainColumn = 'pid' | 'startTicks' | 'generation' | 'state'
 
@@ -60,7 +57,7 @@ export class ProcessRow implements ProcessDetails {
   }
 
   get isKernelThread(): boolean {
-    return ((this.flags ?? 0) & KERNEL_THREAD) !== 0
+    return isKernelThread(this.table.memory, this.slot)
   }
 
   get identity(): ProcessIdentity {

@@ -1,11 +1,11 @@
-import { type Learned, makeChanges, openState } from '../../dist/rules/changes.js'
+import { type Learned, makeChanges } from '../../dist/rules/changes.js'
 import { type Decision, DecisionReader, thresholdsOf } from '../../dist/rules/decision.js'
 import { Findings } from '../../dist/rules/findings.js'
 import { judge } from '../../dist/rules/judge.js'
 import { compileRules, mapProgram } from '../../dist/rules/program.js'
 import { checkRules, type Rule } from '../../dist/rules/rule.js'
 import { Selectors } from '../../dist/rules/selector.js'
-import { mapState, shapeOf } from '../../dist/rules/state.js'
+import { mapState, openState, shapeOf } from '../../dist/rules/state.js'
 import type { SyntheticTable } from './synthetic_table.js'
 
 export const MEMORY_BYTES = 1000 * 2 ** 20

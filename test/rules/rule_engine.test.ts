@@ -94,7 +94,6 @@ describe('the rule engine', () => {
         return [...slots].map((slot) => texts.get(slot))
       },
     })
-    expect(engine.needsDetails).toEqual(['commandLine'])
     const rows = [0, 1, 2].map((slot) => ({ slot, pid: slot + 1, cells: { rssBytes: 9 } }))
     const table = new SyntheticTable(4)
     expect(await engine.tick(table.fill(rows), 0)).toEqual([])

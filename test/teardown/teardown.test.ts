@@ -21,7 +21,7 @@ describe('a process ends cleanly', () => {
     'two samplers in two threads',
   ])('%s', async (step) => {
     const { stderr } = await promisify(execFile)(process.execPath, ['--expose-gc', program, step], {
-      timeout: 30_000,
+      timeout: 55_000,
       killSignal: 'SIGKILL',
     })
     expect(stderr).toBe('')

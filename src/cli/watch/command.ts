@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { EXIT_MEANINGS } from '../exit_codes.js'
+import { exitCodeHelp } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
 import { colorsFor } from '../terminal.js'
 import { collectValues, valueOption } from '../value_option.js'
@@ -80,8 +80,7 @@ Permissions:
 Signals:
   SIGINT, SIGTERM and SIGHUP stop the watch; an action under way is finished first, a second signal gives it up.
 
-Exit codes:
-${EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join('\n')}
+${exitCodeHelp()}
 
 Examples:
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r

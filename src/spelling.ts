@@ -1,0 +1,35 @@
+/** The candidate nearest to a misspelt word, whatever the case of letters; undefined when none is near. */
+export function nearestWord(word: string, candidates: Iterable<string>): string | undefined {
+  const wanted = word.toLowerCase()
+  let nearest: string | undefined
+  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - wanted.length) >= least) continue
+    const distance = editDistance(wanted, candidate.toLowerCase())
+    if (distance < least) {
+      nearest = candidate
+      least = distance
+    }
+  }
+  return nearest
+}
+
+/** Insertions, deletions, replacements, and swaps of neighbours (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1
+      let least = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + cost)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        least = Math.min(least, beforeLast[j - 2]! + 1)
+      }
+      row[j] = least
+    }
+    beforeLast = last
+    last = row
+  }
+  return last[b.length]!
+}
