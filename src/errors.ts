@@ -29,6 +29,7 @@ export type ErrorCode =
   /** The process was ended, and the new one could not be started. */
   | 'RESTART_FAILED'
 
+/** What an error knows besides its code; what does not apply is left out. */
 export interface ErrorDetails {
   /** Sentence that names the value and the way out. */
   message: string

@@ -6,6 +6,7 @@ import { type ProcFile, readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { below, evidenceError, makeSet, openEvidenceDirectory, reserveBudget } from './evidence_directory.js'
 
+/** Where evidence goes, how much of it, and why it is kept. */
 export interface EvidenceOptions {
   /** Made with mode 0700 when it is missing; each set gets a directory of its own in it. */
   readonly directory: string
@@ -27,6 +28,7 @@ export interface EvidenceOptions {
   readonly now?: () => number
 }
 
+/** One file of a set. `error` says in words why it is missing or short. */
 export interface EvidenceFile {
   readonly name: string
   readonly bytes: number
@@ -35,6 +37,7 @@ export interface EvidenceFile {
   readonly error?: string
 }
 
+/** A set of evidence on disk. */
 export interface Evidence {
   /** Absolute path of the set: `<directory>/<UTC time>-<pid>-<name>`. */
   readonly directory: string

@@ -11,6 +11,7 @@ import { changesUser } from './restart_refusal.js'
 import { fromBytes, joinZeros, type RestartSpec } from './restart_spec.js'
 import { releaseRestart, standardDescriptors } from './restart_stdio.js'
 
+/** Options of `startAgain`. */
 export interface StartOptions {
   /**
    * Called with the child before it executes anything, so that a journal can name it first. Rejecting calls the child

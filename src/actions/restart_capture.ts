@@ -11,6 +11,7 @@ import { boundingSet, privilegeRefusal, privilegeWarnings } from './restart_refu
 import { type CgroupSpec, fromBytes, type RestartSpec, splitZeros, toBytes } from './restart_spec.js'
 import { keepStdio, takeStdio } from './restart_stdio.js'
 
+/** Options of `captureRestart`. */
 export interface CaptureOptions {
   /** Start what lies at the executable's path now, although it is another file than the one that runs. */
   readonly allowReplacedExecutable?: boolean

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { constants, getPriority, setPriority } from 'node:os'
 import { native } from '../native.js'
 
+/** What `lowerOwnPriority` lowers this process to. */
 export interface OwnPriority {
   /** Nice value, 0 to 19; a thread that is nicer already stays so. Default 10. */
   nice?: number

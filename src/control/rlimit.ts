@@ -24,16 +24,19 @@ export const RESOURCES = [
   'rttime',
 ] as const
 
+/** A resource by the name that getrlimit(2) gives it, in lower case and without `RLIMIT_`. */
 export type Resource = (typeof RESOURCES)[number]
 
 /** In the resource's own unit: bytes, seconds (`cpu`), microseconds (`rttime`) or a count. */
 export type LimitValue = number | 'unlimited'
 
+/** The limit that holds, and how far the process itself may raise it. getrlimit(2). */
 export interface ResourceLimit {
   readonly soft: LimitValue
   readonly hard: LimitValue
 }
 
+/** The limits of every resource. proc_pid_limits(5). */
 export type ResourceLimits = Readonly<Record<Resource, ResourceLimit>>
 
 /**

@@ -3,6 +3,7 @@ import type { ExitInfo } from './children.js'
 import type { ProcessHandle } from './handle.js'
 import type { SignalName } from './signal_names.js'
 
+/** Times in milliseconds. */
 export interface TerminateOptions {
   /** How long the process may take to end by itself after the first signal. */
   readonly graceMs: number
@@ -13,6 +14,7 @@ export interface TerminateOptions {
   readonly force?: boolean
 }
 
+/** How a process came to its end, and in what time. */
 export interface Termination {
   /** `itself`: it had ended before anything was sent. `SIGTERM` stands for the first signal, whichever it was. */
   readonly endedBy: 'SIGTERM' | 'SIGKILL' | 'itself'

@@ -1,6 +1,8 @@
-import type { Alert, Severity } from '../journal/records.js'
+import type { Alert } from '../journal/records.js'
+import type { Severity } from '../rules/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
+/** Which alerts `engine.alerts()` gives; all that are kept unless told otherwise. */
 export interface AlertQuery {
   readonly severity?: Severity | undefined
   /** At most so many, the newest. */

@@ -5,6 +5,7 @@ import { ProcmusterError } from '../errors.js'
 import { type CheckedRule, checkRules, type Rule } from '../rules/rule.js'
 import type { SamplerOptions } from '../sampler/sampler.js'
 
+/** Options of `Engine.start`. Times are milliseconds. */
 export interface EngineOptions {
   /** What to watch and what to do about it. */
   readonly rules: readonly Rule[]

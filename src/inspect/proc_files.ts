@@ -4,6 +4,7 @@ import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
+/** Which files of a process to read, how much of each, and for how long to wait. */
 export interface ProcFilesOptions {
   /** Another root than `/proc`. */
   readonly procRoot?: string

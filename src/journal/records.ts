@@ -1,11 +1,13 @@
+import type { ActionSpec, Severity } from '../rules/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
 /** Version of the record shape; a reader skips, and counts, what it does not know. */
 export const JOURNAL_VERSION = 1
 
-export type Severity = 'info' | 'warning' | 'critical'
+/** What an alert is about; see `Alert.kind`. */
 export type AlertKind = 'breach' | 'died' | 'restart-failed'
-export type ActionType = 'evidence' | 'signal' | 'priority' | 'limit' | 'restart'
+/** What can be done about a breach. */
+export type ActionType = ActionSpec['type']
 
 /** One clause of a rule with the value that it had; undefined when that could not be read. */
 export interface ClauseValue {
@@ -15,6 +17,7 @@ export interface ClauseValue {
   readonly value: number | undefined
 }
 
+/** Something that somebody should know of, from when it began to fire until it is resolved. */
 export interface Alert {
   /** Unique over all runs of all engines. */
   readonly id: string
@@ -36,6 +39,7 @@ export interface Alert {
   readonly resolvedAtMs?: number | undefined
 }
 
+/** A `ProcmusterError`, or an error of the system, as the journal keeps it. */
 export interface RecordedError {
   readonly code: string
   readonly message: string
@@ -160,6 +164,7 @@ export interface EngineStopBody {
   readonly unfinished: number
 }
 
+/** What a record says, by its `type`. */
 export type JournalBody =
   | EngineStartBody
   | AlertBody

@@ -60,6 +60,7 @@ export class JournalFold {
   }
 }
 
+/** What a journal amounts to: hand it the records of `readJournal`, oldest first. */
 export function recover(records: Iterable<JournalRecord>): JournalState {
   const fold = new JournalFold()
   for (const record of records) fold.add(record)

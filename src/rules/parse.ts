@@ -5,6 +5,7 @@ import { columnOf, nearestColumnName } from './names.js'
 import { factorOf, printDuration, printQuantity, readDuration, unitsOf } from './units.js'
 
 export const OPERATORS = ['>', '>=', '<', '<=', '==', '!='] as const
+/** How a clause compares; a `state` only by `==` and `!=`. */
 export type Operator = (typeof OPERATORS)[number]
 
 /** One comparison of a condition. */

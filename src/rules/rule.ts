@@ -116,6 +116,7 @@ export const ruleSchema = z.strictObject({
 export type Rule = z.input<typeof ruleSchema>
 /** A rule that was found to be right, with its defaults filled in and its condition parsed. */
 export type CheckedRule = z.output<typeof ruleSchema>
+/** How bad a breach of a rule is: `info`, `warning` or `critical`. */
 export type Severity = CheckedRule['severity']
 /** An action of a checked rule. */
 export type ActionSpec = CheckedRule['actions'][number]

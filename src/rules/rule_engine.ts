@@ -10,6 +10,7 @@ import { type CompiledRules, compileRules, groupsOf, mapProgram, type Program } 
 import { type CheckedRule, checkRules, type Rule } from './rule.js'
 import { Shard } from './shard.js'
 
+/** Options of `RuleEngine.open`. */
 export interface RuleEngineOptions {
   rules: readonly Rule[]
   /** Optional groups of columns that the sampler was opened with; `groupsNeeded` of the rules tells which it should be. */

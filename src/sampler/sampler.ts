@@ -8,6 +8,7 @@ import { type Source, Table } from '../table/table.js'
 import { DetailStore } from './detail_store.js'
 import { UserNames } from './user_names.js'
 
+/** Options of `Sampler.open`. */
 export interface SamplerOptions {
   /** `auto` takes the fastest source that works here. */
   source?: 'auto' | Source

@@ -1,10 +1,12 @@
 import { COLUMNS, HEADER, MISSING_WORDS, NAME_BYTES } from './columns.js'
 
+/** Name, type, unit, group and description of a column: an element of `COLUMNS`. */
 export type ColumnInfo = (typeof COLUMNS)[number]
 /** Name of a column of the process table; its unit is part of it. */
 export type ColumnName = ColumnInfo['name']
 /** Columns come in groups; `table` is always there, the others are chosen at `Sampler.open`. */
 export type ColumnGroup = ColumnInfo['group']
+/** Groups that are sampled only when asked for. */
 export type OptionalGroup = Exclude<ColumnGroup, 'table'>
 
 type ArrayOf<T extends ColumnInfo['type']> = T extends 'Int32'

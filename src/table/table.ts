@@ -15,6 +15,7 @@ import { type ProcessDetails, ProcessRow } from './process.js'
 /** Where a table's rows came from. */
 export type Source = 'procfs'
 
+/** What `table.filter` lets through: rows that pass every test given. */
 export interface ProcessFilter {
   /** Name or number of the effective user. */
   user?: string | undefined

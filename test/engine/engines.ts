@@ -8,8 +8,7 @@ import type { EngineEvents, TickReport } from '../../dist/engine/events.js'
 import type { EngineOptions } from '../../dist/engine/options.js'
 import { readJournal } from '../../dist/journal/reader.js'
 import type { JournalRecord } from '../../dist/journal/records.js'
-import { compileFixture } from '../fixtures/compile.js'
-import { stopAll, waitFor } from '../fixtures/processes.js'
+import { fixtureProgram, stopAll, waitFor } from '../fixtures/processes.js'
 
 /** Engines, directories and processes of one test; `clean` ends all of them. */
 export class Bench {
@@ -44,10 +43,10 @@ export class Bench {
 
   /**
    * A process that can be restarted: it writes to a file, since a pipe to the test would be gone with the first life.
-   * @param args those of test/fixtures/service.c
+   * @param args those of test/fixtures/hostile.c
    */
   async startService(args: readonly string[], program?: string): Promise<number> {
-    return this.#start(program ?? (await serviceProgram()), [...args, this.token])
+    return this.#start(program ?? (await fixtureProgram()), [...args, '--', this.token])
   }
 
   /** The same for a node script, which has to write `ready` once it is. */
@@ -100,8 +99,6 @@ export class Bench {
     await rm(this.directory, { recursive: true })
   }
 }
-
-export const serviceProgram = (): Promise<string> => compileFixture('service.c')
 
 type Heard = { [K in 'alert' | 'action' | 'outcome' | 'error']: EngineEvents[K][0][] }
 const history = new WeakMap<Engine, Heard>()

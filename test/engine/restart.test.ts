@@ -2,11 +2,11 @@ import { copyFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TickReport } from '../../dist/engine/events.js'
-import { waitFor } from '../fixtures/processes.js'
-import { Bench, heard, isAlive, MIB, nextTick, serviceProgram } from './engines.js'
+import { fixtureProgram, waitFor } from '../fixtures/processes.js'
+import { Bench, heard, isAlive, MIB, nextTick } from './engines.js'
 
 /** Arguments of a test program that uses more than 30 MiB and waits. */
-const IDLE = [`rss=${40 * MIB}`]
+const IDLE = ['mode=idle', `rss=${40 * MIB}`]
 let bench: Bench
 beforeEach(async () => {
   bench = await Bench.open()
@@ -16,7 +16,7 @@ afterEach(() => bench.clean())
 /** A copy of the test program in the bench's directory, that a test may move and remove. */
 async function ownProgram(): Promise<string> {
   const program = join(bench.directory, 'service')
-  await copyFile(await serviceProgram(), program)
+  await copyFile(await fixtureProgram(), program)
   return program
 }
 
@@ -65,7 +65,7 @@ describe('a restart', () => {
   })
 
   it('hands a rule on to the successor, and on', async () => {
-    const first = await bench.startService([`rate=${150 * MIB}`])
+    const first = await bench.startService(['mode=leak', `rate=${150 * MIB}`])
     const engine = await bench.start({
       rules: [{ name: 'leak', match: { pid: first }, when: 'rss > 60MiB', actions: ['restart'] }],
     })
@@ -211,7 +211,8 @@ describe('a restart', () => {
   })
 
   it('waits for its turn where too many are under way, and is not done once the engine closes', async () => {
-    const pids = await Promise.all([1, 2, 3].map(() => bench.startService([...IDLE, 'name=crowd'])))
+    const name = Buffer.from('crowd').toString('hex')
+    const pids = await Promise.all([1, 2, 3].map(() => bench.startService([...IDLE, `name=${name}`])))
     let release = () => {}
     const held = new Promise<void>((resolve) => {
       release = resolve
