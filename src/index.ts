@@ -39,6 +39,7 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
+export { currentPlace } from './journal/place.js'
 export { type JournalReader, readJournal } from './journal/reader.js'
 export type {
   ActionStatus,
@@ -49,6 +50,7 @@ export type {
   JournalBody,
   JournalRecord,
   OutcomeBody,
+  Place,
   RecordedError,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'

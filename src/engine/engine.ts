@@ -161,6 +161,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       readCommandLines: (slots) => this.#readCommandLines(slots),
       onWarning: (error) => this.#failed(error),
     })
+    // A recovery that goes on may have made a successor since the rules were bound.
+    for (const { ruleIndex, identity } of this.#watched.all) this.#rules.bind(ruleIndex, identity)
   }
 
   #makeRunner(place: Place): ActionRunner {
@@ -195,7 +197,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   /** Rules as they are given to the judge: those by pid bound to the processes that they mean. */
   async #recoverAndBind(): Promise<Rule[]> {
     const recovered: Succession[] = []
-    const adopted = await recoverActions(this.#fold.state.unfinished, {
+    const recovery = await recoverActions(this.#fold.state.unfinished, {
       context: this.#context!,
       runner: this.#runner!,
       onReport: (report) => {
@@ -207,7 +209,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       },
       onTrouble: ({ begun }, trouble) => this.#reactions.troubled(begun, trouble),
     })
-    return bindPids(this.#settings.ruleTexts, this.#watched, recovered, adopted)
+    return bindPids(this.#settings.ruleTexts, this.#watched, recovered, recovery)
   }
 
   /** A process that has gone since leaves its place undefined. */

@@ -43,5 +43,6 @@ function size(bytes: number): string {
 }
 
 function round(value: number): number {
-  return Number(value.toFixed(Math.abs(value) < 10 ? 2 : 1))
+  const size = Math.abs(value)
+  return Number(size < 0.1 ? value.toPrecision(2) : value.toFixed(size < 10 ? 2 : 1))
 }

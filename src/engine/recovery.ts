@@ -28,39 +28,51 @@ export interface Succession {
   readonly successor: ProcessIdentity
 }
 
+export interface Recovery {
+  /** Successors that run, and whose end would still be made good. */
+  readonly adopted: readonly Succession[]
+  /** Processes whose restart goes on: they end, or have ended, by our doing, and have no successor yet. */
+  readonly underway: readonly ProcessIdentity[]
+}
+
 /**
  * Finishes, or reports, what an earlier run of the engine had begun. Resolves when each is over or, where it takes
  * time (a process that still ends, a start that failed at first), goes on in the runner's queue of that process.
- * @returns successors that run, and whose end would still be made good
  */
 export async function recoverActions(
   unfinished: readonly UnfinishedAction[],
   options: RecoveryOptions,
-): Promise<Succession[]> {
+): Promise<Recovery> {
   const { context, runner } = options
   if (context.dryRun) {
     for (const action of unfinished) options.onReport(reportOf(action, 'dry-run', 'dry run: left unfinished'))
-    return []
+    return { adopted: [], underway: [] }
   }
   await context.pending?.keepOnly(new Set(unfinished.map((action) => action.begun.actionId)))
   const adopted: Succession[] = []
+  const underway = new Set<ProcessIdentity>()
   await Promise.all(
     unfinished.map(async (action) => {
       const { begun, child } = action
       const plan = await planFor(action, context)
       context.log.info({ actionId: begun.actionId, plan }, 'an earlier run left an action unfinished')
       if (plan.kind === 'adopt') adopted.push({ identity: begun.identity, successor: child! })
+      if (begun.action === 'restart') underway.add(begun.identity)
       await new Promise<void>((resolve) => {
+        const over = () => {
+          underway.delete(begun.identity)
+          resolve()
+        }
         const onTrouble = (trouble: ReplaceTrouble) => {
           options.onTrouble(action, trouble)
           resolve()
         }
-        runner.enqueue(begun.identity, () => carryOut(action, plan, options, onTrouble).finally(resolve))
+        runner.enqueue(begun.identity, () => carryOut(action, plan, options, onTrouble).finally(over))
         if (plan.kind === 'adopt' || plan.kind === 'await-exit') resolve()
       })
     }),
   )
-  return adopted
+  return { adopted, underway: [...underway] }
 }
 
 async function planFor(action: UnfinishedAction, context: ActionContext): Promise<RecoveryPlan> {
