@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
 import { COLUMNS } from '../table/columns.js'
@@ -28,6 +28,7 @@ export interface SamplerOptions {
 }
 
 const OPTIONAL_GROUPS = [...new Set(COLUMNS.map(({ group }) => group))].filter((group) => group !== 'table')
+const { ENOENT } = constants.errno
 const LARGEST_CAPACITY = 4_194_304 // PID_MAX_LIMIT of linux/threads.h
 
 function checkInteger(name: string, value: number, lowest: number, highest: number): void {
@@ -48,7 +49,9 @@ export class Sampler implements AsyncDisposable {
   readonly #details: DetailStore
   #memories: readonly [TableMemory, TableMemory]
   #memTotalBytes = 0
+  /** Sequence of the last sample begun, which has overwritten the one before the last, and of the last one done. */
   #begun = 0
+  #done = 0
   #queue: Promise<unknown> = Promise.resolve()
   #closed = false
 
@@ -135,17 +138,16 @@ export class Sampler implements AsyncDisposable {
 
   async #sample(): Promise<Table> {
     if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the sampler has been closed' })
-    const sequence = this.#begun + 1
+    const sequence = this.#done + 1 // one that failed is filled again
     this.#begun = sequence
     const out = new Float64Array(2)
     for (;;) {
       await this.#native.sample(sequence, out)
       const [errno, needed] = out as unknown as [number, number]
       if (errno !== 0) {
-        this.#begun = sequence - 1 // to be filled again by the next one
         const what = this.#closed
           ? 'the sampler was closed during a sample'
-          : `cannot sample '${this.#procRoot}'`
+          : `cannot sample '${this.#procRoot}'${errno === ENOENT ? ': it lists no process; is proc mounted there?' : ''}`
         throw this.#failure(what, errno)
       }
       if (needed === 0) break
@@ -153,6 +155,7 @@ export class Sampler implements AsyncDisposable {
       const capacity = Math.max(this.capacity * 2, 2 ** Math.ceil(Math.log2(needed * 1.25)))
       this.#memories = this.#attach(Math.min(capacity, LARGEST_CAPACITY))
     }
+    this.#done = sequence
     await this.#users.refresh()
     const table = new Table(this.#memories[sequence % 2]!, {
       source: this.source,

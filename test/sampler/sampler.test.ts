@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { ProcmusterError, Sampler, type SamplerOptions, type Table } from '../../dist/index.js'
+import { compileFixture } from '../fixtures/compile.js'
 import { fixtureProgram, hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { statLine } from '../fixtures/stat_line.js'
 
@@ -266,6 +267,38 @@ describe('a sampler', () => {
     expect(Array.from(next.gone, (row) => row.startTicks)).toEqual([100])
     rmSync(root, { recursive: true })
     await expect(sampler.sample()).rejects.toMatchObject({ code: 'NOT_FOUND', path: root })
+  })
+
+  it('refuses a root that lists no process: that all have ended would be the wrong thing to say', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'proc-'))
+    const sampler = await openSampler({ procRoot: root })
+    await expect(sampler.sample()).rejects.toMatchObject({ code: 'NOT_FOUND', path: root })
+    rmSync(root, { recursive: true })
+  })
+
+  it('fails when it has no descriptor to read with, instead of taking all processes for gone', async () => {
+    // Where close_range is refused the scan has no table of its own, and shares what is left of the program's.
+    const script = `
+      import { closeSync, openSync } from 'node:fs'
+      const m = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
+      const sampler = await m.Sampler.open({ threads: 1 })
+      const before = await sampler.sample()
+      const kept = await sampler.sample()
+      await m.setResourceLimit([await m.identify(process.pid)], 'nofile', { soft: 100, hard: 100 })
+      const open = []
+      try { for (;;) open.push(openSync('/dev/null')) } catch {}
+      const error = await sampler.sample().catch((error) => error)
+      const stale = (() => { try { return before.columns && 'readable' } catch (error) { return error.code } })()
+      open.forEach(closeSync)
+      const after = await sampler.sample()
+      const rows = [before.size > 1, after.get(process.pid) !== undefined, [...after.gone].length < kept.size / 2]
+      console.log(error.code, error.errno, stale, ...rows, after.sequence)
+      await sampler.close()
+    `
+    const confined = await compileFixture('confined.c')
+    const args = ['deny=436', '--', process.execPath, '--input-type=module', '-e', script]
+    const output = execFileSync(confined, args, { encoding: 'utf8', timeout: 30_000 })
+    expect(output).toBe('IO_ERROR 24 STALE_TABLE true true true 3\n')
   })
 
   it('carries out samples one after the other', async () => {

@@ -74,7 +74,9 @@ int Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
   Release(&pass_->current.control[0], sequence);
 
   if (int error = ListPids(proc_.get(), &pids_)) return error;
-  slots_->BeginSample(pids_.empty() ? 0 : pids_.back());
+  // Where proc is mounted there is at least ourselves: that all have ended would be the wrong thing to say.
+  if (pids_.empty()) return ENOENT;
+  slots_->BeginSample(pids_.back());
   uint32_t unknown = 0;
   for (auto& shard : shards_) shard->pids.clear();
   for (int32_t pid : pids_) {
@@ -88,6 +90,9 @@ int Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
 
   RunPhase(Phase::read);
   if (cancelled_.load(std::memory_order_relaxed)) return ECANCELED;
+  for (auto& shard : shards_) {
+    if (shard->shortage != 0) return shard->shortage;
+  }
   uint32_t without_slot = 0;
   for (auto& shard : shards_) without_slot += shard->without_slot;
   if (without_slot > 0) {

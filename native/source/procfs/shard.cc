@@ -16,6 +16,9 @@ namespace {
 constexpr uint32_t kForkNoExec = 0x40;     // PF_FORKNOEXEC of linux/sched.h: has not called exec yet
 constexpr uint64_t kUidRefreshPeriod = 8;  // samples
 
+// These say that we lack something; ENOENT and ESRCH say that the process is gone.
+bool IsShortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
 }  // namespace
 
 Scanner::Shard::Shard(const ScanOptions& options, const std::unique_ptr<Slots>* slots, const ScanPass* pass,
@@ -70,8 +73,9 @@ void Scanner::Shard::ReadAll() {
   execed.clear();
   without_slot = 0;
   vanished = 0;
+  shortage = 0;
   for (int32_t pid : pids) {
-    if (cancelled_->load(std::memory_order_relaxed)) return;
+    if (shortage != 0 || cancelled_->load(std::memory_order_relaxed)) return;
     ReadProcess(pid);
   }
 }
@@ -80,7 +84,7 @@ void Scanner::Shard::ReadProcess(int32_t pid) {
   const uint32_t slot = (*slots_)->Find(pid);
   if (slot != kNoSlot) {
     Tracked* process = &tracked_[index_of_slot_[slot]];
-    if (ReadTracked(process)) return;
+    if (ReadTracked(process) || shortage != 0) return;
     files_.Drop(&process->files);  // it has gone, and its pid may belong to another one already
   }
   Track(pid);
@@ -91,6 +95,7 @@ bool Scanner::Shard::ReadTracked(Tracked* process) {
   int error = 0;
   StatFields stat;
   std::string_view text = files_.Read(process->pid, ProcFile::stat, &process->files, &error);
+  if (text.empty() && IsShortage(error)) shortage = error;
   if (text.empty() || !ParseStat(text, &stat) || stat.start_ticks != process->start_ticks) return false;
   FillRow(process, stat);
   return true;
@@ -107,7 +112,11 @@ void Scanner::Shard::Track(int32_t pid) {
   std::string_view text = files_.Read(pid, ProcFile::stat, &process.files, &error);
   if (text.empty() || !ParseStat(text, &stat)) {
     files_.Drop(&process.files);
-    vanished++;
+    if (text.empty() && IsShortage(error)) {
+      shortage = error;
+    } else {
+      vanished++;
+    }
     return;
   }
   process.slot = (*slots_)->Take(pid, &process.generation);
@@ -144,8 +153,12 @@ void Scanner::Shard::FillRow(Tracked* process, const StatFields& stat) {
   } else {
     ran_other_program = memcmp(table.NameOf(slot), pass_->previous.NameOf(slot), kNameBytes) != 0 ||
                         (process->flags & ~stat.flags & kForkNoExec) != 0 ||
-                        stat.start_stack != process->start_stack;
-    if (ran_other_program) execed.push_back(slot);
+                        stat.start_stack != process->start_stack ||
+                        process->exec_sequence == pass_->sequence;  // in an attempt that was given up
+    if (ran_other_program) {
+      process->exec_sequence = pass_->sequence;
+      execed.push_back(slot);
+    }
   }
   const bool refresh = is_new || ran_other_program || stat.flags != process->flags ||
                        (pass_->sequence + slot) % kUidRefreshPeriod == 0;

@@ -42,6 +42,7 @@ class Scanner::Shard {
   std::vector<uint32_t> execed;
   uint32_t without_slot = 0;  // processes that found the table full
   uint32_t vanished = 0;
+  int shortage = 0;  // errno: no descriptor or no memory to read with, which tells nothing of the process
   double cpu_ns = 0;
   uint32_t kept_descriptors() const { return files_.kept_count(); }
 
@@ -55,6 +56,7 @@ class Scanner::Shard {
     uint64_t start_stack;
     uint64_t pidfs_inode;
     uint64_t born_sequence;
+    uint64_t exec_sequence;  // the sample that noticed its last exec
     uint64_t seen_round;
     uint32_t flags;
     uint32_t uid;
