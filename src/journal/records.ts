@@ -53,6 +53,7 @@ export interface RecordedError {
  */
 export interface Place {
   readonly bootId: string
+  /** `pid:[number]@start`, the start being that of its first process in clock ticks. */
   readonly pidNamespace: string
 }
 

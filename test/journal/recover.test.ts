@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,8 +109,28 @@ describe('recover', () => {
   it('knows this boot and namespace', async () => {
     const here = await currentPlace()
     expect(here.bootId).toMatch(/^[0-9a-f-]{36}$/)
-    expect(here.pidNamespace).toMatch(/^pid:\[\d+\]$/)
+    expect(here.pidNamespace).toMatch(/^pid:\[\d+\]@\d+$/)
   })
+
+  // Needs root, to make namespaces.
+  it.runIf(process.getuid!() === 0)(
+    'tells a container from the one before, whose number it has',
+    async () => {
+      const script = `
+      const { currentPlace } = await import(${JSON.stringify(new URL('../../dist/journal/place.js', import.meta.url).href)})
+      console.log((await currentPlace()).pidNamespace)
+    `
+      const inside = () =>
+        execFileSync(
+          'unshare',
+          ['--pid', '--fork', '--mount-proc', process.execPath, '--input-type=module', '-e', script],
+          { encoding: 'utf8' },
+        )
+      const places = [inside(), inside(), inside()]
+      expect(places[0]).toMatch(/^pid:\[\d+\]@\d+\n$/)
+      expect(new Set(places).size).toBe(3)
+    },
+  )
 })
 
 describe('pending specs', () => {
