@@ -99,21 +99,34 @@ export async function reserveBudget(
   })
 }
 
+// Of others' directories none is counted or removed: in a sticky directory anybody can make some that look like sets, and
+// exchange what lies in them for links while it is being removed.
 async function listSets(directory: FileHandle): Promise<{ name: string; bytes: number }[]> {
   const names = (await readdir(below(directory, '.'))).filter((name) => SET_NAME.test(name)).sort()
+  const self = process.geteuid!()
+  const ours = await Promise.all(
+    names.map((name) =>
+      lstat(below(directory, name)).then(
+        (found) => found.isDirectory() && found.uid === self,
+        () => false,
+      ),
+    ),
+  )
   return Promise.all(
-    names.map(async (name) => {
-      const files = await readdir(below(directory, name)).catch(() => [])
-      const sizes = await Promise.all(
-        files.map((file) =>
-          lstat(below(directory, `${name}/${file}`)).then(
-            (stat) => stat.size,
-            () => 0,
+    names
+      .filter((_, index) => ours[index])
+      .map(async (name) => {
+        const files = await readdir(below(directory, name)).catch(() => [])
+        const sizes = await Promise.all(
+          files.map((file) =>
+            lstat(below(directory, `${name}/${file}`)).then(
+              (stat) => stat.size,
+              () => 0,
+            ),
           ),
-        ),
-      )
-      return { name, bytes: sizes.reduce((sum, size) => sum + size, 0) }
-    }),
+        )
+        return { name, bytes: sizes.reduce((sum, size) => sum + size, 0) }
+      }),
   )
 }
 

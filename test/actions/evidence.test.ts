@@ -220,6 +220,22 @@ describe('room', () => {
     expect(second.bytes).toBeGreaterThan(0)
   })
 
+  // Needs root, to make a directory of another user's.
+  test.runIf(root)("what looks like a set and is another user's is neither counted nor removed", async () => {
+    const target = await startProcess('idle')
+    const identity = await identify(target.pid)
+    const sticky = join(base, 'sticky')
+    await mkdir(sticky)
+    await chmod(sticky, 0o1777)
+    const theirs = join(sticky, '2020-01-01T00-00-00.000Z-1-theirs')
+    await mkdir(theirs)
+    await writeFile(join(theirs, 'large'), Buffer.alloc(100_000))
+    await chown(theirs, 65534, 65534)
+    const options = { directory: sticky, maxBytes: 6000, budgetBytes: 20_000, prune: true }
+    expect((await collectEvidence(identity, options)).bytes).toBeGreaterThan(0)
+    expect(await readdir(theirs)).toEqual(['large'])
+  })
+
   // Needs root: mounts a small file system and fills it.
   test.runIf(root)(
     'a full disk is an error that names the path; what was written stays, with its manifest',
