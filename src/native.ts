@@ -153,6 +153,7 @@ interface NativeSpawn {
       flags: number,
       device: number,
       inode: number,
+      owner: number,
       position: number,
       out: Float64Array,
     ): Promise<void>
@@ -160,7 +161,8 @@ interface NativeSpawn {
     /**
      * Arguments and environment: strings that each end with a zero byte. `numbers`: device and inode of the executable,
      * of the directory, whether the user changes, uid, gid, umask, nice, I/O priority or -1, no new privileges.
-     * `capabilities`: bounding, inheritable, ambient.
+     * `capabilities`: bounding, inheritable, ambient. `namedPath`: another path of the executable, or empty.
+     * `processors`: sched_setaffinity(2)'s mask, or empty.
      */
     newGate(
       stdio: NativeStdio,
@@ -172,6 +174,8 @@ interface NativeSpawn {
       groups: Uint32Array,
       limits: Float64Array,
       capabilities: BigUint64Array,
+      namedPath: Uint8Array,
+      processors: Uint8Array,
     ): NativeGate
     /** `out`: errno, step, pid, warnings; the handle becomes the child's. */
     startGate(gate: NativeGate, stdio: NativeStdio, child: NativePidHandle, out: Float64Array): Promise<void>

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -38,6 +39,34 @@ CHILD_CODE void ResetSignals() {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, 8);
 }
 
+// For kernels before 5.9, and containers whose filter of system calls does not know close_range.
+CHILD_CODE bool CloseListed(int first) {
+  struct Entry {  // linux_dirent64
+    uint64_t inode;
+    int64_t offset;
+    uint16_t size;
+    uint8_t type;
+    char name[];
+  };
+  alignas(Entry) char buffer[4096];
+  int list =
+      static_cast<int>(syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (list < 0) return false;
+  long size;
+  while ((size = syscall(SYS_getdents64, list, buffer, sizeof(buffer))) > 0) {
+    for (long at = 0; at < size;) {
+      const Entry* entry = reinterpret_cast<const Entry*>(buffer + at);
+      at += entry->size;
+      int number = 0;
+      for (const char* digit = entry->name; *digit >= '0' && *digit <= '9'; digit++)
+        number = number * 10 + (*digit - '0');
+      if (number >= first && number != list) syscall(SYS_close, number);
+    }
+  }
+  syscall(SYS_close, list);
+  return size == 0;
+}
+
 CHILD_CODE bool PlaceDescriptors(const ChildContext& context) {
   // Out of the way first, since the wanted numbers may be taken by what goes elsewhere.
   int from[5] = {context.plan->stdio[0], context.plan->stdio[1], context.plan->stdio[2], context.gate,
@@ -52,7 +81,7 @@ CHILD_CODE bool PlaceDescriptors(const ChildContext& context) {
   }
   // With them go all copies of the gate's other end: were our parent killed now, reading the gate would tell
   // us.
-  return syscall(SYS_close_range, kStatusFd + 1, ~0u, 0) == 0;
+  return syscall(SYS_close_range, kStatusFd + 1, ~0u, 0) == 0 || CloseListed(kStatusFd + 1);
 }
 
 CHILD_CODE uint32_t SetLimits(const SpawnPlan& plan) {
@@ -76,7 +105,8 @@ CHILD_CODE bool Stat(int directory, const char* path, int flags, struct stat* st
 }
 
 CHILD_CODE bool IsFile(const struct stat& st, const FileIdentity& identity) {
-  return st.st_dev == identity.device && st.st_ino == identity.inode;
+  return static_cast<double>(st.st_dev) == identity.device &&
+         static_cast<double>(st.st_ino) == identity.inode;
 }
 
 // A daemon often stands in a directory that its user may not enter; we enter it while we still may, if it is
@@ -134,6 +164,8 @@ CHILD_CODE bool ChangeUser(const SpawnPlan& plan, SpawnStep* step) {
   if (syscall(SYS_setgroups, plan.groups.size(), plan.groups.data()) != 0) return false;
   if (syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0) return false;
   *step = SpawnStep::kUser;
+  // Our session's keys are not for another user. Where a filter refuses this, nobody can use them either.
+  syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr, 0, 0, 0);
   if (plan.ambient != 0 && syscall(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return false;
   return syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) == 0;
 }
@@ -151,6 +183,9 @@ CHILD_CODE int ChildMain(void* argument) {
   // 1: IOPRIO_WHO_PROCESS
   if (plan.io_priority >= 0 && syscall(SYS_ioprio_set, 1, 0, plan.io_priority) != 0)
     warnings |= kWarnIoPriority;
+  if (!plan.processors.empty() &&
+      syscall(SYS_sched_setaffinity, 0, plan.processors.size(), plan.processors.data()) != 0)
+    warnings |= kWarnProcessors;
   syscall(SYS_umask, plan.umask);
   bool entered = EnterSameDirectory(plan);
   Report(kStatusFd, 0, SpawnStep::kDone, warnings);
@@ -175,14 +210,19 @@ CHILD_CODE int ChildMain(void* argument) {
     Fail(kStatusFd, SpawnStep::kCapabilities);
   }
   struct stat st;
-  if (!Stat(AT_FDCWD, plan.path.c_str(), 0, &st)) Fail(kStatusFd, SpawnStep::kExec);
+  const char* path = plan.named_path.c_str();
+  // This user may see the file under one of its paths only.
+  if (plan.named_path.empty() || !Stat(AT_FDCWD, path, 0, &st) || !IsFile(st, plan.executable)) {
+    path = plan.path.c_str();
+    if (!Stat(AT_FDCWD, path, 0, &st)) Fail(kStatusFd, SpawnStep::kExec);
+  }
   errno = ESTALE;
   if (!IsFile(st, plan.executable)) Fail(kStatusFd, SpawnStep::kExecutable);
   errno = EPERM;
   if ((st.st_mode & (S_ISUID | S_ISGID)) != 0 && !plan.no_new_privileges) {
     Fail(kStatusFd, SpawnStep::kExecutable);
   }
-  syscall(SYS_execve, plan.path.c_str(), context.arguments, context.environment);
+  syscall(SYS_execve, path, context.arguments, context.environment);
   Fail(kStatusFd, SpawnStep::kExec);
 }
 

@@ -11,16 +11,14 @@
 #include <vector>
 
 #include "control/action.h"
+#include "spawn/file_identity.h"
 
 namespace procmuster {
 
-struct FileIdentity {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-};
-
 struct SpawnPlan {
   std::string path;
+  // Another path of the same file, under which it has its old name; empty when there is none.
+  std::string named_path;
   FileIdentity executable;
   std::string directory;
   FileIdentity directory_identity;
@@ -34,7 +32,8 @@ struct SpawnPlan {
   std::vector<gid_t> groups;
   mode_t umask = 0;
   int nice = 0;
-  int io_priority = -1;  // -1: leave
+  int io_priority = -1;             // -1: leave
+  std::vector<uint8_t> processors;  // sched_setaffinity(2)'s mask; empty: leave
   struct rlimit limits[kResourceCount] = {};
 
   // What the program may have at most; none of them gives it more than we have ourselves.
@@ -48,6 +47,7 @@ struct SpawnPlan {
 enum SpawnWarning : uint32_t {
   kWarnNice = 1u << 16,
   kWarnIoPriority = 1u << 17,
+  kWarnProcessors = 1u << 18,
 };
 
 // Where it failed; src/actions/restart.ts words them in the same order.

@@ -46,7 +46,7 @@ std::string ToBytes(const Napi::Value& value) {
   return {reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()};
 }
 
-constexpr int kFieldsPerDescriptor = 7;
+constexpr int kFieldsPerDescriptor = 8;
 
 void PutSource(const StdioSource& source, double* out) {
   out[0] = source.error;
@@ -56,6 +56,7 @@ void PutSource(const StdioSource& source, double* out) {
   out[4] = static_cast<double>(source.inode);
   out[5] = source.flags;
   out[6] = static_cast<double>(source.position);
+  out[7] = source.owner;
 }
 
 Napi::Value NewStdio(const Napi::CallbackInfo& info) {
@@ -69,7 +70,7 @@ Napi::Value CloseStdio(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// takeStdio(stdio, processHandle, pid, out: Float64Array(21)): for each of 0 to 2 the fields of PutSource.
+// takeStdio(stdio, processHandle, pid, out: Float64Array(24)): for each of 0 to 2 the fields of PutSource.
 Napi::Value TakeStdio(const Napi::CallbackInfo& info) {
   Stdio* stdio = HeldBy<Stdio>(info[0]);
   if (stdio == nullptr) return {};
@@ -83,25 +84,25 @@ Napi::Value TakeStdio(const Napi::CallbackInfo& info) {
   });
 }
 
-// reopenStdio(stdio, number, path: Uint8Array, flags, device, inode, position, out: Float64Array(7))
+// reopenStdio(stdio, number, path: Uint8Array, flags, device, inode, owner, position, out: Float64Array(8))
 Napi::Value ReopenStdio(const Napi::CallbackInfo& info) {
   Stdio* stdio = HeldBy<Stdio>(info[0]);
   if (stdio == nullptr) return {};
   int number = info[1].As<Napi::Number>().Int32Value();
   std::string path = ToBytes(info[2]);
   int flags = info[3].As<Napi::Number>().Int32Value();
-  auto device = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
-  auto inode = static_cast<uint64_t>(info[5].As<Napi::Number>().Int64Value());
-  int64_t position = info[6].As<Napi::Number>().Int64Value();
-  double* out = info[7].As<Napi::Float64Array>().Data();
+  FileIdentity file = {info[4].As<Napi::Number>().DoubleValue(), info[5].As<Napi::Number>().DoubleValue()};
+  uint32_t owner = info[6].As<Napi::Number>().Uint32Value();
+  int64_t position = info[7].As<Napi::Number>().Int64Value();
+  double* out = info[8].As<Napi::Float64Array>().Data();
   if (number < 0 || number > 2) return info.Env().Undefined();
-  return DeferredWorker::Start(info, {info[0], info[7]}, [=] {
-    PutSource(ReopenDescriptor(path.c_str(), flags, device, inode, position, &stdio->fds[number]), out);
+  return DeferredWorker::Start(info, {info[0], info[8]}, [=] {
+    PutSource(ReopenDescriptor(path.c_str(), flags, file, owner, position, &stdio->fds[number]), out);
   });
 }
 
-// newGate(stdio, path, directory, arguments, environment, numbers, groups, limits, capabilities): a child not
-// yet made.
+// newGate(stdio, path, directory, arguments, environment, numbers, groups, limits, capabilities, namedPath,
+// processors): a child not yet made.
 Napi::Value NewGate(const Napi::CallbackInfo& info) {
   Stdio* stdio = HeldBy<Stdio>(info[0]);
   if (stdio == nullptr) return {};
@@ -115,8 +116,8 @@ Napi::Value NewGate(const Napi::CallbackInfo& info) {
   plan.directory = ToBytes(info[2]);
   plan.arguments = SplitZeros(info[3]);
   plan.environment = SplitZeros(info[4]);
-  plan.executable = {static_cast<uint64_t>(numbers[0]), static_cast<uint64_t>(numbers[1])};
-  plan.directory_identity = {static_cast<uint64_t>(numbers[2]), static_cast<uint64_t>(numbers[3])};
+  plan.executable = {numbers[0], numbers[1]};
+  plan.directory_identity = {numbers[2], numbers[3]};
   plan.change_user = numbers[4] != 0;
   plan.uid = static_cast<uid_t>(numbers[5]);
   plan.gid = static_cast<gid_t>(numbers[6]);
@@ -132,6 +133,9 @@ Napi::Value NewGate(const Napi::CallbackInfo& info) {
   plan.bounding = capabilities[0];
   plan.inheritable = capabilities[1];
   plan.ambient = capabilities[2];
+  plan.named_path = ToBytes(info[9]);
+  Napi::Uint8Array processors = info[10].As<Napi::Uint8Array>();
+  plan.processors.assign(processors.Data(), processors.Data() + processors.ByteLength());
   auto* gate = new Gate{std::make_shared<GatedChild>(std::move(plan))};
   return Napi::External<Gate>::New(info.Env(), gate, [](Napi::Env, Gate* owned) {
     owned->child->Cancel();

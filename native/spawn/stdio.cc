@@ -28,6 +28,7 @@ void Describe(int fd, StdioSource* source) {
   source->mode = st.st_mode;
   source->device = st.st_dev;
   source->inode = st.st_ino;
+  source->owner = st.st_uid;
   source->flags = fcntl(fd, F_GETFL);
   source->position = S_ISREG(st.st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
 }
@@ -62,14 +63,16 @@ StdioSource TakeDescriptor(int pidfd, int pid, int number, UniqueFd* fd) {
   return source;
 }
 
-StdioSource ReopenDescriptor(const char* path, int flags, uint64_t device, uint64_t inode, int64_t position,
-                             UniqueFd* fd) {
+StdioSource ReopenDescriptor(const char* path, int flags, const FileIdentity& file, uint32_t owner,
+                             int64_t position, UniqueFd* fd) {
   StdioSource source;
   source.error = OpenWithoutWaiting(path, flags, fd);
   if (source.error != 0) return source;
   Describe(fd->get(), &source);
-  // Whoever can write to the directory could have put a link to another user's file there meanwhile.
-  if (source.device != device || source.inode != inode) {
+  // Whoever can write to the directory could have put a link to another user's file there meanwhile. And the
+  // terminal that bears this number and inode now can be another user's: only its owner tells them apart.
+  if (static_cast<double>(source.device) != file.device || static_cast<double>(source.inode) != file.inode ||
+      source.owner != owner) {
     fd->reset();
     source.error = ESTALE;
     return source;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "common/unique_fd.h"
+#include "spawn/file_identity.h"
 
 namespace procmuster {
 
@@ -13,6 +14,7 @@ struct StdioSource {
   uint32_t mode = 0;
   uint64_t device = 0;
   uint64_t inode = 0;
+  uint32_t owner = 0;
   int flags = 0;
   int64_t position = -1;
 };
@@ -20,9 +22,9 @@ struct StdioSource {
 // By pidfd_getfd, or where that is not allowed by opening /proc/<pid>/fd/<number> (no sockets then).
 StdioSource TakeDescriptor(int pidfd, int pid, int number, UniqueFd* fd);
 
-// A file that is known by path only (after a crash of ours): it must be the same file still, and nothing is
-// made or cut.
-StdioSource ReopenDescriptor(const char* path, int flags, uint64_t device, uint64_t inode, int64_t position,
-                             UniqueFd* fd);
+// A file that is known by path only (after a crash of ours): it must be the same file of the same owner
+// still, and nothing is made or cut.
+StdioSource ReopenDescriptor(const char* path, int flags, const FileIdentity& file, uint32_t owner,
+                             int64_t position, UniqueFd* fd);
 
 }  // namespace procmuster

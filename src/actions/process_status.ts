@@ -10,6 +10,8 @@ export interface ProcessStatus {
   readonly effective: bigint
   readonly bounding: bigint
   readonly ambient: bigint
+  /** Mask of processors, as the kernel writes it: `f`, `ffffffff,ffffffff`. */
+  readonly processors: string | undefined
   readonly noNewPrivileges: boolean
   readonly seccompFilters: number
 }
@@ -33,6 +35,7 @@ export function parseStatus(text: string): ProcessStatus {
     effective: mask('CapEff'),
     bounding: mask('CapBnd'),
     ambient: mask('CapAmb'),
+    processors: fields.get('Cpus_allowed'),
     noNewPrivileges: fields.get('NoNewPrivs') === '1',
     // Before Linux 5.9 only the mode is shown; 2 means at least one filter.
     seccompFilters: Number(fields.get('Seccomp_filters') ?? (fields.get('Seccomp') === '2' ? 1 : 0)),

@@ -44,6 +44,7 @@ const STEPS = [
 ]
 const WARN_NICE = 1 << 16
 const WARN_IO_PRIORITY = 1 << 17
+const WARN_PROCESSORS = 1 << 18
 
 /**
  * Starts a process again as `captureRestart` found it: a child of this process in a session of its own, which the exit
@@ -133,7 +134,17 @@ async function newGate(spec: RestartSpec, stdio: NativeStdio): Promise<NativeGat
     Uint32Array.from(spec.groups),
     Float64Array.from(limits),
     BigUint64Array.from([bounding, inheritable, ambient].map((mask) => BigInt(`0x${mask}`))),
+    spec.namedPath === undefined ? new Uint8Array(0) : fromBytes(spec.namedPath),
+    processorMask(spec.processors),
   )
+}
+
+// The words of a mask are written highest first; sched_setaffinity(2) takes it lowest byte first, in whole longs.
+function processorMask(text: string | undefined): Uint8Array {
+  if (text === undefined) return new Uint8Array(0)
+  const digits = text.replaceAll(',', '')
+  const padded = digits.padStart(Math.ceil(digits.length / 16) * 16, '0')
+  return Uint8Array.from(Buffer.from(padded, 'hex').reverse())
 }
 
 function nativeWarnings(bits: number): string[] {
@@ -142,6 +153,7 @@ function nativeWarnings(bits: number): string[] {
   )
   if ((bits & WARN_NICE) !== 0) warnings.push('its nice value could not be set')
   if ((bits & WARN_IO_PRIORITY) !== 0) warnings.push('its I/O priority could not be set')
+  if ((bits & WARN_PROCESSORS) !== 0) warnings.push('the processors that it may run on could not be set')
   return warnings
 }
 

@@ -7,6 +7,7 @@ import { type ProcFile, readProcFiles } from '../inspect/proc_files.js'
 import { type NativePidHandle, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type ProcessStatus, parseStatus } from './process_status.js'
+import { programToStart } from './program_to_start.js'
 import { boundingSet, privilegeRefusal, privilegeWarnings } from './restart_refusal.js'
 import { type CgroupSpec, fromBytes, type RestartSpec, splitZeros, toBytes } from './restart_spec.js'
 import { keepStdio, takeStdio } from './restart_stdio.js'
@@ -84,6 +85,12 @@ async function capture(
   if (reason !== undefined) throw refusal(identity, reason)
   checkStrings(identity, fields, files.get('cmdline')!, files.get('environ')!)
   const directory = await checkDirectory(identity, files.get('cwd')!)
+  const name = text('comm').replace(/\n$/, '')
+  const program = await programToStart({
+    ...{ ...image, ...directory, name },
+    arguments: splitZeros(files.get('cmdline')!),
+    environment: splitZeros(files.get('environ')!),
+  })
   const limits = await getResourceLimits(identity)
   const stdio = await takeStdio(identity, handle)
   // All that was read by pid was read of this process only if it is there still.
@@ -95,10 +102,8 @@ async function capture(
     version: 1,
     pid: identity.pid,
     startTicks: identity.startTicks,
-    name: text('comm').replace(/\n$/, ''),
-    path: image.path,
-    executable: { device: image.device, inode: image.inode },
-    arguments: splitZeros(files.get('cmdline')!),
+    name,
+    ...program,
     environment: splitZeros(files.get('environ')!),
     ...directory,
     uid: theirs.uids[1]!,
@@ -107,6 +112,7 @@ async function capture(
     umask: theirs.umask,
     nice: Number(fields[16]), // proc_pid_stat(5) field 19
     ioPriority: Math.max(-1, native.getIoPriority(identity.pid)),
+    processors: theirs.processors,
     limits,
     cgroups: parseCgroups(text('cgroup')),
     oomScoreAdj: Number(text('oom_score_adj')),

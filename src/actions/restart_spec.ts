@@ -15,6 +15,8 @@ export interface StdioSpec {
   /** Of files and devices, to open them again after a crash of ours; the file must be the same one still. */
   readonly path?: Bytes | undefined
   readonly file?: FileIdentity | undefined
+  /** User id. A terminal that ended leaves its number, and its inode's, to the next one. */
+  readonly owner?: number | undefined
   /** open(2) flags. */
   readonly flags?: number | undefined
   readonly position?: number | undefined
@@ -44,6 +46,8 @@ export interface RestartSpec {
   readonly startTicks: number
   readonly name: string
   readonly path: Bytes
+  /** Another path of the executable, under which a new process gets the name that the old one had. */
+  readonly namedPath?: Bytes | undefined
   readonly executable: FileIdentity
   readonly arguments: readonly Bytes[]
   readonly environment: readonly Bytes[]
@@ -56,6 +60,8 @@ export interface RestartSpec {
   readonly nice: number
   /** ioprio_get(2): class << 13 | level; -1 when it is not known. */
   readonly ioPriority: number
+  /** Processors that it may run on, as `Cpus_allowed` of proc_pid_status(5); missing when it is not known. */
+  readonly processors?: string | undefined
   readonly limits: ResourceLimits
   readonly cgroups: readonly CgroupSpec[]
   readonly oomScoreAdj: number

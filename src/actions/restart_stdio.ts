@@ -6,7 +6,7 @@ import type { ProcessIdentity } from '../table/identity.js'
 import { fromBytes, type RestartSpec, type StdioSpec, toBytes } from './restart_spec.js'
 
 const { S_IFMT, S_IFREG, S_IFCHR, S_IFIFO, S_IFSOCK } = fs
-const FIELDS_PER_DESCRIPTOR = 7
+const FIELDS_PER_DESCRIPTOR = 8
 
 // The open descriptors of a spec; they do not survive JSON.
 const taken = new WeakMap<RestartSpec, NativeStdio>()
@@ -34,7 +34,7 @@ export async function takeStdio(
   const specs = await Promise.all(
     ([0, 1, 2] as const).map(async (number): Promise<StdioSpec> => {
       const at = number * FIELDS_PER_DESCRIPTOR
-      const [errno, , mode, device, inode, flags, position] = out.subarray(at) as unknown as number[]
+      const [errno, , mode, device, inode, flags, position, owner] = out.subarray(at) as unknown as number[]
       if (errno === constants.errno.EBADF) return { number, kind: 'closed' }
       if (errno !== 0) return { number, kind: 'lost' }
       const kind = kindOf(mode!)
@@ -44,7 +44,7 @@ export async function takeStdio(
       )
       if (path === undefined) return { number, kind }
       const file = { device: device!, inode: inode! }
-      return { number, kind, path: toBytes(path), file, flags: flags!, position: position! }
+      return { number, kind, path: toBytes(path), file, owner: owner!, flags: flags!, position: position! }
     }),
   )
   return { open, specs }
@@ -79,10 +79,11 @@ export async function standardDescriptors(
 }
 
 async function reopen(stdio: NativeStdio, spec: StdioSpec): Promise<boolean> {
-  const { number, path, file, flags, position = -1 } = spec
-  if (path === undefined || file === undefined || flags === undefined) return false
+  const { number, path, file, owner, flags, position = -1 } = spec
+  if (path === undefined || file === undefined || owner === undefined || flags === undefined) return false
   const out = new Float64Array(FIELDS_PER_DESCRIPTOR)
   const bytes = fromBytes(path)
-  await native.spawn.reopenStdio(stdio, number, bytes, flags, file.device, file.inode, position, out)
+  const { device, inode } = file
+  await native.spawn.reopenStdio(stdio, number, bytes, flags, device, inode, owner, position, out)
   return out[0] === 0
 }
