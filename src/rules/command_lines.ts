@@ -1,3 +1,4 @@
+import { ProcmusterError } from '../errors.js'
 import type { Learned } from './changes.js'
 import type { JudgePool } from './pool.js'
 import { COMMAND_LINE_LIMIT, commandWords } from './selector.js'
@@ -8,11 +9,15 @@ export type ReadCommandLines = (slots: Uint32Array) => Promise<readonly (string 
 /** Processes per read and per task: few enough that neither holds up the event loop. */
 const CHUNK = 512
 const RETRY_MS = 10_000
+/** A single command line that takes the patterns too long is given up after so many times. */
+const MAX_TRIES = 3
 
 /** Processes by slot and generation. */
 interface Batch {
   readonly slots: Uint32Array
   readonly generations: Uint32Array
+  /** How often it took too long; missing for never. */
+  readonly tries?: number
 }
 
 /**
@@ -57,8 +62,9 @@ export class CommandLines {
     const wanted = withoutDoubles(lists, generationOf.length)
     this.#queue({ slots: wanted, generations: wanted.map((slot) => generationOf[slot]!) })
     while (this.#failed.length > 0 && this.#failed[0]!.retryMs <= nowMs) {
-      const { slots, generations } = this.#failed.shift()!
-      this.#queue(pick({ slots, generations }, (place) => generationOf[slots[place]!] === generations[place]))
+      const batch = this.#failed.shift()!
+      const { slots, generations } = batch
+      this.#queue(pick(batch, (place) => generationOf[slots[place]!] === generations[place]))
     }
     if (this.#waiting.length === 0 || this.#learning !== undefined) return
     this.#learning = this.#learn(nowMs).finally(() => {
@@ -99,11 +105,12 @@ export class CommandLines {
     this.#waiting.length = 0
   }
 
-  #queue({ slots, generations }: Batch): void {
+  #queue({ slots, generations, tries = 0 }: Batch): void {
     for (let at = 0; at < slots.length; at += CHUNK) {
       this.#waiting.push({
         slots: slots.subarray(at, at + CHUNK),
         generations: generations.subarray(at, at + CHUNK),
+        tries,
       })
     }
   }
@@ -114,10 +121,30 @@ export class CommandLines {
         await this.#learnBatch(batch, nowMs)
       } catch (error) {
         if (this.#closed) return
+        if (error instanceof ProcmusterError && error.code === 'TIMEOUT') {
+          this.#tookTooLong(batch, nowMs, error)
+          continue
+        }
         this.#failed.push({ ...batch, retryMs: nowMs + RETRY_MS })
         this.#onWarning(error)
       }
     }
+  }
+
+  /** Anybody may choose a command line on which a pattern backtracks without end: it is set apart from the others. */
+  #tookTooLong(batch: Batch, nowMs: number, error: ProcmusterError): void {
+    const { slots, generations } = batch
+    if (slots.length > 1) {
+      const half = slots.length >>> 1
+      this.#waiting.push(
+        { slots: slots.subarray(0, half), generations: generations.subarray(0, half) },
+        { slots: slots.subarray(half), generations: generations.subarray(half) },
+      )
+      return
+    }
+    const tries = (batch.tries ?? 0) + 1
+    if (tries < MAX_TRIES) this.#failed.push({ ...batch, tries, retryMs: nowMs + RETRY_MS })
+    this.#onWarning(error)
   }
 
   async #learnBatch(batch: Batch, nowMs: number): Promise<void> {
@@ -130,7 +157,7 @@ export class CommandLines {
       type: 'commandLines',
       texts: texts.filter((text) => text !== undefined).map((text) => text.slice(0, COMMAND_LINE_LIMIT)),
     })
-    this.#verdicts.push({ ...known, bits })
+    this.#verdicts.push({ slots: known.slots, generations: known.generations, bits })
   }
 }
 
@@ -149,8 +176,9 @@ function withoutDoubles(lists: readonly Uint32Array[], capacity: number): Uint32
   return slots.subarray(0, size)
 }
 
-function pick({ slots, generations }: Batch, isPicked: (place: number) => boolean): Batch {
+function pick({ slots, generations, tries = 0 }: Batch, isPicked: (place: number) => boolean): Batch {
   return {
+    tries,
     slots: slots.filter((_, place) => isPicked(place)),
     generations: generations.filter((_, place) => isPicked(place)),
   }

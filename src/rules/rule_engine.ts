@@ -35,6 +35,8 @@ export interface RuleTable {
   readonly sequence: number
 }
 
+/** A batch of command lines takes milliseconds. */
+const COMMAND_LINES_LIMIT_MS = 2000
 const READ_AT_ONCE = 256
 
 /** Optional groups of columns that rules need, for `Sampler.open`. */
@@ -55,6 +57,7 @@ export class RuleEngine implements AsyncDisposable {
   readonly #program: Program
   readonly #groups: readonly OptionalGroup[]
   readonly #thresholds: readonly (readonly number[])[]
+  readonly #commandPool: JudgePool | undefined
   readonly #commandLines: CommandLines | undefined
   readonly #shards: readonly Shard[]
   /** Decisions of a tick that failed in another shard: they have been entered, and must be told. */
@@ -86,7 +89,12 @@ export class RuleEngine implements AsyncDisposable {
     })
     const patternCount = rules.filter(hasCommandLine).length
     if (patternCount > 0) {
-      this.#commandLines = new CommandLines(this.pool!, patternCount, options.readCommandLines!, onWarning)
+      // A thread of its own: a pattern that backtracks on somebody's command line must not hold up a tick.
+      const limitMs =
+        timeLimitMs === 0 ? COMMAND_LINES_LIMIT_MS : Math.min(timeLimitMs, COMMAND_LINES_LIMIT_MS)
+      this.#commandPool = new JudgePool({ rules: compiled, threads: 1, timeLimitMs: limitMs })
+      const read = options.readCommandLines!
+      this.#commandLines = new CommandLines(this.#commandPool, patternCount, read, onWarning)
     }
   }
 
@@ -151,7 +159,7 @@ export class RuleEngine implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true
     this.#commandLines?.close()
-    await this.pool?.close()
+    await Promise.all([this.pool?.close(), this.#commandPool?.close()])
     await this.#queue
   }
 

@@ -132,6 +132,31 @@ describe('the rule engine', () => {
     expect((await engine.tick(table.fill([{ ...row, name: 'aaa' }]), 1)).map(brief)).toEqual(['big fire 1'])
   })
 
+  it('goes on judging while a command-line pattern backtracks without end, and matches the others', async () => {
+    const texts = ['good', `${'a'.repeat(40)}!`, 'aaa', 'good']
+    const warnings: unknown[] = []
+    const rules = [
+      { name: 'hostile', match: { commandLine: '^(a+)+$' }, when: 'rss > 1' },
+      { name: 'plain', when: 'rss > 1' },
+    ]
+    const engine = await engineOf(rules, {
+      timeLimitMs: 500,
+      readCommandLines: async (slots) => [...slots].map((slot) => texts[slot]),
+      onWarning: (error) => warnings.push(error),
+    })
+    const rows = [0, 1, 2, 3].map((slot) => ({ slot, pid: slot + 1, cells: { rssBytes: 9 } }))
+    const table = new SyntheticTable(4)
+    expect(await engine.tick(table.fill(rows), 0)).toHaveLength(4)
+    const matched = engine.commandLinesMatched
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const startedMs = performance.now()
+    expect(await engine.tick(table.fill(rows), 1)).toEqual([])
+    expect(performance.now() - startedMs).toBeLessThan(400)
+    await matched
+    expect((await engine.tick(table.fill(rows), 2)).map(brief)).toEqual(['hostile fire 3'])
+    expect(warnings).toMatchObject([{ code: 'TIMEOUT' }])
+  })
+
   it('closes twice, ends a tick under way, and leaves no thread', async () => {
     const before = threads()
     const engine = await engineOf([big])
