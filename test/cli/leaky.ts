@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { compileFixture } from '../fixtures/compile.js'
 import { waitFor } from '../fixtures/processes.js'
 
 export const leakyProgram = (): Promise<string> => compileFixture('service.c')
 
 const started = new Set<ChildProcess>()
-const successors: number[] = []
+/** An argument of all that this test process started; a restart hands it on. */
+const TOKEN = `token=cli-${process.pid}`
 
 /** Starts a program that leaks `rate` bytes a second and that a restart can start again. */
 export async function startLeaky(
@@ -19,7 +20,12 @@ export async function startLeaky(
     nice = 0,
   }: { program?: string; ignoreTerm?: boolean; uid?: number; nice?: number } = {},
 ): Promise<number> {
-  const words = [program ?? (await leakyProgram()), `rate=${rate}`, ...(ignoreTerm ? ['ignore=term'] : [])]
+  const words = [
+    program ?? (await leakyProgram()),
+    TOKEN,
+    `rate=${rate}`,
+    ...(ignoreTerm ? ['ignore=term'] : []),
+  ]
   const child = spawn('nice', ['-n', String(nice), ...words], {
     stdio: 'ignore',
     cwd: '/',
@@ -32,11 +38,17 @@ export async function startLeaky(
   return child.pid!
 }
 
-/** Pids of the successors that the output of `muster watch` names; `endLeaky` ends them too. */
-export function successorsIn(text: string): number[] {
-  const pids = [...text.matchAll(/the new process is (\d+)/g)].map(([, pid]) => Number(pid))
-  successors.push(...pids)
-  return pids
+/** Pids of the successors that the output of `muster watch` names. */
+export const successorsIn = (text: string): number[] =>
+  [...text.matchAll(/the new process is (\d+)/g)].map(([, pid]) => Number(pid))
+
+/** Those that run: what `startLeaky` started, and successors of it, whether or not anybody told of them. */
+export async function leakyPids(): Promise<number[]> {
+  const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(
+    names.map((name) => readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')),
+  )
+  return names.filter((_, index) => lines[index]!.split('\0').includes(TOKEN)).map(Number)
 }
 
 export async function endLeaky(): Promise<void> {
@@ -47,10 +59,7 @@ export async function endLeaky(): Promise<void> {
     await exited
   }
   started.clear()
-  for (const pid of successors.splice(0)) {
-    const name = await readFile(`/proc/${pid}/comm`, 'latin1').catch(() => '')
-    if (/^(service|program)/.test(name)) process.kill(pid, 'SIGKILL')
-  }
+  for (const pid of await leakyPids()) process.kill(pid, 'SIGKILL')
 }
 
 /** Whether there is such a process that has not ended; read apart from the code under test. */
