@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 
 /** What the addon exports; each room declares its part below. The only file that loads the `.node`. */
 export interface NativeAddon
@@ -187,7 +188,19 @@ interface NativeSpawn {
 
 // dist/native.js lies one level below the package root. PROCMUSTER_ADDON, an absolute path, names another build of the
 // addon: that is how the tests run on the sanitizer builds.
-const require = createRequire(import.meta.url)
-export const native = require(
-  process.env.PROCMUSTER_ADDON ?? '../build/Release/procmuster.node',
-) as NativeAddon
+export const native = load(process.env.PROCMUSTER_ADDON ?? '../build/Release/procmuster.node')
+
+function load(path: string): NativeAddon {
+  const require = createRequire(import.meta.url)
+  try {
+    return require(path) as NativeAddon
+  } catch (cause) {
+    const found = (cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND'
+    const [line] = String((cause as Error).message).split('\n')
+    const reason = found ? `cannot be loaded (${line})` : 'is not there'
+    throw new Error(
+      `the addon ${fileURLToPath(new URL(path, import.meta.url))} ${reason}: build it with \`npm rebuild procmuster\`, which needs a C++20 compiler, make and Python 3; npm leaves it out with --ignore-scripts, and where install scripts have to be allowed first`,
+      { cause },
+    )
+  }
+}

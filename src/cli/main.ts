@@ -1,54 +1,10 @@
 #!/usr/bin/env node
-import { CommanderError } from 'commander'
-import { EXIT } from './exit_codes.js'
-import { faultsOf, messageOf } from './fault.js'
-import { endQuietlyOnBrokenPipe } from './output.js'
-import { createProgram } from './program.js'
-import { escapeForTerminal } from './terminal.js'
-
-const SIGPIPE_EXIT = 141
-const debug = process.argv.includes('--debug')
-
-function report(error: unknown): number {
-  if (error instanceof CommanderError) {
-    // commander has printed its line already; help and version are no failures.
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage
-  }
-  const faults = faultsOf(error)
-  for (const fault of faults) process.stderr.write(`muster: ${fault.message}\n`)
-  if (debug && error instanceof Error)
-    process.stderr.write(`${escapeForTerminal(error.stack ?? '').replaceAll('\\n', '\n')}\n`)
-  return faults[0].exitCode
-}
-
-function refuseToGoOn(error: unknown): never {
-  process.stderr.write(
-    `muster: unexpected failure: ${messageOf(error)}${debug ? '' : ' (--debug prints the stack)'}\n`,
-  )
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`)
-  process.exit(EXIT.failure)
-}
-
-process.on('uncaughtException', refuseToGoOn)
-process.on('unhandledRejection', refuseToGoOn)
-endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
-  // A command that has to stop cleanly listens for it as for a signal.
-  if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(SIGPIPE_EXIT)
-})
-
-const program = createProgram()
-for (const command of [program, ...program.commands]) {
-  command.exitOverride().configureOutput({
-    outputError: (text, write) =>
-      write(
-        `muster: ${escapeForTerminal(text.trim())
-          .replace(/^error: /, '')
-          .replaceAll('\\n', ' ')}\n`,
-      ),
-  })
-}
+// Apart from run.ts, so that an addon that cannot be loaded is told in a line, and not by a stack.
 try {
-  await program.parseAsync(process.argv)
+  await import('./run.js')
 } catch (error) {
-  process.exitCode = report(error)
+  const debug = process.argv.includes('--debug')
+  const { message = String(error), stack = message } = error as Partial<Error>
+  process.stderr.write(debug ? `${stack}\n` : `muster: ${message.replaceAll(/\s*\n\s*/g, '; ')}\n`)
+  process.exitCode = 1 // EXIT.failure; its module cannot be loaded here
 }

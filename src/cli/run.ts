@@ -1,0 +1,53 @@
+import { CommanderError } from 'commander'
+import { EXIT } from './exit_codes.js'
+import { faultsOf, messageOf } from './fault.js'
+import { endQuietlyOnBrokenPipe } from './output.js'
+import { createProgram } from './program.js'
+import { escapeForTerminal } from './terminal.js'
+
+const SIGPIPE_EXIT = 141
+const debug = process.argv.includes('--debug')
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // commander has printed its line already; help and version are no failures.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  }
+  const faults = faultsOf(error)
+  for (const fault of faults) process.stderr.write(`muster: ${fault.message}\n`)
+  if (debug && error instanceof Error)
+    process.stderr.write(`${escapeForTerminal(error.stack ?? '').replaceAll('\\n', '\n')}\n`)
+  return faults[0].exitCode
+}
+
+function refuseToGoOn(error: unknown): never {
+  process.stderr.write(
+    `muster: unexpected failure: ${messageOf(error)}${debug ? '' : ' (--debug prints the stack)'}\n`,
+  )
+  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.exit(EXIT.failure)
+}
+
+process.on('uncaughtException', refuseToGoOn)
+process.on('unhandledRejection', refuseToGoOn)
+endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
+  // A command that has to stop cleanly listens for it as for a signal.
+  if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(SIGPIPE_EXIT)
+})
+
+const program = createProgram()
+for (const command of [program, ...program.commands]) {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) =>
+      write(
+        `muster: ${escapeForTerminal(text.trim())
+          .replace(/^error: /, '')
+          .replaceAll('\\n', ' ')}\n`,
+      ),
+  })
+}
+try {
+  await program.parseAsync(process.argv)
+} catch (error) {
+  process.exitCode = report(error)
+}
