@@ -1,12 +1,21 @@
 import { Argument, Command } from 'commander'
+import { EXIT } from './exit_codes.js'
+import { fail } from './fault.js'
+import { quoted } from './values.js'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
+type Shell = (typeof SHELLS)[number]
+
+function shellOf(word: string): Shell {
+  const shell = SHELLS.find((each) => each === word)
+  return shell ?? fail(EXIT.malformed, `shell ${quoted(word)} is not known; give ${SHELLS.join(', ')}`)
+}
 
 /** `muster completion SHELL`: a script made from the very definitions that parse the command line. */
 export function completionCommand(program: () => Command): Command {
   return new Command('completion')
     .description('print a completion script for a shell')
-    .addArgument(new Argument('<shell>', 'the shell to complete for').choices([...SHELLS]))
+    .addArgument(new Argument('[shell]', 'bash, zsh or fish').choices(SHELLS).argParser(shellOf))
     .addHelpText(
       'after',
       `
@@ -15,7 +24,8 @@ Examples:
   muster completion zsh > "\${fpath[1]}/_muster"
   muster completion fish > ~/.config/fish/completions/muster.fish`,
     )
-    .action((shell: (typeof SHELLS)[number]) => {
+    .action((shell: Shell | undefined) => {
+      if (shell === undefined) fail(EXIT.usage, `a shell is missing; give ${SHELLS.join(', ')}`)
       process.stdout.write(writers[shell](program()))
     })
 }
@@ -121,4 +131,4 @@ function fish(program: Command): string {
   return `${lines.join('\n')}\n`
 }
 
-const writers: Readonly<Record<(typeof SHELLS)[number], (program: Command) => string>> = { bash, zsh, fish }
+const writers: Readonly<Record<Shell, (program: Command) => string>> = { bash, zsh, fish }

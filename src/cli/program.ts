@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { completionCommand } from './completion.js'
-import { exitCodeHelp } from './exit_codes.js'
+import { EXIT, exitCodeHelp } from './exit_codes.js'
+import { fail } from './fault.js'
 import { psCommand } from './ps/command.js'
+import { quoted } from './values.js'
 import { watchCommand } from './watch/command.js'
 
 /** The whole command line of `muster`; also what the completion scripts are made from. */
@@ -18,8 +20,18 @@ export function createProgram(): Command {
     .addHelpText('after', `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
   for (const command of [watchCommand(), psCommand(), completionCommand(() => program)]) {
     program.addCommand(command.copyInheritedSettings(program))
+    if (command.registeredArguments.length === 0) {
+      // commander counts what is too much; a person wants to know which word it was.
+      command.allowExcessArguments(true).hook('preAction', () => refuseWords(command))
+    }
   }
   return program
+}
+
+function refuseWords(command: Command): void {
+  const [word] = command.args
+  if (word === undefined) return
+  fail(EXIT.usage, `${quoted(word)} is no flag of muster ${command.name()}; a process is given with -p PID`)
 }
 
 const EXAMPLES = `Examples:

@@ -39,6 +39,25 @@ test('--help has examples and every flag that README has; --version is the packa
   expect((await muster(['--version'])).stdout).toBe(`${version}\n`)
 })
 
+test('an addon that is not there is told in a line, with the way to build it', async () => {
+  const { code, stderr } = await muster(['ps'], { env: { PROCMUSTER_ADDON: '/nonexistent.node' } })
+  expect(code).toBe(1)
+  expect(stderr).toMatch(
+    /^muster: the addon \/nonexistent\.node is not there: build it with `npm rebuild [^\n]+\n$/,
+  )
+})
+
+test('completion names the shells that it knows', async () => {
+  expect(await muster(['completion'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/give bash, zsh, fish\n$/),
+  })
+  expect(await muster(['completion', 'tcsh'])).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/"tcsh"/),
+  })
+})
+
 test('an unknown command is named with the nearest one', async () => {
   const { code, stderr } = await muster(['wacht'])
   expect(code).toBe(2)

@@ -153,7 +153,7 @@ test.each<[string[], number, RegExp]>([
   [['--user', 'no-such-user-here'], 4, /no such user/],
   [['--user'], 2, /argument missing/],
   [['--colums', 'pid'], 2, /unknown option '--colums' \(Did you mean --columns\?\)/],
-  [['stray'], 2, /too many arguments/],
+  [['stray'], 2, /"stray" is no flag of muster ps/],
 ])('%j exits with %i and one line', async (flags, code, line) => {
   const result = await muster(['ps', ...flags])
   expect(result.code).toBe(code)

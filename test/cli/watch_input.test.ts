@@ -47,7 +47,12 @@ test.each<[string, string[], number, RegExp]>([
     2,
     /unknown option '--treshold' \(Did you mean --threshold\?\)/,
   ],
-  ['a stray word', ['1234', '-t', '80'], 2, /too many arguments/],
+  [
+    'a stray word',
+    ['1234', '-t', '80'],
+    2,
+    /"1234" is no flag of muster watch; a process is given with -p PID/,
+  ],
   ['a flag twice', ['-p', '1', '-p', '2', '-t', '80'], 2, /--pid is given twice/],
   ['no threshold', ['-p', '1'], 2, /-t\/--threshold is missing/],
   ['no process', ['-t', '80'], 2, /-t\/--threshold without a process/],
@@ -78,7 +83,18 @@ test.each<[string, string[], number, RegExp]>([
   ['an empty directory', ['-p', '1', '-t', '80', '-d', ''], 3, /-d\/--directory is empty/],
   ['a rule that is none', ['--rule', 'rss >> 5'], 3, /--rule "rss >> 5": /],
   ['a rule with a wrong column', ['--rule', 'rsss > 5MiB'], 3, /did you mean 'rss'/],
-  ['a wrong name pattern', ['--name', '/(/', '--rule', 'rss > 5MiB'], 3, /--rule/],
+  [
+    'a wrong name pattern',
+    ['--name', '/(/', '--rule', 'rss > 5MiB'],
+    3,
+    /--name "\/\(\/": .*correct the pattern/,
+  ],
+  [
+    'a rule that is none, named once',
+    ['--rule', 'rss >> 5'],
+    3,
+    /^muster: --rule "rss >> 5": at character 5/,
+  ],
   ['the same rule twice', ['--rule', 'rss > 1GiB', '--rule', 'rss > 1GiB'], 3, /two rules are named/],
   ['no such process', ['-p', '4194304', '-t', '80'], 5, /-p\/--pid "4194304": no such process; `muster ps`/],
   [
@@ -155,7 +171,7 @@ test('places that cannot be written to are refused, and nothing is left in them'
   await refused([...flags, '-d', open], 7, /can be written to by others; take that away with chmod go-w/)
   await refused([...flags, '--journal', directory], 7, /--journal ".*" is a directory; give a file/)
   await refused([...flags, '--journal', '/dev/null'], 7, /is not a regular file/)
-  await refused([...flags, '--journal', join(directory, 'none', 'j')], 7, /--journal/)
+  await refused([...flags, '--journal', join(directory, 'none', 'j')], 7, /there is no directory ".*\/none"/)
   expect((await readdir(directory)).sort()).toEqual(['file', 'link', 'open'])
 })
 

@@ -7,7 +7,7 @@ import { FaultList, fail } from '../fault.js'
 import { colorsFor, widthOf } from '../terminal.js'
 import { requireUser } from '../users.js'
 import { valueOption } from '../value_option.js'
-import { type FieldContext, fieldWords } from './fields.js'
+import { type FieldContext, fieldNames, shortWords } from './fields.js'
 import { type PsOptions, type RawPsOptions, readPsOptions } from './options.js'
 import { printJson, printTable } from './print.js'
 import { selectRows } from './select.js'
@@ -78,7 +78,15 @@ function refuseMissing(pids: ReadonlySet<number>, table: Table): void {
 
 const HELP = `
 Columns (upper or lower case):
-${wrap(fieldWords().join(' '))}
+${wrap(fieldNames().join(' '))}
+
+Short words for them:
+${wrap(
+  shortWords()
+    .join(', ')
+    .replaceAll(': ', ':\u00a0')
+    .replaceAll(/ (?!\S+:)/g, '\u00a0'),
+).replaceAll('\u00a0', ' ')}
 
   Rates (cpu, ...PerSecond) are measured over ${RATE_WINDOW_MS} ms. Sizes are 1024-based.
   A cell that could not be read is shown as -.

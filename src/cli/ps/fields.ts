@@ -35,7 +35,7 @@ const writers: Readonly<Record<Unit, (value: number) => string>> = {
   '%': (value) => value.toFixed(1),
   '1/s': (value) => value.toFixed(value < 10 ? 1 : 0),
   bytes: shortBytes,
-  'bytes/s': (value) => `${shortBytes(value)}/s`,
+  'bytes/s': shortBytes, // the heading has the /s
   ns: (value) => shortAge(value / 1e9),
   ticks: String,
 }
@@ -52,7 +52,12 @@ function columnField(column: (typeof COLUMNS)[number]): Field {
   const write = writers[unit]
   return {
     name,
-    heading: HEADINGS[name] ?? name.replace(/(Bytes|Ns)(?=$|Per)/, '').toUpperCase(),
+    heading:
+      HEADINGS[name] ??
+      name
+        .replace(/(Bytes|Ns)(?=$|Per)/, '')
+        .replace('PerSecond', '/s')
+        .toUpperCase(),
     align: 'right',
     groups: group === 'table' ? [] : [group],
     isRate: name === 'cpuPercent' || name.endsWith('PerSecond'),
@@ -184,7 +189,16 @@ export function fieldNamed(word: string): Field | undefined {
   return byLowerName.get((ALIASES[lower] ?? lower).toLowerCase())
 }
 
-export const fieldWords = (): string[] => [...FIELDS.map((field) => field.name), ...Object.keys(ALIASES)]
+export const fieldNames = (): string[] => FIELDS.map((field) => field.name)
+export const fieldWords = (): string[] => [...fieldNames(), ...Object.keys(ALIASES)]
+/** `cpuPercent: cpu %cpu pcpu`, a line for each column that has short words. */
+export const shortWords = (): string[] =>
+  [...new Set(Object.values(ALIASES))].map(
+    (name) =>
+      `${name}: ${Object.keys(ALIASES)
+        .filter((alias) => ALIASES[alias] === name)
+        .join(' ')}`,
+  )
 
 const named = (names: readonly string[]): readonly Field[] => names.map((name) => fieldNamed(name)!)
 

@@ -50,9 +50,23 @@ export async function readConfig(file: string): Promise<WatchConfig> {
 
   const written = plainValue(document, (reason) => add(0, reason)) as z.input<typeof configSchema>
   faults.throwIfAny()
-  const parsed = configSchema.safeParse(written)
-  if (parsed.success) return withPaths(written, dirname(resolve(file)))
-  for (const issue of parsed.error.issues) {
+  if (written === null || written === undefined) {
+    add(0, 'the file is empty; give rules (`muster watch --help` has an example)')
+    faults.throwIfAny()
+  }
+  const parsed = configSchema.safeParse(written, { reportInput: true })
+  if (parsed.success) {
+    for (const [index, { name }] of written.rules.entries()) {
+      if (written.rules.findIndex((rule) => rule.name === name) === index) continue
+      add(
+        offsetOf(document, ['rules', index, 'name']),
+        `another rule is named ${quoted(name)}; give each its own`,
+      )
+    }
+    faults.throwIfAny()
+    return withPaths(written, dirname(resolve(file)))
+  }
+  for (const issue of parsed.error.issues.map(nearest)) {
     if (issue.code === 'unrecognized_keys') {
       const known = knownKeys(issue.path)
       for (const key of issue.keys) {
@@ -159,10 +173,54 @@ function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
   return [schema]
 }
 
-function plainReason(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.input === undefined)
-    return `missing; give ${article(issue.expected)}`
-  return issue.message.replace(/^Invalid input: /, '')
+/** Of a value that may have several forms, what is wrong with the form that was meant. */
+function nearest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue
+  for (const [first] of issue.errors) {
+    if (first === undefined) continue
+    // The value is of another form, or it is not known of which.
+    const isOther = first.path.length === 0 && OTHER_FORM.has(first.code)
+    if (isOther || first.path.at(-1) === 'type') continue
+    const inner = nearest({ ...first, path: [...issue.path, ...first.path] } as z.core.$ZodIssue)
+    if (inner.code !== 'invalid_union' || inner.path.length > issue.path.length) return inner
+  }
+  return issue
 }
 
-const article = (type: string): string => `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`
+const OTHER_FORM = new Set<string | undefined>(['invalid_type', 'invalid_value', 'unrecognized_keys'])
+const SHOWN_CHARACTERS = 60
+/** The words of YAML for those of JavaScript. */
+const WORDS: Readonly<Record<string, string>> = { array: 'list', object: 'mapping', int: 'whole number' }
+
+function plainReason(issue: z.core.$ZodIssue): string {
+  const { input } = issue
+  const isPlain = typeof input === 'string' || typeof input === 'number' || typeof input === 'boolean'
+  const value = isPlain ? JSON.stringify(input).slice(0, SHOWN_CHARACTERS) : ''
+  const before = value === '' ? '' : `${value}: `
+  switch (issue.code) {
+    case 'invalid_type': {
+      const wanted = WORDS[issue.expected] ?? issue.expected
+      return `${input === undefined ? 'missing' : `${value || 'this'} is no ${wanted}`}; give a ${wanted}`
+    }
+    case 'invalid_value':
+      return `${before}give one of ${issue.values.map((each) => String(each)).join(', ')}`
+    case 'too_small':
+      return `${before}give ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unitOf(issue)}`
+    case 'too_big':
+      return `${before}give ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unitOf(issue)}`
+    case 'invalid_union': {
+      const reason = issue.message.replace(
+        /^Invalid input$/,
+        'not of a form that is known; see docs/rules.md',
+      )
+      return input === undefined ? 'missing; docs/rules.md has the forms' : before + reason
+    }
+    case 'custom':
+      return issue.message // which names the value
+    default:
+      return before + issue.message
+  }
+}
+
+const unitOf = ({ origin }: { origin: string }): string =>
+  ({ string: ' characters', array: ' of them' })[origin] ?? ''

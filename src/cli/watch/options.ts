@@ -1,6 +1,7 @@
+import { checkRules } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
-import type { FaultList } from '../fault.js'
-import { readNumber, readText } from '../values.js'
+import { type FaultList, messageOf } from '../fault.js'
+import { quoted, readNumber, readText } from '../values.js'
 
 /** As commander hands them over. */
 export interface RawWatchOptions {
@@ -79,7 +80,7 @@ export function readWatchFlags(raw: RawWatchOptions, faults: FaultList): WatchFl
     intervalMs: milliseconds(number(raw.interval, INTERVAL)),
     directory: text(raw.directory, '-d/--directory', 'a directory for evidence'),
     restart: raw.restart === true,
-    name: text(raw.name, '--name', 'a process name'),
+    name: nameOf(raw.name, faults),
     user: text(raw.user, '--user', 'a user name or uid'),
     rules: (raw.rule ?? []).flatMap(
       (rule) => text(rule, '--rule', 'a rule like "rss > 500MiB for 30s"') ?? [],
@@ -96,6 +97,20 @@ export function readWatchFlags(raw: RawWatchOptions, faults: FaultList): WatchFl
   }
   requireWhatBelongsTogether(raw, faults)
   return flags
+}
+
+/** A name, or a pattern between slashes that is one. */
+function nameOf(raw: string | undefined, faults: FaultList): string | undefined {
+  if (raw === undefined) return undefined
+  const name = readText(raw, '--name', 'a process name, or a pattern like "/^worker/"', faults)
+  if (name === undefined) return undefined
+  try {
+    checkRules([{ name: 'name', match: { name }, when: 'rss > 0' }])
+    return name
+  } catch (error) {
+    const reason = messageOf(error).replace(/^rule "name", match\.name: /, '')
+    return faults.add(EXIT.malformed, `--name ${quoted(name)}: ${reason}; correct the pattern`)
+  }
 }
 
 /** Combinations that say too little to watch anything, or too much to act on safely. */

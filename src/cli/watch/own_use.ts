@@ -20,20 +20,15 @@ function mayRaisePriority(): boolean {
   return effective !== undefined && ((BigInt(`0x${effective}`) >> CAP_SYS_NICE) & 1n) === 1n
 }
 
-/** What this watcher has cost so far. */
-export function ownUse(startedAtMs: number): {
-  cpuMs: number
-  cpuPercent: number
-  peakRssBytes: number
-  ranMs: number
-} {
+/** What this watcher has cost since its process began. */
+export function ownUse(): { cpuMs: number; cpuPercent: number; peakRssBytes: number; ranMs: number } {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
   const cpuMs = (userCPUTime + systemCPUTime) / 1000
-  const ranMs = Math.max(1, Date.now() - startedAtMs)
+  const ranMs = process.uptime() * 1000
   return { cpuMs, ranMs, cpuPercent: (100 * cpuMs) / ranMs, peakRssBytes: maxRSS * 1024 }
 }
 
-export function ownUseText(startedAtMs: number): string {
-  const { cpuMs, ranMs, cpuPercent, peakRssBytes } = ownUse(startedAtMs)
-  return `stopped; own use: ${wordedDuration(cpuMs)} of CPU in ${wordedDuration(ranMs)} (${cpuPercent.toFixed(1)} %), at most ${wordedBytes(peakRssBytes)} of memory`
+export function ownUseText(): string {
+  const { cpuMs, ranMs, cpuPercent, peakRssBytes } = ownUse()
+  return `own use: ${wordedDuration(cpuMs)} of CPU in ${wordedDuration(ranMs)} (${cpuPercent.toFixed(1)} %), at most ${wordedBytes(peakRssBytes)} of memory`
 }

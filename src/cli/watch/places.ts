@@ -60,6 +60,12 @@ async function createDirectory(path: string, flag: string): Promise<void> {
 
 /** Makes sure that the journal can be appended to; a new file is made 0600. */
 export async function prepareJournal(path: string, flag: string): Promise<void> {
+  const parent = dirname(resolve(path))
+  const found = await stat(parent).catch((error: NodeJS.ErrnoException) => error)
+  if (found instanceof Error && found.code === 'ENOENT') {
+    const what = `there is no directory ${quoted(parent)}; create that first`
+    return fail(EXIT.directory, `${flag} ${quoted(path)} cannot be created: ${what}`)
+  }
   try {
     const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
     const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)

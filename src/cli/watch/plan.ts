@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   captureRestart,
   checkRules,
@@ -10,7 +9,6 @@ import {
   printCondition,
   type Rule,
   releaseRestart,
-  Sampler,
 } from '../../index.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
@@ -34,27 +32,32 @@ export interface WatchPlan {
   readonly journal: string | undefined
   readonly environ: boolean
   readonly dryRun: boolean
-  readonly flags: Pick<WatchFlags, 'json' | 'once' | 'verbose' | 'lowerOwnPriority'>
+  readonly flags: Pick<WatchFlags, 'config' | 'json' | 'once' | 'verbose' | 'lowerOwnPriority'>
 }
 
 export interface WatchTarget {
   readonly identity: ProcessIdentity
   readonly name: string
+  /** A restart of it that an earlier run did not finish: the process is gone, and what takes its place is meant. */
+  readonly unfinished?: string
+  /** It is what an earlier run made of the pid that was given. */
+  readonly successorOf?: number
 }
 
 const DEFAULT_INTERVAL_MS = 1000
 const DEFAULT_GRACE_MS = 10_000
-const TICK_MS = 10
 
 /** Checks against the host what the flags name, and creates what they ask for; throws all faults at once. */
 export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
   const config = flags.config === undefined ? undefined : await readConfig(flags.config)
   const faults = new FaultList()
-  const target = flags.pid === undefined ? undefined : await settledTarget(flags.pid, faults)
-  if (flags.user !== undefined) await requireUser(flags.user, faults)
-  if (target && flags.restart) await requireRestart(target, faults)
-
   const directory = flags.directory ?? config?.directory
+  const journal = flags.journal ?? config?.journal ?? (directory && join(directory, 'muster.jsonl'))
+  const found = flags.pid === undefined ? undefined : await findTarget(flags.pid, journal, faults)
+  const target = found?.target
+  if (flags.user !== undefined) await requireUser(flags.user, faults)
+  if (found?.row && flags.restart) await requireRestart(found.row, faults)
+
   const rules = rulesOf(flags, config, target?.identity, directory, faults)
   if (directory === undefined && rules.some((rule) => hasAction(rule, 'evidence'))) {
     faults.add(
@@ -64,14 +67,13 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
   }
   faults.throwIfAny()
 
-  const journal = flags.journal ?? config?.journal ?? (directory && join(directory, 'muster.jsonl'))
   if (directory !== undefined)
     await prepareDirectory(directory, flags.directory ? '-d/--directory' : 'directory')
   if (journal !== undefined) await prepareJournal(journal, flags.journal ? '--journal' : 'journal')
   return {
     looksForOnce: rules.some(needsRate) ? 2 : 1,
     rules: flags.once ? rules.map(withoutDuration) : rules,
-    target: target && { identity: target.identity, name: target.name },
+    target,
     intervalMs: flags.intervalMs ?? config?.intervalMs ?? DEFAULT_INTERVAL_MS,
     graceMs: flags.graceMs ?? config?.graceMs ?? DEFAULT_GRACE_MS,
     directory,
@@ -80,17 +82,6 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
     dryRun: flags.dryRun || config?.dryRun === true,
     flags,
   }
-}
-
-/** The row of -p, sampled late enough that its identity is certain. */
-async function settledTarget(pid: number, faults: FaultList): Promise<ProcessRow | undefined> {
-  await using sampler = await Sampler.open({ groups: [] })
-  let table = await sampler.sample()
-  if (table.get(pid)?.identity.settled === false) {
-    await sleep(2 * TICK_MS)
-    table = await sampler.sample()
-  }
-  return findTarget(table.copy(), pid, faults)
 }
 
 /** What a breach would fail at is said now: no right to signal it, a program that was replaced since. */
@@ -146,7 +137,9 @@ function isRight(rule: Rule, faults: FaultList): boolean {
     checkRules([rule])
     return true
   } catch (error) {
-    faults.add(EXIT.malformed, `--rule ${quoted(rule.when)}: ${messageOf(error)}`)
+    // The library's message begins with the condition, which the flag has named already.
+    const reason = messageOf(error).replace(`condition ${JSON.stringify(rule.when)}, `, '')
+    faults.add(EXIT.malformed, `--rule ${quoted(rule.when)}: ${reason}`)
     return false
   }
 }

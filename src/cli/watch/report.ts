@@ -68,6 +68,8 @@ export class TextReporter implements Reporter {
   readonly #out: Terminal
   readonly #colors: Colors
   readonly #everyLook: boolean
+  /** Pids that a line was written about. */
+  readonly #told = new Set<number>()
   #openLine = false
 
   constructor(out: Terminal, colors: Colors, { everyLook }: { everyLook: boolean }) {
@@ -84,9 +86,12 @@ export class TextReporter implements Reporter {
     const use =
       rssBytes === undefined || memoryPercent === undefined
         ? 'memory could not be read'
-        : `${memoryPercent.toFixed(1)} % of memory (${wordedBytes(rssBytes)})`
+        : `${memoryPercent.toFixed(2)} % of memory (${wordedBytes(rssBytes)})`
     const text = `${who({ pid }, name)}  ${use}`
-    if (this.#everyLook) this.#line(atMs, text)
+    // A log says once where a process stands, at the start and after a restart; a terminal shows it all the time.
+    const isNews = !this.#out.isTTY && !this.#told.has(pid)
+    this.#told.add(pid)
+    if (this.#everyLook || isNews) this.#line(atMs, text)
     if (this.#everyLook || !this.#out.isTTY) return
     // A line that wraps could not be rewritten.
     const line = truncate(`${clockTime(atMs)}  ${text}`, (widthOf(this.#out) ?? 80) - 1)
@@ -97,6 +102,7 @@ export class TextReporter implements Reporter {
   alert(alert: Alert): void {
     const { green, [COLOR_OF[alert.severity]]: color } = this.#colors
     const subject = who(alert.identity, alert.name)
+    this.#told.add(alert.identity.pid)
     if (alert.state === 'resolved') {
       const after = wordedDuration((alert.resolvedAtMs ?? alert.lastAtMs) - alert.atMs)
       this.#line(
@@ -146,7 +152,7 @@ export class TextReporter implements Reporter {
     const why = escapeForTerminal(action.error?.message ?? action.reason ?? '')
     switch (action.status) {
       case 'done':
-        return `${green(action.action)} ${doneText(action)}${action.recovered ? ' (begun by an earlier run)' : ''}`
+        return `${green(DONE_WORDS[action.action] ?? action.action)} ${doneText(action)}${action.recovered ? ' (begun by an earlier run)' : ''}`
       case 'dry-run':
         return yellow(why)
       default:
@@ -184,13 +190,19 @@ function amount(column: string, value: number | undefined): string {
     case 'bytes/s':
       return `${wordedBytes(value)}/s`
     case '%':
-      return `${Number(value.toFixed(2))} %`
+      return `${rounded(value)} %`
     case 'ns':
       return wordedDuration(value / 1e6)
     default:
-      return String(Number(value.toFixed(2)))
+      return String(rounded(value))
   }
 }
+
+/** Two decimals, or two digits of what is smaller: 0.001 is not 0. */
+const rounded = (value: number): number =>
+  Number(Math.abs(value) < 0.1 ? value.toPrecision(2) : value.toFixed(2))
+
+const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:' }
 
 /** What an action that succeeded came to, from the result that the engine gives for it. */
 function doneText({ action, result = {}, successor }: ActionReport): string {
@@ -199,8 +211,9 @@ function doneText({ action, result = {}, successor }: ActionReport): string {
     case 'evidence':
       return `in ${text('directory')} (${wordedBytes(Number(result.bytes))})`
     case 'restart': {
-      const ended = `ended by ${text('endedBy')} after ${wordedDuration(Number(result.exitedInMs))}`
-      return `${ended}; the new process is ${successor?.pid ?? '?'}`
+      const took = typeof result.exitedInMs === 'number' ? ` after ${wordedDuration(result.exitedInMs)}` : ''
+      const ended = result.endedBy === undefined ? '' : `ended by ${text('endedBy')}${took}; `
+      return `${ended}the new process is ${successor?.pid ?? '?'}`
     }
     default:
       return Object.entries(result)

@@ -1,11 +1,15 @@
 import { type ActionReport, type Alert, Engine, ProcmusterError, type Table } from '../../index.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
 import { fail, messageOf } from '../fault.js'
+import { escapeForTerminal } from '../terminal.js'
+import { quoted } from '../values.js'
+import { endOfAction, isSame } from './earlier_run.js'
+import { matchingNow } from './matching.js'
 import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
 import type { Reporter } from './report.js'
 import type { StopSignals } from './stop_signals.js'
-import { describePlan } from './words.js'
+import { describePlan, Tally } from './words.js'
 
 const ONCE_INTERVAL_MS = 200
 /** Refusals that more waiting does not mend. */
@@ -13,7 +17,6 @@ const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
 
 /** Runs a checked watch until a signal, an end of its own, or (with --once) the end of one look. */
 export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSignals): Promise<number> {
-  const startedAtMs = Date.now()
   const engine = await startEngine(plan)
   // Once its threads are there: on a busy host a start at low priority would take long, and miss the breach.
   if (plan.flags.lowerOwnPriority) stayOutOfTheWay(plan.rules)
@@ -22,7 +25,7 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
     reporter.note(...describePlan(plan, engine))
     await session.ended(stop.signal)
     if (stop.name) {
-      reporter.note(`${stop.name}: stopping; an action under way is finished first`, {
+      reporter.note(`${stop.name}: stopping; an action under way is finished first, unless told once more`, {
         type: 'stopping',
         signal: stop.name,
       })
@@ -32,7 +35,10 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
     reporter.end()
   }
   const exitCode = session.exitCode ?? stop.exitCode ?? EXIT.ok
-  reporter.note(ownUseText(startedAtMs), { type: 'watch-stop', exitCode, ...ownUse(startedAtMs) })
+  const { ticks: looks, missedTicks: missedLooks } = engine.stats
+  reporter.note(`stopped after ${session.tally.text(engine.stats)}; ${ownUseText()}`, {
+    ...{ type: 'watch-stop', exitCode, looks, missedLooks, ...session.tally.counts, ...ownUse() },
+  })
   return exitCode
 }
 
@@ -49,8 +55,26 @@ async function startEngine(plan: WatchPlan): Promise<Engine> {
     // What is left to go wrong at the start: the journal, or another engine that writes it.
     const isJournal = error instanceof ProcmusterError && (error.code === 'IO_ERROR' || error.code === 'BUSY')
     if (isJournal) fail(EXIT.directory, messageOf(error))
+    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') await failAsGone(plan, error)
+    const { config } = plan.flags
+    // A rule of the file that only the host could refuse, for example its user.
+    if (config !== undefined && error instanceof ProcmusterError && error.code === 'INVALID_ARGUMENT')
+      fail(EXIT.config, `--config ${quoted(config)}: ${messageOf(error)}`)
     throw error
   }
+}
+
+/** The process of -p is not there, or ended since it was checked. */
+async function failAsGone({ target, journal, dryRun }: WatchPlan, error: ProcmusterError): Promise<void> {
+  if (target === undefined) return
+  const { pid } = target.identity
+  if (target.unfinished === undefined) {
+    fail(EXIT.noSuchProcess, `-p/--pid "${pid}" ended before the watch began: ${messageOf(error)}`)
+  }
+  const why = dryRun
+    ? 'a dry run does not finish that; leave out --dry-run'
+    : `that was given up: ${(journal && (await endOfAction(journal, target.unfinished))) ?? 'see the journal'}`
+  fail(EXIT.noSuchProcess, `-p/--pid "${pid}": no such process; an earlier run was restarting it, and ${why}`)
 }
 
 /** Hands on what the engine tells, and knows when a watch is over. */
@@ -61,7 +85,7 @@ class Session {
   #resolveOver: () => void = () => {}
   #target: WatchTarget | undefined
   #lastError = ''
-  #alerts = 0
+  readonly tally = new Tally()
   #actionsLeft = 0
   #looked = false
   exitCode: ExitCode | undefined
@@ -76,7 +100,7 @@ class Session {
     engine.on('tick', ({ tick, table }) => this.#onTick(tick, table))
     engine.on('alert', (alert) => this.#onAlert(alert))
     engine.on('action', (action) => this.#onAction(action))
-    engine.on('recovered', (action) => reporter.action(action))
+    engine.on('recovered', (action) => this.#onRecovered(action))
     engine.on('outcome', (outcome) => reporter.outcome(outcome))
     engine.on('error', (error) => this.#onError(error))
   }
@@ -94,10 +118,19 @@ class Session {
   }
 
   #onTick(tick: number, table: Table): void {
+    if (tick === 1) this.#tellMatches(table)
     this.#look(table)
     if (!this.#plan.flags.once || tick < this.#plan.looksForOnce) return
     this.#looked = true
     this.#endOnce()
+  }
+
+  /** A misspelt name would be watched for in vain, and nobody would know. */
+  #tellMatches(table: Table): void {
+    const counts = matchingNow(table, this.#plan.rules)
+    if (counts.length === 0) return
+    const text = counts.map(({ rule, processes }) => `${processes} (${escapeForTerminal(rule)})`).join(', ')
+    this.#reporter.note(`processes that match now: ${text}`, { type: 'matching', rules: counts })
   }
 
   #look(table: Table): void {
@@ -111,8 +144,8 @@ class Session {
 
   #onAlert(alert: Alert): void {
     this.#reporter.alert(alert)
+    this.tally.alert(alert)
     if (alert.kind === 'breach' && alert.state === 'firing' && !this.#looked) {
-      this.#alerts++
       const rule = this.#plan.rules.find(({ name }) => name === alert.rule)
       this.#actionsLeft += rule?.actions?.length ?? 0
     }
@@ -121,25 +154,36 @@ class Session {
 
   #onAction(action: ActionReport): void {
     this.#reporter.action(action)
+    this.tally.action(action)
+    this.#follow(action)
+    this.#actionsLeft--
+    this.#endOnce()
+  }
+
+  #onRecovered(action: ActionReport): void {
+    this.#reporter.action(action)
+    this.tally.action(action)
+    this.#follow(action)
+  }
+
+  #follow(action: ActionReport): void {
     const isTarget = this.#isTarget(action)
     if (action.action === 'restart' && isTarget) {
       if (action.successor) this.#target = { identity: action.successor, name: action.name }
       const isHopeless = action.status === 'refused' && LASTING.has(action.error?.code ?? '')
       if (action.status === 'failed' || isHopeless) this.#end(EXIT.restartFailed)
     }
-    this.#actionsLeft--
-    this.#endOnce()
   }
 
   /** With --once: the look is over, and so is everything that followed from it. */
   #endOnce(): void {
     if (!this.#looked || this.#actionsLeft > 0) return
-    this.#end(this.#alerts > 0 ? EXIT.breached : EXIT.ok)
+    this.#end(this.tally.counts.breaches > 0 ? EXIT.breached : EXIT.ok)
   }
 
   #isTarget({ identity }: Pick<Alert, 'identity'>): boolean {
     const target = this.#target?.identity
-    return target !== undefined && identity.pid === target.pid && identity.startTicks === target.startTicks
+    return target !== undefined && isSame(identity, target)
   }
 
   #onError(error: Error): void {

@@ -3,17 +3,27 @@ import { constants } from 'node:os'
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const
 
 /**
+ * One Ctrl-C can arrive twice: from the terminal, and passed on by npx; so does what timeout(1) sends. What follows
+ * within this time is the same request.
+ */
+const SAME_REQUEST_MS = 500
+
+/**
  * The first signal asks for a clean stop; a second one ends the process at once. SIGPIPE stands for a reader of
  * stdout that went away (see main.ts); every further write reports it again, so that one never aborts.
  */
 export class StopSignals implements Disposable {
   #received: (typeof SIGNALS)[number] | undefined
+  #receivedAt = 0
   readonly #controller = new AbortController()
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.#received === undefined) {
       this.#received = signal as (typeof SIGNALS)[number]
+      this.#receivedAt = performance.now()
       this.#controller.abort()
-    } else if (signal !== 'SIGPIPE') process.exit(this.exitCode)
+    } else if (signal !== 'SIGPIPE' && performance.now() - this.#receivedAt > SAME_REQUEST_MS) {
+      process.exit(this.exitCode)
+    }
   }
 
   constructor() {

@@ -1,15 +1,53 @@
 import { readFile } from 'node:fs/promises'
-import type { ProcessRow, Table } from '../../index.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ProcessRow, Sampler, type Table } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import type { FaultList } from '../fault.js'
 import { escapeForTerminal } from '../terminal.js'
+import { earlierRestart, isSame } from './earlier_run.js'
+import type { WatchTarget } from './plan.js'
 
-/** The process of -p, if it can be watched; else a fault that says why not. */
+const TICK_MS = 10
+
+/**
+ * The process of -p, if it can be watched; else a fault that says why not. Where it is gone because an earlier run with
+ * the same journal was restarting it, or has restarted it, what takes its place is meant.
+ */
 export async function findTarget(
-  table: Table,
   pid: number,
+  journal: string | undefined,
   faults: FaultList,
-): Promise<ProcessRow | undefined> {
+): Promise<{ target: WatchTarget; row?: ProcessRow } | undefined> {
+  const table = await settledTable(pid)
+  const earlier = journal === undefined ? undefined : await earlierRestart(journal, pid)
+  if (earlier !== undefined) {
+    const { kind, identity, name } = earlier
+    const row = table.get(identity.pid)
+    const isThere = row !== undefined && isSame(row.identity, identity) && !hasEnded(row)
+    if (kind === 'unfinished' && !isThere) return { target: { identity, name, unfinished: earlier.actionId } }
+    const given = table.get(pid)
+    if (kind === 'done' && isThere && (given === undefined || hasEnded(given))) {
+      return { target: { identity: row.identity, name: row.name, successorOf: pid }, row }
+    }
+  }
+  const row = await watchable(table, pid, faults)
+  return row && { target: { identity: row.identity, name: row.name }, row }
+}
+
+/** Sampled late enough that the identity of that process is certain. */
+async function settledTable(pid: number): Promise<Table> {
+  await using sampler = await Sampler.open({ groups: [] })
+  let table = await sampler.sample()
+  if (table.get(pid)?.identity.settled === false) {
+    await sleep(2 * TICK_MS)
+    table = await sampler.sample()
+  }
+  return table.copy()
+}
+
+const hasEnded = ({ state }: ProcessRow): boolean => state === 'Z' || state === 'X'
+
+async function watchable(table: Table, pid: number, faults: FaultList): Promise<ProcessRow | undefined> {
   const row = table.get(pid)
   if (row === undefined) {
     const owner = await processOfThread(pid)
@@ -26,7 +64,7 @@ export async function findTarget(
       `-p/--pid "${pid}" is the kernel thread [${name}], which has no memory of its own; give a process`,
     )
   }
-  if (row.state === 'Z' || row.state === 'X') {
+  if (hasEnded(row)) {
     const parent = row.ppid ? `; its parent ${row.ppid} has yet to collect it` : ''
     return faults.add(
       EXIT.noSuchProcess,

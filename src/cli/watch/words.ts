@@ -1,8 +1,8 @@
 import { totalmem } from 'node:os'
-import type { Engine } from '../../index.js'
+import type { ActionReport, Alert, Engine, EngineStats } from '../../index.js'
 import { wordedBytes, wordedDuration } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
-import { hasAction, type WatchPlan } from './plan.js'
+import { hasAction, type WatchPlan, type WatchTarget } from './plan.js'
 
 /** What a watch is about to do, for a person and as a record. */
 export function describePlan(
@@ -10,7 +10,7 @@ export function describePlan(
   engine: Engine,
 ): [text: string, data: { readonly type: 'watch-start' } & Readonly<Record<string, unknown>>] {
   const { target, rules, intervalMs, directory, journal, graceMs, dryRun } = plan
-  const whom = target ? `${target.identity.pid} ${escapeForTerminal(target.name)}` : 'the host'
+  const whom = target ? whomOf(target) : 'the host'
   const looks = plan.flags.once ? 'once' : `every ${wordedDuration(intervalMs)}`
   const total = rules.some(({ when }) => when.includes('%')) ? ` (memory: ${wordedBytes(totalmem())})` : ''
   const parts = [
@@ -35,3 +35,44 @@ export function describePlan(
     },
   ]
 }
+
+function whomOf({ identity, name, unfinished, successorOf }: WatchTarget): string {
+  const process = `${identity.pid} ${escapeForTerminal(name)}`
+  if (unfinished !== undefined) return `what takes the place of ${process}`
+  return successorOf === undefined
+    ? process
+    : `${process}, which an earlier run started in place of ${successorOf},`
+}
+
+/** What a watch has seen and done, for its last line. */
+export class Tally {
+  readonly counts = { breaches: 0, evidence: 0, restarts: 0, otherActions: 0, notDone: 0 }
+
+  alert({ kind, state, repeats }: Alert): void {
+    if (kind === 'breach' && state === 'firing' && repeats === 0) this.counts.breaches++
+  }
+
+  action({ action, status }: ActionReport): void {
+    const { counts } = this
+    if (status === 'dry-run') return
+    if (status !== 'done') counts.notDone++
+    else if (action === 'evidence') counts.evidence++
+    else if (action === 'restart') counts.restarts++
+    else counts.otherActions++
+  }
+
+  text({ ticks, missedTicks }: Pick<EngineStats, 'ticks' | 'missedTicks'>): string {
+    const { breaches, evidence, restarts, otherActions, notDone } = this.counts
+    const parts = [
+      breaches === 0 ? 'no breach' : counted(breaches, 'breach', 'breaches'),
+      ...(evidence > 0 ? [`evidence kept ${counted(evidence, 'time', 'times')}`] : []),
+      ...(restarts > 0 ? [counted(restarts, 'restart', 'restarts')] : []),
+      ...(otherActions > 0 ? [counted(otherActions, 'other action', 'other actions')] : []),
+      ...(notDone > 0 ? [`${counted(notDone, 'action', 'actions')} refused, failed or given up`] : []),
+    ]
+    const missed = missedTicks > 0 ? ` (${missedTicks} left out)` : ''
+    return `${counted(ticks, 'look', 'looks')}${missed}: ${parts.join(', ')}`
+  }
+}
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
