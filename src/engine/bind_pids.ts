@@ -42,8 +42,8 @@ async function whoIs(
   if (restarted !== undefined) return { identity: restarted.successor, state: 'alive' }
   const taken = adopted.find(({ identity }) => isMeant(identity))
   if (taken !== undefined) return { identity: taken.successor, state: 'ending' }
-  const restarting = underway.find(isMeant)
-  if (restarting !== undefined) return { identity: restarting, state: 'ending' }
+  const restarting = underway.find(({ identity }) => isMeant(identity))
+  if (restarting !== undefined) return { identity: restarting.successor, state: 'ending' }
   const found = await identify(pid)
   if (isMeant(found)) return { identity: found, state: 'alive' }
   throw new ProcmusterError('PROCESS_GONE', {

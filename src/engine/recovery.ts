@@ -31,8 +31,11 @@ export interface Succession {
 export interface Recovery {
   /** Successors that run, and whose end would still be made good. */
   readonly adopted: readonly Succession[]
-  /** Processes whose restart goes on: they end, or have ended, by our doing, and have no successor yet. */
-  readonly underway: readonly ProcessIdentity[]
+  /**
+   * Restarts that go on: the process ends, or has ended, by our doing. The successor is the last that was tried, and
+   * the process itself while there was none.
+   */
+  readonly underway: readonly Succession[]
 }
 
 /**
@@ -43,21 +46,30 @@ export async function recoverActions(
   unfinished: readonly UnfinishedAction[],
   options: RecoveryOptions,
 ): Promise<Recovery> {
-  const { context, runner } = options
+  const underway = new Map<ProcessIdentity, ProcessIdentity>()
+  const context: ActionContext = {
+    ...options.context,
+    onSuccessor: (old, successor) => {
+      for (const [identity, last] of underway) {
+        if (last.pid === old.pid && last.startTicks === old.startTicks) underway.set(identity, successor)
+      }
+      options.context.onSuccessor(old, successor)
+    },
+  }
+  const { runner } = options
   if (context.dryRun) {
     for (const action of unfinished) options.onReport(reportOf(action, 'dry-run', 'dry run: left unfinished'))
     return { adopted: [], underway: [] }
   }
   await context.pending?.keepOnly(new Set(unfinished.map((action) => action.begun.actionId)))
   const adopted: Succession[] = []
-  const underway = new Set<ProcessIdentity>()
   await Promise.all(
     unfinished.map(async (action) => {
       const { begun, child } = action
       const plan = await planFor(action, context)
       context.log.info({ actionId: begun.actionId, plan }, 'an earlier run left an action unfinished')
       if (plan.kind === 'adopt') adopted.push({ identity: begun.identity, successor: child! })
-      if (begun.action === 'restart') underway.add(begun.identity)
+      if (begun.action === 'restart') underway.set(begun.identity, begun.identity)
       await new Promise<void>((resolve) => {
         const over = () => {
           underway.delete(begun.identity)
@@ -67,12 +79,14 @@ export async function recoverActions(
           options.onTrouble(action, trouble)
           resolve()
         }
-        runner.enqueue(begun.identity, () => carryOut(action, plan, options, onTrouble).finally(over))
+        runner.enqueue(begun.identity, () =>
+          carryOut(action, plan, { ...options, context }, onTrouble).finally(over),
+        )
         if (plan.kind === 'adopt' || plan.kind === 'await-exit') resolve()
       })
     }),
   )
-  return { adopted, underway: [...underway] }
+  return { adopted, underway: Array.from(underway, ([identity, successor]) => ({ identity, successor })) }
 }
 
 async function planFor(action: UnfinishedAction, context: ActionContext): Promise<RecoveryPlan> {
