@@ -19,13 +19,13 @@ export function watchCommand(): Command {
         'breach at this percentage of physical memory (VmRSS / MemTotal) and over',
       ),
     )
-    .addOption(valueOption('-i, --interval <SECONDS>', 'time between two looks (default: 1)'))
+    .addOption(valueOption('-i, --interval <SECONDS>', 'time between two looks, 0.1 to 86400 (default: 1)'))
     .addOption(valueOption('-d, --directory <DIRECTORY>', 'keep evidence here; created (0700) if missing'))
     .option(
       '-r, --restart',
       'on a breach restart: SIGTERM, a grace period, SIGKILL if it is still there, start again',
     )
-    .addOption(valueOption('--name <NAME>', 'watch the processes of this name'))
+    .addOption(valueOption('--name <NAME>', 'watch the processes of this name, or /pattern/'))
     .addOption(valueOption('--user <USER>', "watch this user's processes"))
     .option('--rule <RULE>', "a condition, for example 'rss > 500MiB for 30s'; repeatable", collectValues)
     .addOption(valueOption('--config <FILE>', 'rules and settings from a YAML file; flags override it'))
@@ -78,7 +78,9 @@ Permissions:
   The restarted process never gets more privilege than it had.
 
 Signals:
-  SIGINT, SIGTERM and SIGHUP stop the watch; an action under way is finished first, a second signal gives it up.
+  SIGINT, SIGTERM and SIGHUP stop the watch; an action under way is finished first. Another signal, half a second or
+  more after the first, gives it up. After a crash start the watch again with the same command: by its journal it
+  finishes a restart that it had begun.
 
 ${exitCodeHelp()}
 
