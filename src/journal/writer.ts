@@ -212,6 +212,9 @@ export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await directory.sync()
+  } catch (error) {
+    // File systems that cannot do it (some network and FUSE ones) say so in this way.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
   } finally {
     await directory.close()
   }

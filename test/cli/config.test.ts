@@ -1,4 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -137,4 +139,31 @@ test('bytes that are no UTF-8, a huge file and a bomb of aliases are refused', a
 test('a missing file, a directory', async () => {
   await expect(readConfig(join(directory, 'none.yaml'))).rejects.toThrow(/does not exist/)
   await expect(readConfig(directory)).rejects.toThrow(/is a directory/)
+})
+
+test('a pipe that nobody writes to and an endless device keep nobody waiting; a slow writer is waited for', async () => {
+  const pipe = join(directory, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const faultOf = async (file: string) => {
+    const error: unknown = await readConfig(file).catch((reason: unknown) => reason)
+    return error instanceof FaultsError ? error.faults[0].message : error
+  }
+  expect(await faultOf(pipe)).toContain('missing; give an object')
+  expect(await faultOf('/dev/zero')).toContain('is larger than 1 MiB')
+  const writer = spawn(
+    'sh',
+    [
+      '-c',
+      `exec > "$0"; echo ready >&2; sleep 0.2; printf 'interval: 7\\nrules: [{name: r, when: rss > 1}]\\n'`,
+      pipe,
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
+  // Held open by a reader of our own, or the writer would wait for one before it can say that it is there.
+  const reader = await open(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+  await once(writer.stderr, 'data')
+  expect(await readConfig(pipe)).toMatchObject({ intervalMs: 7000 })
+  await reader.close()
 })

@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readJournal } from '../../dist/journal/reader.js'
 import type { JournalBody, JournalRecord } from '../../dist/journal/records.js'
-import { Journal } from '../../dist/journal/writer.js'
+import { Journal, syncDirectory } from '../../dist/journal/writer.js'
 
 let directory: string
 let path: string
@@ -59,6 +59,10 @@ describe('journal', () => {
     await journal.commit(body(2))
     expect(ticksOf((await readAll()).records)).toEqual([1, 2])
     await journal.close()
+  })
+
+  it('does without the sync of a directory where the file system has none', async () => {
+    await expect(syncDirectory('/proc')).resolves.toBeUndefined()
   })
 
   it('has mode 0600, also where a wider one was found', async () => {

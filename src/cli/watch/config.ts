@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { constants, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { type Rule, ruleSchema } from '../../index.js'
@@ -10,6 +11,7 @@ import { escapeForTerminal } from '../terminal.js'
 import { quoted } from '../values.js'
 
 const MAX_BYTES = 1 << 20 // thousands of rules; a wrong path to something huge is refused, not read
+const PIPE_WAIT_MS = 5000
 
 const configSchema = z.strictObject({
   /** Seconds between two looks at the host. */
@@ -81,22 +83,44 @@ export async function readConfig(file: string): Promise<WatchConfig> {
   throw parsed.error
 }
 
+/** One byte more than allowed at most. Neither a FIFO without a writer nor an endless device may keep us. */
+async function readBounded(file: string): Promise<Buffer> {
+  const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants
+  const handle = await open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+  try {
+    const deadline = performance.now() + PIPE_WAIT_MS
+    const buffer = Buffer.alloc(MAX_BYTES + 1)
+    for (let length = 0; ; ) {
+      try {
+        const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null)
+        length += bytesRead
+        if (bytesRead === 0 || length === buffer.length) return buffer.subarray(0, length)
+      } catch (error) {
+        // A pipe, as of `--config <(command)`, whose other end has yet to write.
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > deadline) throw error
+        await sleep(20)
+      }
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
 async function readText(file: string, faults: FaultList): Promise<string> {
   const flag = `--config ${quoted(file)}`
-  const bytes = await readFile(file, { signal: AbortSignal.timeout(5000) }).catch(
-    (error: NodeJS.ErrnoException) => {
-      const reasons: Record<string, string> = {
-        ENOENT: 'does not exist; correct the path',
-        EISDIR: 'is a directory; give a YAML file',
-        EACCES: 'is not readable for this user; correct its mode or run as its owner',
-      }
-      faults.add(
-        EXIT.config,
-        `${flag} ${reasons[error.code ?? ''] ?? `cannot be read (${error.code ?? error.name})`}`,
-      )
-      return undefined
-    },
-  )
+  const bytes = await readBounded(file).catch((error: NodeJS.ErrnoException) => {
+    const reasons: Record<string, string> = {
+      ENOENT: 'does not exist; correct the path',
+      EISDIR: 'is a directory; give a YAML file',
+      EACCES: 'is not readable for this user; correct its mode or run as its owner',
+      EAGAIN: 'is a pipe into which nobody writes; give a YAML file',
+    }
+    faults.add(
+      EXIT.config,
+      `${flag} ${reasons[error.code ?? ''] ?? `cannot be read (${error.code ?? error.name})`}`,
+    )
+    return undefined
+  })
   if (bytes && bytes.length > MAX_BYTES)
     faults.add(EXIT.config, `${flag} is larger than 1 MiB; is it the right file?`)
   faults.throwIfAny()
