@@ -12,6 +12,8 @@ import type { StopSignals } from './stop_signals.js'
 import { describePlan, Tally } from './words.js'
 
 const ONCE_INTERVAL_MS = 200
+/** Of all sets together; the oldest make room. A breach that comes back all night must not fill the disk. */
+const EVIDENCE_BUDGET_BYTES = 2 ** 30
 /** Refusals that more waiting does not mend. */
 const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
 
@@ -49,7 +51,9 @@ async function startEngine(plan: WatchPlan): Promise<Engine> {
       ...{ rules, graceMs, dryRun },
       intervalMs: plan.flags.once ? Math.min(ONCE_INTERVAL_MS, plan.intervalMs) : plan.intervalMs,
       ...(journal !== undefined && { journal }),
-      ...(directory !== undefined && { evidence: { directory, environ } }),
+      ...(directory !== undefined && {
+        evidence: { directory, environ, budgetBytes: EVIDENCE_BUDGET_BYTES, prune: true },
+      }),
     })
   } catch (error) {
     // What is left to go wrong at the start: the journal, or another engine that writes it.
