@@ -148,7 +148,7 @@ test('a pipe that nobody writes to and an endless device keep nobody waiting; a 
     const error: unknown = await readConfig(file).catch((reason: unknown) => reason)
     return error instanceof FaultsError ? error.faults[0].message : error
   }
-  expect(await faultOf(pipe)).toContain('missing; give an object')
+  expect(await faultOf(pipe)).toContain('the file is empty')
   expect(await faultOf('/dev/zero')).toContain('is larger than 1 MiB')
   const writer = spawn(
     'sh',
