@@ -2,6 +2,7 @@ import type { Decision } from '../rules/decision.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
 interface Held {
+  readonly pid: number
   /** The process that it takes the place of, through failed attempts too. */
   readonly origin: string
   /** `running`: it has executed its program; `sampled`: a sample has begun since. */
@@ -20,7 +21,7 @@ export class HeldChildren {
   hold(old: ProcessIdentity, child: ProcessIdentity): void {
     const origin = this.#held.get(keyOf(old))?.origin ?? keyOf(old)
     this.#held.delete(keyOf(old))
-    this.#held.set(keyOf(child), { origin, state: 'held', decisions: new Map() })
+    this.#held.set(keyOf(child), { pid: child.pid, origin, state: 'held', decisions: new Map() })
   }
 
   release(child: ProcessIdentity): void {
@@ -46,11 +47,15 @@ export class HeldChildren {
     return true
   }
 
-  /** What still holds for children that a whole sample has seen running. */
-  endSample(): Decision[] {
+  /**
+   * What still holds for children that a whole sample has seen running. The kernel lets the maker of a child go on a
+   * moment before the child has its new memory, so the sample itself has to show that it has.
+   * @param isCopy whether the sample shows the process before its exec
+   */
+  endSample(isCopy: (pid: number) => boolean): Decision[] {
     const due: Decision[] = []
-    for (const [key, { state, decisions }] of this.#held) {
-      if (state !== 'sampled') continue
+    for (const [key, { pid, state, decisions }] of this.#held) {
+      if (state !== 'sampled' || isCopy(pid)) continue
       due.push(...decisions.values())
       this.#held.delete(key)
     }

@@ -17,6 +17,8 @@ import type { Binding, WatchedProcesses } from './watched.js'
 /** Signals that a process is meant to end by: INT, QUIT, ABRT, KILL, TERM. */
 const ENDING_SIGNALS = [2, 3, 6, 9, 15]
 const SEEN = Number.POSITIVE_INFINITY
+/** `PF_FORKNOEXEC` of linux/sched.h: forked, and no program executed yet. */
+const FORK_NO_EXEC = 0x40
 const ZOMBIE = 0x5a // 'Z', proc_pid_stat(5) field 3
 /** Refusals that somebody has to know of: the breach lasts, and the engine can do nothing about it. */
 const LASTING_REFUSALS = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED', 'IO_ERROR'])
@@ -51,7 +53,11 @@ export class Reactions {
     for (const decision of decisions) {
       if (!this.#children.keepsBack(decision)) this.#decided(decision, table, runner)
     }
-    for (const decision of this.#children.endSample()) this.#decided(decision, table, runner)
+    const isCopy = (pid: number) => {
+      const slot = table.slotOf(pid)
+      return slot !== undefined && (table.columns.flags[slot]! & FORK_NO_EXEC) !== 0
+    }
+    for (const decision of this.#children.endSample(isCopy)) this.#decided(decision, table, runner)
     this.#buryGone(table)
     this.#checkWatched(table)
   }

@@ -376,12 +376,13 @@ describe('held children', () => {
       expect(children.keepsBack(kept)).toBe(true)
     }
     children.beginSample()
-    expect(children.endSample()).toEqual([])
+    expect(children.endSample(() => false)).toEqual([])
     children.release(identity(2)) // while a sample is under way
-    expect(children.endSample()).toEqual([])
+    expect(children.endSample(() => false)).toEqual([])
     children.beginSample()
     expect(children.keepsBack(decision(2, 'fire', 2))).toBe(true)
-    expect(children.endSample().map(({ rule }) => rule.index)).toEqual([1, 2])
+    expect(children.endSample(() => true)).toEqual([]) // the sample still shows the copy
+    expect(children.endSample(() => false).map(({ rule }) => rule.index)).toEqual([1, 2])
     expect(children.keepsBack(decision(2))).toBe(false)
   })
 
