@@ -178,7 +178,10 @@ test('where close_range is refused, as by the filters of older containers, no de
       `
       ${script("const child = spawn('sleep', ['300'], { stdio: 'ignore' })")}
       const { readdirSync } = await import('node:fs')
-      console.log(readdirSync('/proc/' + successor.pid + '/fd').join())
+      const descriptors = () => readdirSync('/proc/' + successor.pid + '/fd').join()
+      // The loader of the program opens and closes libraries at first.
+      for (let i = 0; i < 200 && descriptors() !== '0,1,2'; i++) await new Promise((r) => setTimeout(r, 20))
+      console.log(descriptors())
       process.kill(successor.pid, 'SIGKILL')
     `,
     ],

@@ -24,6 +24,12 @@ constexpr uint64_t kUidRefreshPeriod = 8;  // samples
 // These say that we lack something; ENOENT and ESRCH say that the process is gone.
 bool IsShortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
+// A process that is being reaped at this moment still has a stat, with its threads, parent and groups gone
+// from it: it has none of what a row is made of.
+bool ParseLiveStat(std::string_view text, StatFields* out) {
+  return ParseStat(text, out) && out->threads > 0;
+}
+
 }  // namespace
 
 Scanner::Shard::Shard(const ScanOptions& options, const std::unique_ptr<Slots>* slots, const ScanPass* pass,
@@ -107,7 +113,7 @@ bool Scanner::Shard::ReadTracked(Tracked* process) {
   StatFields stat;
   std::string_view text = files_.Read(process->pid, ProcFile::stat, &process->files, &error);
   if (text.empty() && IsShortage(error)) shortage = error;
-  if (text.empty() || !ParseStat(text, &stat) || stat.start_ticks != process->start_ticks) return false;
+  if (text.empty() || !ParseLiveStat(text, &stat) || stat.start_ticks != process->start_ticks) return false;
   FillRow(process, stat);
   return true;
 }
@@ -121,7 +127,7 @@ void Scanner::Shard::Track(int32_t pid) {
   int error = 0;
   StatFields stat;
   std::string_view text = files_.Read(pid, ProcFile::stat, &process.files, &error);
-  if (text.empty() || !ParseStat(text, &stat)) {
+  if (text.empty() || !ParseLiveStat(text, &stat)) {
     files_.Drop(&process.files);
     if (text.empty() && IsShortage(error)) {
       shortage = error;
