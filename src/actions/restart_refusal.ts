@@ -1,4 +1,4 @@
-import type { ProcessStatus } from './process_status.js'
+import type { ProcessStatus } from '../inspect/process_status.js'
 
 const CAP_SETGID = 1n << 6n
 const CAP_SETUID = 1n << 7n
