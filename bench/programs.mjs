@@ -12,7 +12,7 @@ export function program(name) {
   const path = `${folder}${name}`
   if (!existsSync(path) || statSync(path).mtimeMs < statSync(source(name)).mtimeMs) {
     mkdirSync(folder, { recursive: true })
-    execFileSync('cc', ['-O2', '-Wall', '-o', path, source(name)], { stdio: 'inherit' })
+    execFileSync('cc', ['-O2', '-Wall', '-static', '-o', path, source(name)], { stdio: 'inherit' })
   }
   return path
 }
