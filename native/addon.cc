@@ -4,7 +4,7 @@
 #include "control/ioprio_binding.h"
 #include "inspect/inspect_binding.h"
 #include "journal/file_lock_binding.h"
-#include "source/procfs/sampler_binding.h"
+#include "source/sampler_binding.h"
 #include "spawn/spawn_binding.h"
 #include "table/layout_binding.h"
 
@@ -15,7 +15,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterLayout(env, exports);
   RegisterFileLock(env, exports);
   RegisterIoPriority(env, exports);
-  RegisterProcfsSampler(env, exports);
+  RegisterSampler(env, exports);
   RegisterControl(env, exports);
   RegisterInspect(env, exports);
   RegisterSpawn(env, exports);

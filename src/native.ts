@@ -27,24 +27,19 @@ interface NativeLayout {
 }
 
 interface NativeSource {
-  readonly ProcfsSampler: new (
-    procRoot: string,
-    io: boolean,
-    status: boolean,
-    threads: number,
-    descriptors: number,
-  ) => NativeSampler
+  readonly Sampler: new () => NativeSampler
 }
 
+// `out` of an asynchronous call: errno, and for a sample 0 or the capacity that it takes.
 export interface NativeSampler {
-  /** Starts its threads: an errno, 0 for success. */
-  open(): number
+  /** Samples from now on; where another source did, it goes on with that one's table and processes. */
+  openProcfs(procRoot: string, threads: number, descriptors: number, out: Float64Array): Promise<void>
   /**
    * An errno, 0 for success.
    * @param offsets control, slots, born, gone, execed, missing, names, then every column by id
    */
   attach(even: Uint8Array, odd: Uint8Array, capacity: number, offsets: Float64Array): number
-  /** Fills the buffer of that parity. `out`: errno, and 0 or the capacity that it takes to do so. */
+  /** Fills the buffer of that parity. */
   sample(sequence: number, out: Float64Array): Promise<void>
   close(): void
 }

@@ -4,13 +4,15 @@
 
 namespace procmuster {
 
-void Slots::BeginSample(int32_t max_pid) {
-  if (static_cast<size_t>(max_pid) >= slot_of_pid_.size()) {
-    slot_of_pid_.resize(static_cast<size_t>(max_pid) + 1, kNoSlot);
-  }
+void Slots::BeginSample() {
   std::lock_guard lock(mutex_);
   free_.insert(free_.end(), freed_.begin(), freed_.end());
   freed_.clear();
+}
+
+void Slots::Reserve(int32_t max_pid) {
+  const size_t needed = static_cast<size_t>(max_pid) + 1;
+  if (needed > slot_of_pid_.size()) slot_of_pid_.resize(needed, kNoSlot);
 }
 
 uint32_t Slots::Take(int32_t pid, uint32_t* generation) {

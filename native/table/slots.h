@@ -20,11 +20,12 @@ class Slots {
   uint32_t used() const { return next_unused_ - static_cast<uint32_t>(free_.size()); }
   void Grow(uint32_t capacity) { capacity_ = capacity; }
 
-  // To be called before a sample, from one thread: makes Find valid for pids up to `max_pid` and gives the
-  // slots freed in the sample before back.
-  void BeginSample(int32_t max_pid);
+  // To be called before a sample, from one thread: gives the slots freed in the sample before back.
+  void BeginSample();
+  // Makes Find and Take valid for pids up to `max_pid`; while no other thread uses the slots.
+  void Reserve(int32_t max_pid);
 
-  // Find and Bind may run at the same time in several threads for different pids.
+  // Find and Take may run at the same time in several threads for different pids.
   uint32_t Find(int32_t pid) const { return slot_of_pid_[static_cast<size_t>(pid)]; }
   // Gives the pid a fresh slot, kNoSlot when the capacity is used up. `*generation` counts the slot's
   // tenants.

@@ -12,12 +12,14 @@ namespace {
 TEST(Slots, AProcessKeepsItsSlotAndAFreedOneRestsForASample) {
   Slots slots(4);
   uint32_t generation;
-  slots.BeginSample(100);
+  slots.BeginSample();
+  slots.Reserve(100);
   EXPECT_EQ(slots.Find(7), kNoSlot);
   const uint32_t seven = slots.Take(7, &generation);
   EXPECT_EQ(generation, 1u);
   EXPECT_EQ(slots.Find(7), seven);
-  slots.BeginSample(100);
+  slots.BeginSample();
+  slots.Reserve(100);
   EXPECT_EQ(slots.Find(7), seven);
 
   slots.Free(7, seven);
@@ -25,7 +27,8 @@ TEST(Slots, AProcessKeepsItsSlotAndAFreedOneRestsForASample) {
   const uint32_t eight = slots.Take(8, &generation);
   EXPECT_NE(eight, seven) << "its last values can still be read in this sample";
   EXPECT_EQ(generation, 1u);
-  slots.BeginSample(100);
+  slots.BeginSample();
+  slots.Reserve(100);
   EXPECT_EQ(slots.Take(9, &generation), seven);
   EXPECT_EQ(generation, 2u) << "the second tenant";
 }
@@ -33,7 +36,8 @@ TEST(Slots, AProcessKeepsItsSlotAndAFreedOneRestsForASample) {
 TEST(Slots, AReusedPidKeepsItsNewSlotWhenTheOldOneIsFreed) {
   Slots slots(4);
   uint32_t generation;
-  slots.BeginSample(100);
+  slots.BeginSample();
+  slots.Reserve(100);
   const uint32_t first = slots.Take(7, &generation);
   const uint32_t second = slots.Take(7, &generation);
   slots.Free(7, first);
@@ -43,7 +47,8 @@ TEST(Slots, AReusedPidKeepsItsNewSlotWhenTheOldOneIsFreed) {
 TEST(Slots, SaysWhenItIsFullAndGrows) {
   Slots slots(2);
   uint32_t generation;
-  slots.BeginSample(10);
+  slots.BeginSample();
+  slots.Reserve(10);
   const uint32_t first = slots.Take(1, &generation);
   slots.Take(2, &generation);
   EXPECT_EQ(slots.used(), 2u);
@@ -53,15 +58,18 @@ TEST(Slots, SaysWhenItIsFullAndGrows) {
   EXPECT_EQ(slots.Take(3, &generation), kNoSlot) << "freed in this sample";
   slots.Grow(3);
   EXPECT_EQ(slots.Take(3, &generation), 2u);
-  slots.BeginSample(10);
+  slots.BeginSample();
+  slots.Reserve(10);
   EXPECT_EQ(slots.used(), 2u);
 }
 
 TEST(Slots, PidsFarBeyondTheFirstOnes) {
   Slots slots(2);
   uint32_t generation;
-  slots.BeginSample(1);
-  slots.BeginSample(4'194'304);
+  slots.BeginSample();
+  slots.Reserve(1);
+  slots.BeginSample();
+  slots.Reserve(4'194'304);
   EXPECT_EQ(slots.Find(4'194'304), kNoSlot);
   EXPECT_NE(slots.Take(4'194'304, &generation), kNoSlot);
 }
@@ -71,7 +79,8 @@ TEST(Slots, ThreadsNeverShareASlot) {
   constexpr int kThreads = 4, kPids = 500, kSamples = 20;
   Slots slots(2 * kThreads * kPids);
   for (int sample = 0; sample < kSamples; sample++) {
-    slots.BeginSample(kThreads * kPids);
+    slots.BeginSample();
+    slots.Reserve(kThreads * kPids);
     std::vector<std::thread> threads;
     for (int thread = 0; thread < kThreads; thread++) {
       threads.emplace_back([&slots, thread] {

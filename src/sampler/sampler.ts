@@ -42,8 +42,10 @@ function checkInteger(name: string, value: number, lowest: number, highest: numb
 /** Samples every process of the host into shared columns, off the main thread. */
 export class Sampler implements AsyncDisposable {
   readonly source: Source = 'procfs'
-  readonly #native: NativeSampler
+  readonly #native: NativeSampler = new native.Sampler()
   readonly #procRoot: string
+  readonly #threads: number
+  readonly #descriptors: number
   readonly #groups: readonly OptionalGroup[]
   readonly #users = new UserNames()
   readonly #details: DetailStore
@@ -73,13 +75,11 @@ export class Sampler implements AsyncDisposable {
     checkInteger('capacity', capacity, 1, LARGEST_CAPACITY)
     checkInteger('threads', threads, 1, 16)
     checkInteger('descriptors', descriptors, 0, LARGEST_CAPACITY)
+    this.#procRoot = procRoot
+    this.#threads = threads
+    this.#descriptors = descriptors
     this.#groups = groups
     this.#details = new DetailStore(procRoot)
-    const [io, status] = [groups.includes('io'), groups.includes('status')]
-    this.#procRoot = procRoot
-    this.#native = new native.ProcfsSampler(procRoot, io, status, threads, descriptors)
-    const errno = this.#native.open()
-    if (errno !== 0) throw this.#failure(`cannot sample '${procRoot}'`, errno)
     this.#memories = this.#attach(capacity)
   }
 
@@ -89,7 +89,12 @@ export class Sampler implements AsyncDisposable {
    */
   static async open(options: SamplerOptions = {}): Promise<Sampler> {
     const sampler = new Sampler(options)
-    await sampler.#users.load()
+    try {
+      await Promise.all([sampler.#openSource(), sampler.#users.load()])
+    } catch (error) {
+      sampler.#native.close()
+      throw error
+    }
     return sampler
   }
 
@@ -166,6 +171,12 @@ export class Sampler implements AsyncDisposable {
     for (const slot of table.execedSlots) this.#details.drop(slot)
     this.#memTotalBytes = this.#memories[sequence % 2]!.header[headerCell.memTotalBytes]!
     return table
+  }
+
+  async #openSource(): Promise<void> {
+    const out = new Float64Array(2)
+    await this.#native.openProcfs(this.#procRoot, this.#threads, this.#descriptors, out)
+    if (out[0] !== 0) throw this.#failure(`cannot sample '${this.#procRoot}'`, out[0]!)
   }
 
   #failure(what: string, errno: number): ProcmusterError {

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <string.h>
 
-#include <memory>
 #include <string_view>
 
 #include "common/clock.h"
@@ -32,9 +31,8 @@ bool ParseLiveStat(std::string_view text, StatFields* out) {
 
 }  // namespace
 
-Scanner::Shard::Shard(const ScanOptions& options, const std::unique_ptr<Slots>* slots, const ScanPass* pass,
-                      const std::atomic<bool>* cancelled)
-    : options_(options), slots_(slots), pass_(pass), cancelled_(cancelled) {}
+Scanner::Shard::Shard(const ScanOptions& options, TableWriter* table, const std::atomic<bool>* cancelled)
+    : options_(options), table_(table), cancelled_(cancelled) {}
 
 Scanner::Shard::~Shard() {
   if (!thread_.joinable()) return;
@@ -81,10 +79,8 @@ void Scanner::Shard::Run() {
 }
 
 void Scanner::Shard::ReadAll() {
-  born.clear();
-  execed.clear();
+  changes.Clear();
   without_slot = 0;
-  vanished = 0;
   shortage = 0;
   uint32_t until_yield = kProcessesPerYield;
   for (int32_t pid : pids) {
@@ -98,9 +94,9 @@ void Scanner::Shard::ReadAll() {
 }
 
 void Scanner::Shard::ReadProcess(int32_t pid) {
-  const uint32_t slot = (*slots_)->Find(pid);
+  const uint32_t slot = table_->slots()->Find(pid);
   if (slot != kNoSlot) {
-    Tracked* process = &tracked_[index_of_slot_[slot]];
+    Tracked* process = roster_.At(slot);
     if (ReadTracked(process) || shortage != 0) return;
     files_.Drop(&process->files);  // it has gone, and its pid may belong to another one already
   }
@@ -132,53 +128,41 @@ void Scanner::Shard::Track(int32_t pid) {
     if (text.empty() && IsShortage(error)) {
       shortage = error;
     } else {
-      vanished++;
+      changes.vanished++;
     }
-    return;
-  }
-  process.slot = (*slots_)->Take(pid, &process.generation);
-  if (process.slot == kNoSlot) {
-    files_.Drop(&process.files);
-    without_slot++;
     return;
   }
   process.start_ticks = stat.start_ticks;
   process.start_stack = stat.start_stack;
   process.flags = stat.flags;
-  process.born_sequence = pass_->sequence;
-  if (process.slot >= index_of_slot_.size()) index_of_slot_.resize(size_t{process.slot} + 1, kNoSlot);
-  index_of_slot_[process.slot] = static_cast<uint32_t>(tracked_.size());
-  tracked_.push_back(process);
-  FillRow(&tracked_.back(), stat);
+  Tracked* admitted = roster_.Admit(process, table_->pass(), table_->slots());
+  if (admitted == nullptr) {
+    files_.Drop(&process.files);
+    without_slot++;
+    return;
+  }
+  FillRow(admitted, stat);
 }
 
 void Scanner::Shard::FillRow(Tracked* process, const StatFields& stat) {
-  const TableBuffer& table = pass_->current;
+  const Pass& pass = table_->pass();
+  const TableBuffer& table = pass.current;
   const uint32_t slot = process->slot;
-  const bool is_new = process->born_sequence == pass_->sequence;
-  process->seen_round = pass_->round;
-  process->inode_settled = stat.start_ticks < pass_->now_ticks;
+  const bool is_new = roster_.BeginRow(process, pass, &changes);
+  process->inode_settled = stat.start_ticks < pass.now_ticks;
 
-  memset(table.MissingOf(slot), 0, kMissingWords * sizeof(uint32_t));
-  table.pid[slot] = process->pid;
-  table.generation[slot] = process->generation;
   table.readTimeNs[slot] = ClockNs(CLOCK_MONOTONIC);
   StoreStat(table, slot, stat);
   bool ran_other_program = false;
-  if (is_new) {
-    born.push_back(slot);
-  } else {
-    ran_other_program = memcmp(table.NameOf(slot), pass_->previous.NameOf(slot), kNameBytes) != 0 ||
+  if (!is_new) {
+    ran_other_program = memcmp(table.NameOf(slot), pass.previous.NameOf(slot), kNameBytes) != 0 ||
                         (process->flags & ~stat.flags & kForkNoExec) != 0 ||
-                        stat.start_stack != process->start_stack ||
-                        process->exec_sequence == pass_->sequence;  // in an attempt that was given up
-    if (ran_other_program) {
-      process->exec_sequence = pass_->sequence;
-      execed.push_back(slot);
-    }
+                        (stat.start_stack != process->start_stack && !process->adopted);
+    ran_other_program = roster_.NoteExec(process, ran_other_program, pass, &changes);
   }
   const bool refresh = is_new || ran_other_program || stat.flags != process->flags ||
-                       (pass_->sequence + slot) % kUidRefreshPeriod == 0;
+                       (pass.sequence + slot) % kUidRefreshPeriod == 0;
+  process->adopted = false;
   process->flags = stat.flags;
   process->start_stack = stat.start_stack;
 
@@ -195,7 +179,7 @@ void Scanner::Shard::FillRow(Tracked* process, const StatFields& stat) {
   if (table.readBytes) StoreIo(table, slot, ReadIo(process, refresh, &io));
   StatusFields status;
   if (table.rssAnonBytes) StoreStatus(table, slot, ReadStatus(process, &status));
-  DeriveRow(table, pass_->previous, slot, !is_new, pass_->mem_total_bytes);
+  DeriveRow(table, pass.previous, slot, !is_new, pass.mem_total_bytes);
 }
 
 const StatmFields* Scanner::Shard::ReadStatm(Tracked* process, StatmFields* out) {
@@ -222,25 +206,32 @@ const StatusFields* Scanner::Shard::ReadStatus(Tracked* process, StatusFields* o
 }
 
 void Scanner::Shard::RetireUnseen() {
-  gone.clear();
-  for (size_t i = 0; i < tracked_.size();) {
-    Tracked& process = tracked_[i];
-    if (process.seen_round == pass_->round) {
-      i++;
-      continue;
-    }
-    files_.Drop(&process.files);
-    (*slots_)->Free(process.pid, process.slot);
-    // One that came and went between two attempts of this sample was never shown.
-    if (process.born_sequence != pass_->sequence) {
-      CopyRow(pass_->previous, pass_->current, process.slot);
-      gone.push_back(process.slot);
-    }
-    index_of_slot_[process.slot] = kNoSlot;
-    tracked_[i] = tracked_.back();
-    tracked_.pop_back();
-    if (i < tracked_.size()) index_of_slot_[tracked_[i].slot] = static_cast<uint32_t>(i);
+  roster_.RetireUnseen(table_->pass(), table_->slots(), &changes,
+                       [this](Tracked* process) { files_.Drop(&process->files); });
+  changes.open_descriptors = files_.kept_count();
+}
+
+void Scanner::Shard::AppendKnown(std::vector<KnownProcess>* known) const {
+  for (const Tracked& process : roster_) {
+    known->push_back({process.pid, process.slot, process.generation, process.born_sequence,
+                      process.start_ticks, process.pidfs_inode, process.flags, process.uid});
   }
+}
+
+void Scanner::Shard::Adopt(const KnownProcess& known) {
+  Tracked process = {};
+  process.files = KeptFiles{};
+  process.pid = known.pid;
+  process.slot = known.slot;
+  process.generation = known.generation;
+  process.born_sequence = known.born_sequence;
+  process.start_ticks = known.start_ticks;
+  process.pidfs_inode = known.pidfs_inode;
+  process.inode_settled = known.pidfs_inode != 0;
+  process.flags = known.flags;
+  process.uid = known.uid;
+  process.adopted = true;
+  roster_.Add(process);
 }
 
 }  // namespace procmuster

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <semaphore>
 #include <thread>
 #include <vector>
@@ -12,23 +11,13 @@
 #include "source/procfs/parse.h"
 #include "source/procfs/proc_files.h"
 #include "source/procfs/scan.h"
+#include "table/roster.h"
 
 namespace procmuster {
 
-// What one sample works on; the same for all shards.
-struct ScanPass {
-  uint64_t sequence = 0;
-  uint64_t round = 0;  // counts attempts: a sample that found the table full is repeated
-  TableBuffer current;
-  TableBuffer previous;
-  double mem_total_bytes = 0;
-  uint64_t now_ticks = 0;  // clock ticks since boot when the sample began
-};
-
 class Scanner::Shard {
  public:
-  Shard(const ScanOptions& options, const std::unique_ptr<Slots>* slots, const ScanPass* pass,
-        const std::atomic<bool>* cancelled);
+  Shard(const ScanOptions& options, TableWriter* table, const std::atomic<bool>* cancelled);
   ~Shard();
 
   int Open();  // starts the thread and waits until it is ready; an errno, 0 for success
@@ -37,31 +26,25 @@ class Scanner::Shard {
 
   // Input of the next pass, and its results.
   std::vector<int32_t> pids;
-  std::vector<uint32_t> born;
-  std::vector<uint32_t> gone;
-  std::vector<uint32_t> execed;
+  Changes changes;
   uint32_t without_slot = 0;  // processes that found the table full
-  uint32_t vanished = 0;
   int shortage = 0;  // errno: no descriptor or no memory to read with, which tells nothing of the process
   double cpu_ns = 0;
-  uint32_t kept_descriptors() const { return files_.kept_count(); }
+
+  // While no phase runs.
+  void AppendKnown(std::vector<KnownProcess>* known) const;
+  void Adopt(const KnownProcess& process);
 
  private:
-  // A process that this shard follows, from its first sample to its last.
-  struct Tracked {
-    int32_t pid;
-    uint32_t slot;
-    uint32_t generation;
+  struct Tracked : Tenant {
     uint64_t start_ticks;
     uint64_t start_stack;
     uint64_t pidfs_inode;
-    uint64_t born_sequence;
-    uint64_t exec_sequence;  // the sample that noticed its last exec
-    uint64_t seen_round;
     uint32_t flags;
     uint32_t uid;
     bool inode_settled;  // read at a later tick than the start: certain to be this process's
     bool io_denied;
+    bool adopted;  // from another source, which knew no start_stack
     KeptFiles files;
   };
 
@@ -78,13 +61,11 @@ class Scanner::Shard {
   void RetireUnseen();
 
   const ScanOptions& options_;
-  const std::unique_ptr<Slots>* slots_;
-  const ScanPass* pass_;
+  TableWriter* const table_;
   const std::atomic<bool>* cancelled_;
 
   ProcFiles files_;
-  std::vector<Tracked> tracked_;
-  std::vector<uint32_t> index_of_slot_;  // into tracked_
+  Roster<Tracked> roster_;
   Phase phase_ = Phase::stop;
   int opened_ = 0;
   std::binary_semaphore begin_{0};

@@ -4,6 +4,6 @@
 
 namespace procmuster {
 
-void RegisterProcfsSampler(Napi::Env env, Napi::Object exports);
+void RegisterSampler(Napi::Env env, Napi::Object exports);
 
 }  // namespace procmuster
