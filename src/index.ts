@@ -32,6 +32,19 @@ export { Engine } from './engine/engine.js'
 export type { EngineEvent, EngineEvents, EngineStats, TickReport } from './engine/events.js'
 export type { EngineOptions } from './engine/options.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
+export type {
+  EventSource,
+  ExecEvent,
+  ExitEvent,
+  ForkEvent,
+  LifecycleEvent,
+  LifecycleEventType,
+  LostEvent,
+  ProcessEvent,
+  SignalEvent,
+  SignalSender,
+} from './events/event.js'
+export { EventStream, type EventStreamOptions } from './events/stream.js'
 export {
   type OpenDescriptor,
   type ProcFile,
