@@ -17,7 +17,7 @@ const flavours = {
   // Both at once, for they go together, and the tests of the addon take minutes.
   address: { out: 'build-asan', cmake: { PROCMUSTER_SANITIZER: 'address,undefined' }, runtime: 'libasan.so' },
   thread: { out: 'build-tsan', cmake: { PROCMUSTER_SANITIZER: 'thread' }, runtime: 'libtsan.so' },
-  fuzz: { out: 'build-fuzz', cmake: { PROCMUSTER_FUZZ: 'ON' }, compiler: 'clang++' },
+  fuzz: { out: 'build-fuzz', cmake: { PROCMUSTER_FUZZ: 'ON' }, compilers: ['clang', 'clang++'] },
 }
 
 // Without randomised addresses: the thread sanitizer's shadow memory does not fit every layout of newer kernels.
@@ -32,14 +32,14 @@ function flavour(name) {
   return flavours[name] ?? fail(`no such build: ${name}; there are ${Object.keys(flavours).join(', ')}`)
 }
 
-async function build({ out, cmake, compiler = 'g++' }) {
+async function build({ out, cmake, compilers = ['gcc', 'g++'] }) {
   const system = new BuildSystem({
     directory: `${root}/native`,
     out: `${root}/${out}`,
     config: 'Release',
     generator: 'Unix Makefiles',
     parallel: String(cpus().length),
-    cMakeOptions: { ...cmake, CMAKE_CXX_COMPILER: compiler },
+    cMakeOptions: { ...cmake, CMAKE_C_COMPILER: compilers[0], CMAKE_CXX_COMPILER: compilers[1] },
     logLevel: 'warn',
   })
   // cmake-js looks for this in a package.json beside CMakeLists.txt. With it, it takes the headers of Node-API from

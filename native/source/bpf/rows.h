@@ -57,10 +57,14 @@ struct process_row {
 struct process_slice {
   // Written by the reader before a run.
   __u32 groups;
-  __u32 first;      // 1 for the first slice of a walk
+  // Where to go on: behind this process, the last that was reported, or one before it. 0: at the beginning.
+  __s32 after_pid;
+  __u64 after_start_ns;
   __u64 budget_ns;  // ends the slice when this has passed
   // Written by the program.
   __u32 count;
   __u32 more;  // whether processes are left
+  __u32 lost;  // the process to go on behind is no more: nothing was read
+  __u32 unused;
   struct process_row rows[PROCMUSTER_SLICE_ROWS];
 };
