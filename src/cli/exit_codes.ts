@@ -14,6 +14,7 @@ export const EXIT = {
   restartFailed: 9,
   breached: 10,
   ended: 11,
+  lacking: 12,
 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
@@ -32,6 +33,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
   [EXIT.restartFailed, 'restart refused or failed'],
   [EXIT.breached, 'with --once: a threshold is breached'],
   [EXIT.ended, 'the watched process ended by itself'],
+  [EXIT.lacking, 'doctor: something is limited or missing (with --require: of what it names)'],
   [129, 'stopped by SIGHUP, cleanly'],
   [130, 'stopped by SIGINT (Ctrl-C), cleanly'],
   [143, 'stopped by SIGTERM, cleanly'],

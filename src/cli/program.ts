@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { completionCommand } from './completion.js'
+import { doctorCommand } from './doctor/command.js'
 import { EXIT, exitCodeHelp } from './exit_codes.js'
 import { fail } from './fault.js'
 import { psCommand } from './ps/command.js'
@@ -18,7 +19,7 @@ export function createProgram(): Command {
     .enablePositionalOptions(false)
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
     .addHelpText('after', `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
-  for (const command of [watchCommand(), psCommand(), completionCommand(() => program)]) {
+  for (const command of [watchCommand(), psCommand(), doctorCommand(), completionCommand(() => program)]) {
     program.addCommand(command.copyInheritedSettings(program))
     if (command.registeredArguments.length === 0) {
       // commander counts what is too much; a person wants to know which word it was.
@@ -40,6 +41,7 @@ const EXAMPLES = `Examples:
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'
+  muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 
 function packageVersion(): string {

@@ -44,3 +44,6 @@ export function readText(raw: string, flag: string, wanted: string, faults: Faul
     return faults.add(EXIT.malformed, `${flag} ${quoted(raw)} holds a NUL byte; give ${wanted}`)
   return raw
 }
+
+/** The words of a list separated by commas or blanks. */
+export const splitList = (list: string): string[] => list.split(/[\s,]+/).filter((word) => word !== '')

@@ -236,16 +236,19 @@ function capabilityObstacle(readings: BpfReadings): Obstacle | undefined {
   }
 }
 
+/** How to get capabilities that the bounding set lacks. */
+export function beyondText(capabilities: readonly Capability[]): string {
+  const flags = capabilities.map((capability) => `--cap-add=${capability.slice('CAP_'.length)}`).join(' ')
+  return `not even root may have that here: widen what its container or service allows (docker run ${flags}, CapabilityBoundingSet= of its unit)`
+}
+
 /** How to get capabilities, by what could work for this process. */
-export function grantText(
+function grantText(
   capabilities: readonly Capability[],
   { bounding, noNewPrivileges, program }: Pick<BpfReadings, 'bounding' | 'noNewPrivileges' | 'program'>,
 ): string {
   const beyond = bounding === undefined ? [] : lackingCapabilities(bounding, capabilities)
-  if (beyond.length > 0) {
-    const flags = beyond.map((capability) => `--cap-add=${capability.slice('CAP_'.length)}`).join(' ')
-    return `not even root may have that here: widen the limit that its container or service sets (docker run ${flags}, CapabilityBoundingSet= of its unit)`
-  }
+  if (beyond.length > 0) return beyondText(beyond)
   const service = `as a service with ${ambientLine(capabilities)}`
   return noNewPrivileges
     ? `run it as root, or ${service}`

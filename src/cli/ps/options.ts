@@ -1,7 +1,7 @@
 import { EXIT } from '../exit_codes.js'
 import type { FaultList } from '../fault.js'
 import { didYouMean } from '../suggest.js'
-import { quoted, readNumber, readText } from '../values.js'
+import { quoted, readNumber, readText, splitList } from '../values.js'
 import { DEFAULT_FIELDS, DEFAULT_JSON_FIELDS, type Field, fieldNamed, fieldWords } from './fields.js'
 
 /** As commander hands them over. */
@@ -136,5 +136,3 @@ function percent(raw: string, flag: string, max: number, faults: FaultList): num
   const wanted = max === 100 ? 'a percentage from 0 to 100' : 'a percentage, 100 for one core'
   return readNumber(raw, { flag, wanted, min: 0, max, suffix: '%' }, faults)
 }
-
-const splitList = (list: string): string[] => list.split(/[\s,]+/).filter((word) => word !== '')
