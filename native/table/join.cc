@@ -55,8 +55,7 @@ void DeriveRow(const TableBuffer& current, const TableBuffer& previous, uint32_t
   // Rows are read one after the other: the row's own times give the interval, not the table's.
   const double elapsed_ns = has_previous ? current.readTimeNs[slot] - previous.readTimeNs[slot] : 0;
   if (elapsed_ns > 0) {
-    const double used_ns = current.userTimeNs[slot] + current.systemTimeNs[slot] - previous.userTimeNs[slot] -
-                           previous.systemTimeNs[slot];
+    const double used_ns = current.cpuTimeNs[slot] - previous.cpuTimeNs[slot];
     current.cpuPercent[slot] = std::max(used_ns, 0.0) * 100 / elapsed_ns;
   } else {
     SetMissing(current, slot, col_cpuPercent);

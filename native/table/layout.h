@@ -35,12 +35,19 @@ namespace procmuster {
     "22.")                                                                                                   \
   X(pidfsInode, Float64, "", table,                                                                          \
     "Inode of the process's pidfd, unique until reboot (Linux 6.9 and later).")                              \
+  X(cpuTimeNs, Float64, "ns", table,                                                                         \
+    "CPU time of all threads, also of those that ended: to the nanosecond from the bpf source, the sum of "  \
+    "userTimeNs and systemTimeNs, in clock ticks, from procfs.")                                             \
   X(userTimeNs, Float64, "ns", table, "CPU time in user mode. proc_pid_stat(5) field 14.")                   \
   X(systemTimeNs, Float64, "ns", table, "CPU time in kernel mode. proc_pid_stat(5) field 15.")               \
   X(cpuPercent, Float64, "%", table,                                                                         \
-    "CPU use between this sample and the one before, 100 = one core. Missing in a row's first sample.")      \
+    "Rate of cpuTimeNs: CPU use between this sample and the one before, 100 = one core. Missing in a row's " \
+    "first sample.")                                                                                         \
   X(memoryPercent, Float64, "%", table, "rssBytes in percent of MemTotal.")                                  \
-  X(rssBytes, Float64, "bytes", table, "Resident set size. proc_pid_statm(5) field 2.")                      \
+  X(rssBytes, Float64, "bytes", table,                                                                       \
+    "Resident set size. proc_pid_statm(5) field 2. The bpf source takes the kernel's approximate counters, " \
+    "off by at most 3 counters x N CPUs x max(32, 2 N) pages: 768 KiB with 2 CPUs, 96 MiB with 64 (pages "   \
+    "of 4 KiB); the group exactRss makes it exact, as procfs is.")                                           \
   X(vszBytes, Float64, "bytes", table, "Virtual memory size. proc_pid_stat(5) field 23.")                    \
   X(sharedBytes, Float64, "bytes", table, "Resident file and shared pages. proc_pid_statm(5) field 3.")      \
   X(textBytes, Float64, "bytes", table, "Code. proc_pid_statm(5) field 4.")                                  \
@@ -75,10 +82,17 @@ namespace procmuster {
   X(realGid, Uint32, "", status, "Real group id. proc_pid_status(5) Gid.")                                   \
   X(effectiveGid, Uint32, "", status, "Effective group id. proc_pid_status(5) Gid.")                         \
   X(savedGid, Uint32, "", status, "Saved group id. proc_pid_status(5) Gid.")                                 \
-  X(fsGid, Uint32, "", status, "Filesystem group id. proc_pid_status(5) Gid.")
+  X(fsGid, Uint32, "", status, "Filesystem group id. proc_pid_status(5) Gid.")                               \
+  X(cgroupId, Float64, "", kernel,                                                                           \
+    "Inode of its control group's directory in the v2 hierarchy. Missing from procfs.")                      \
+  X(runQueueWaitNs, Float64, "ns", kernel,                                                                   \
+    "Time that its live threads were ready and waited for a CPU. Missing from procfs, and without "          \
+    "CONFIG_SCHED_INFO.")                                                                                    \
+  X(openFiles, Uint32, "", kernel, "Number of open descriptors. Missing from procfs before Linux 6.2.")      \
+  X(oomScoreAdj, Int32, "", kernel, "OOM score adjustment, -1000 to 1000. proc_pid_oom_score_adj(5).")
 
 enum class ColumnType : uint8_t { Int32, Uint32, Uint8, Float64 };
-enum class ColumnGroup : uint8_t { table, io, status };
+enum class ColumnGroup : uint8_t { table, io, status, kernel };
 
 enum Column : uint32_t {
 #define PROCMUSTER_ENUM(name, type, unit, group, description) col_##name,

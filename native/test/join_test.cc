@@ -28,10 +28,8 @@ class DeriveRowTest : public testing::Test {
 };
 
 TEST_F(DeriveRowTest, RatesAreOverTheRowsOwnTime) {
-  before.userTimeNs[2] = 1 * kSecond;
-  now.userTimeNs[2] = 1.25 * kSecond;
-  before.systemTimeNs[2] = 3 * kSecond;
-  now.systemTimeNs[2] = 3.25 * kSecond;
+  before.cpuTimeNs[2] = 4 * kSecond;
+  now.cpuTimeNs[2] = 4.5 * kSecond;
   before.minorFaults[2] = 100;
   now.minorFaults[2] = 150;
   before.readBytes[2] = 1000;
@@ -59,7 +57,7 @@ TEST_F(DeriveRowTest, ANewProcessHasNoRates) {
 
 TEST_F(DeriveRowTest, NoTimePassedIsNoRate) {
   now.readTimeNs[2] = before.readTimeNs[2];
-  now.userTimeNs[2] = kSecond;
+  now.cpuTimeNs[2] = kSecond;
   Derive();
   EXPECT_TRUE(now.IsMissing(2, col_cpuPercent));
 }
@@ -76,7 +74,7 @@ TEST_F(DeriveRowTest, AMissingCounterIsAMissingRateOnEitherSide) {
 }
 
 TEST_F(DeriveRowTest, ACounterThatWentBackIsNoNegativeRate) {
-  before.userTimeNs[2] = 5 * kSecond;
+  before.cpuTimeNs[2] = 5 * kSecond;
   before.minorFaults[2] = 10;
   Derive();
   EXPECT_EQ(now.cpuPercent[2], 0);

@@ -261,5 +261,15 @@ TEST(ParseMemTotal, Reads) {
   EXPECT_EQ(ParseMemTotal(""), 0u);
 }
 
+TEST(ParseOomScoreAdj, TakesANumberWithASign) {
+  int32_t score;
+  ASSERT_TRUE(ParseOomScoreAdj("-1000\n", &score));
+  EXPECT_EQ(score, -1000);
+  ASSERT_TRUE(ParseOomScoreAdj("0\n", &score));
+  EXPECT_EQ(score, 0);
+  for (const char* text : {"", "\n", "-", "x", "99999999999"})
+    EXPECT_FALSE(ParseOomScoreAdj(text, &score)) << text;
+}
+
 }  // namespace
 }  // namespace procmuster

@@ -25,7 +25,7 @@ class TestTable {
     offsets.push_back(place(size_t{4} * kMissingWords * capacity));
     offsets.push_back(place(size_t{kNameBytes} * capacity));
     auto chosen = [&](ColumnGroup group) {
-      return group == ColumnGroup::table || (group == ColumnGroup::io ? with_io : with_status);
+      return group == ColumnGroup::io ? with_io : group == ColumnGroup::status ? with_status : true;
     };
 #define PROCMUSTER_PLACE(name, type, unit, group, description) \
   offsets.push_back(chosen(ColumnGroup::group) ? place(sizeof(type) * capacity) : -1);

@@ -1,7 +1,6 @@
 import { availableParallelism, constants } from 'node:os'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
-import { COLUMNS } from '../table/columns.js'
 import { headerCell, layoutTable, mapTable, type OptionalGroup, type TableMemory } from '../table/layout.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 import { type Source, Table } from '../table/table.js'
@@ -14,7 +13,10 @@ export interface SamplerOptions {
   source?: 'auto' | Source
   /** Where proc is mounted; `/proc` by default. */
   procRoot?: string
-  /** Column groups besides `table`: `io` and `status` cost one more file per process and sample each. */
+  /**
+   * Column groups besides `table`. From procfs, `io` and `status` cost one more file per process and sample each, `kernel`
+   * two; `exactRss` costs in the bpf source only.
+   */
   groups?: readonly OptionalGroup[]
   /** Rows to begin with; the table grows by itself. 16,384 by default. */
   capacity?: number
@@ -27,7 +29,7 @@ export interface SamplerOptions {
   descriptors?: number
 }
 
-const OPTIONAL_GROUPS = [...new Set(COLUMNS.map(({ group }) => group))].filter((group) => group !== 'table')
+const OPTIONAL_GROUPS: readonly OptionalGroup[] = ['io', 'status', 'kernel', 'exactRss']
 const { ENOENT } = constants.errno
 const LARGEST_CAPACITY = 4_194_304 // PID_MAX_LIMIT of linux/threads.h
 

@@ -130,6 +130,13 @@ export const COLUMNS = [
     description: 'Inode of the process\'s pidfd, unique until reboot (Linux 6.9 and later).',
   },
   {
+    name: 'cpuTimeNs',
+    type: 'Float64',
+    unit: 'ns',
+    group: 'table',
+    description: 'CPU time of all threads, also of those that ended: to the nanosecond from the bpf source, the sum of userTimeNs and systemTimeNs, in clock ticks, from procfs.',
+  },
+  {
     name: 'userTimeNs',
     type: 'Float64',
     unit: 'ns',
@@ -148,7 +155,7 @@ export const COLUMNS = [
     type: 'Float64',
     unit: '%',
     group: 'table',
-    description: 'CPU use between this sample and the one before, 100 = one core. Missing in a row\'s first sample.',
+    description: 'Rate of cpuTimeNs: CPU use between this sample and the one before, 100 = one core. Missing in a row\'s first sample.',
   },
   {
     name: 'memoryPercent',
@@ -162,7 +169,7 @@ export const COLUMNS = [
     type: 'Float64',
     unit: 'bytes',
     group: 'table',
-    description: 'Resident set size. proc_pid_statm(5) field 2.',
+    description: 'Resident set size. proc_pid_statm(5) field 2. The bpf source takes the kernel\'s approximate counters, off by at most 3 counters x N CPUs x max(32, 2 N) pages: 768 KiB with 2 CPUs, 96 MiB with 64 (pages of 4 KiB); the group exactRss makes it exact, as procfs is.',
   },
   {
     name: 'vszBytes',
@@ -394,6 +401,34 @@ export const COLUMNS = [
     unit: '',
     group: 'status',
     description: 'Filesystem group id. proc_pid_status(5) Gid.',
+  },
+  {
+    name: 'cgroupId',
+    type: 'Float64',
+    unit: '',
+    group: 'kernel',
+    description: 'Inode of its control group\'s directory in the v2 hierarchy. Missing from procfs.',
+  },
+  {
+    name: 'runQueueWaitNs',
+    type: 'Float64',
+    unit: 'ns',
+    group: 'kernel',
+    description: 'Time that its live threads were ready and waited for a CPU. Missing from procfs, and without CONFIG_SCHED_INFO.',
+  },
+  {
+    name: 'openFiles',
+    type: 'Uint32',
+    unit: '',
+    group: 'kernel',
+    description: 'Number of open descriptors. Missing from procfs before Linux 6.2.',
+  },
+  {
+    name: 'oomScoreAdj',
+    type: 'Int32',
+    unit: '',
+    group: 'kernel',
+    description: 'OOM score adjustment, -1000 to 1000. proc_pid_oom_score_adj(5).',
   },
 ] as const
 

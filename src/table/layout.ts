@@ -4,8 +4,11 @@ import { COLUMNS, HEADER, MISSING_WORDS, NAME_BYTES } from './columns.js'
 export type ColumnInfo = (typeof COLUMNS)[number]
 /** Name of a column of the process table; its unit is part of it. */
 export type ColumnName = ColumnInfo['name']
-/** Columns come in groups; `table` is always there, the others are chosen at `Sampler.open`. */
-export type ColumnGroup = ColumnInfo['group']
+/**
+ * Columns come in groups; `table` is always there, the others are chosen at `Sampler.open`. `exactRss` has no columns of
+ * its own: it makes `rssBytes` and the like exact in the bpf source, as they always are in procfs.
+ */
+export type ColumnGroup = ColumnInfo['group'] | 'exactRss'
 /** Groups that are sampled only when asked for. */
 export type OptionalGroup = Exclude<ColumnGroup, 'table'>
 

@@ -120,6 +120,18 @@ describe('a sample', () => {
   })
 })
 
+describe('the group kernel', () => {
+  it('counts open descriptors and tells the OOM score adjustment', async () => {
+    const idle = await startProcess('idle')
+    writeFileSync(`/proc/${idle.pid}/oom_score_adj`, '321')
+    const sampler = await openSampler({ groups: ['kernel'] })
+    const row = (await sampler.sample()).get(idle.pid)!
+    expect(row.oomScoreAdj).toBe(321)
+    expect(row.openFiles).toBe(readdirSync(`/proc/${idle.pid}/fd`).length) // missing before Linux 6.2
+    expect(row.cpuTimeNs).toBeGreaterThanOrEqual(0)
+  })
+})
+
 describe('a table', () => {
   it('grows instead of dropping rows', async () => {
     const sampler = await openSampler({ capacity: 1 })

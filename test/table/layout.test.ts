@@ -12,7 +12,7 @@ describe('the layout of a table', () => {
   })
 
   it('gives every region memory of its own, within the buffer', () => {
-    const groups = fc.subarray<OptionalGroup>(['io', 'status'])
+    const groups = fc.subarray<OptionalGroup>(['io', 'status', 'kernel', 'exactRss'])
     fc.assert(
       fc.property(groups, fc.integer({ min: 1, max: 5000 }), (groups, capacity) => {
         const layout = layoutTable(groups, capacity)
@@ -42,7 +42,7 @@ describe('the layout of a table', () => {
   })
 
   it('marks each cell apart', () => {
-    const layout = layoutTable(['io', 'status'], 3)
+    const layout = layoutTable(['io', 'status', 'kernel'], 3)
     const memory = mapTable(layout, new SharedArrayBuffer(layout.byteLength))
     for (const id of Object.values(columnId)) {
       memory.missing.fill(0)

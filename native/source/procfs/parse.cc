@@ -226,6 +226,12 @@ bool ParseIo(std::string_view text, IoFields* out) {
   return seen == (1u << std::size(wanted)) - 1;
 }
 
+bool ParseOomScoreAdj(std::string_view text, int32_t* out) {
+  Cursor cursor(text);
+  *out = cursor.Int32();
+  return cursor.ok();
+}
+
 uint64_t ParseMemTotal(std::string_view text) {
   std::string_view key, value;
   uint64_t kilobytes = 0;

@@ -62,6 +62,8 @@ bool ParseStat(std::string_view text, StatFields* out);
 bool ParseStatm(std::string_view text, StatmFields* out);
 bool ParseStatus(std::string_view text, StatusFields* out);
 bool ParseIo(std::string_view text, IoFields* out);
+// proc_pid_oom_score_adj(5)
+bool ParseOomScoreAdj(std::string_view text, int32_t* out);
 
 // MemTotal of /proc/meminfo in bytes, 0 if it is not there.
 uint64_t ParseMemTotal(std::string_view text);

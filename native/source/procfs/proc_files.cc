@@ -59,6 +59,9 @@ int ProcFiles::Open(const char* proc_root, uint32_t descriptor_budget) {
     }
   }
   has_pidfs_ = IsOwnNamespace(proc_.get()) && KernelHasPidfs();
+  // The directory has a size where the kernel counts: we hold it open ourselves.
+  struct stat own;
+  has_open_files_ = fstatat(proc_.get(), "self/fd", &own, 0) == 0 && own.st_size > 0;
   text_.resize(kInitialText);
   return 0;
 }
@@ -118,6 +121,24 @@ bool ProcFiles::OwnerOf(int32_t pid, uint32_t* uid) {
   if (fstatat(proc_.get(), path, &info, 0) != 0) return false;
   *uid = info.st_uid;
   return true;
+}
+
+bool ProcFiles::OpenFilesOf(int32_t pid, uint32_t* count) {
+  if (!has_open_files_) return false;
+  char path[32];
+  FormatPath(pid, "/fd", path);
+  struct stat info;
+  if (fstatat(proc_.get(), path, &info, 0) != 0) return false;
+  *count = static_cast<uint32_t>(info.st_size);
+  return true;
+}
+
+std::string_view ProcFiles::ReadOomScoreAdj(int32_t pid) {
+  char path[32];
+  FormatPath(pid, "/oom_score_adj", path);
+  UniqueFd fd(openat(proc_.get(), path, O_RDONLY | O_CLOEXEC));
+  int error = 0;
+  return fd.valid() ? ReadAll(fd.get(), &error) : std::string_view();
 }
 
 uint64_t ProcFiles::PidfsInodeOf(int32_t pid) {

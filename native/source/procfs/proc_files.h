@@ -39,6 +39,11 @@ class ProcFiles {
   // Inode of the process's pidfd, 0 where the kernel has no pidfs or `pid` means another process here.
   uint64_t PidfsInodeOf(int32_t pid);
 
+  // Number of open descriptors; false where the kernel does not tell (before Linux 6.2).
+  bool OpenFilesOf(int32_t pid, uint32_t* count);
+  // Never kept open: it is worth none of the budget. Empty if it cannot be read.
+  std::string_view ReadOomScoreAdj(int32_t pid);
+
   uint32_t kept_count() const { return kept_count_; }
 
  private:
@@ -48,6 +53,7 @@ class ProcFiles {
   uint32_t budget_ = 0;
   uint32_t kept_count_ = 0;
   bool has_pidfs_ = false;
+  bool has_open_files_ = false;
   std::vector<char> text_;
 };
 

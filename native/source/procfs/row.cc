@@ -47,6 +47,7 @@ void StoreStat(const TableBuffer& table, uint32_t slot, const StatFields& stat) 
   table.startTicks[slot] = static_cast<double>(stat.start_ticks);
   table.userTimeNs[slot] = static_cast<double>(stat.user_ticks) * kTickNs;
   table.systemTimeNs[slot] = static_cast<double>(stat.system_ticks) * kTickNs;
+  table.cpuTimeNs[slot] = table.userTimeNs[slot] + table.systemTimeNs[slot];
   table.vszBytes[slot] = static_cast<double>(stat.vsz_bytes);
   table.minorFaults[slot] = static_cast<double>(stat.minor_faults);
   table.majorFaults[slot] = static_cast<double>(stat.major_faults);
@@ -60,6 +61,21 @@ void StoreStatm(const TableBuffer& table, uint32_t slot, const StatmFields* stat
   table.sharedBytes[slot] = static_cast<double>(statm->shared) * kPageBytes;
   table.textBytes[slot] = static_cast<double>(statm->text) * kPageBytes;
   table.dataBytes[slot] = static_cast<double>(statm->data) * kPageBytes;
+}
+
+void StoreKernel(const TableBuffer& table, uint32_t slot, const uint32_t* open_files,
+                 const int32_t* oom_score_adj) {
+  SetAllMissing(table, slot, {col_cgroupId, col_runQueueWaitNs});
+  if (open_files != nullptr) {
+    table.openFiles[slot] = *open_files;
+  } else {
+    SetMissing(table, slot, col_openFiles);
+  }
+  if (oom_score_adj != nullptr) {
+    table.oomScoreAdj[slot] = *oom_score_adj;
+  } else {
+    SetMissing(table, slot, col_oomScoreAdj);
+  }
 }
 
 void StoreIo(const TableBuffer& table, uint32_t slot, const IoFields* io) {

@@ -179,6 +179,7 @@ void Scanner::Shard::FillRow(Tracked* process, const StatFields& stat) {
   if (table.readBytes) StoreIo(table, slot, ReadIo(process, refresh, &io));
   StatusFields status;
   if (table.rssAnonBytes) StoreStatus(table, slot, ReadStatus(process, &status));
+  if (table.cgroupId) FillKernel(*process);
   DeriveRow(table, pass.previous, slot, !is_new, pass.mem_total_bytes);
 }
 
@@ -203,6 +204,15 @@ const StatusFields* Scanner::Shard::ReadStatus(Tracked* process, StatusFields* o
   if (text.empty() || !ParseStatus(text, out)) return nullptr;
   process->uid = out->uid[1];
   return out;
+}
+
+void Scanner::Shard::FillKernel(const Tracked& process) {
+  uint32_t open_files;
+  int32_t oom_score_adj;
+  const bool has_files = files_.OpenFilesOf(process.pid, &open_files);
+  const bool has_score = ParseOomScoreAdj(files_.ReadOomScoreAdj(process.pid), &oom_score_adj);
+  StoreKernel(table_->pass().current, process.slot, has_files ? &open_files : nullptr,
+              has_score ? &oom_score_adj : nullptr);
 }
 
 void Scanner::Shard::RetireUnseen() {

@@ -58,6 +58,7 @@ class Scanner::Shard {
   const StatmFields* ReadStatm(Tracked* process, StatmFields* out);
   const IoFields* ReadIo(Tracked* process, bool refresh, IoFields* out);
   const StatusFields* ReadStatus(Tracked* process, StatusFields* out);
+  void FillKernel(const Tracked& process);
   void RetireUnseen();
 
   const ScanOptions& options_;
