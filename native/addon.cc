@@ -1,7 +1,9 @@
 #include <napi.h>
 
+#include "bpf/kernel_program.h"
 #include "control/control_binding.h"
 #include "control/ioprio_binding.h"
+#include "events/events_binding.h"
 #include "inspect/inspect_binding.h"
 #include "journal/file_lock_binding.h"
 #include "source/sampler_binding.h"
@@ -12,6 +14,9 @@ namespace procmuster {
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  Napi::Object bpf = Napi::Object::New(env);
+  bpf["built"] = Napi::Boolean::New(env, BpfBuilt());
+  exports["bpf"] = bpf;
   RegisterLayout(env, exports);
   RegisterFileLock(env, exports);
   RegisterIoPriority(env, exports);
@@ -19,6 +24,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterControl(env, exports);
   RegisterInspect(env, exports);
   RegisterSpawn(env, exports);
+  RegisterEvents(env, exports);
   return exports;
 }
 

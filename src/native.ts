@@ -9,7 +9,9 @@ export interface NativeAddon
     NativeIoPriority,
     NativeControl,
     NativeInspect,
-    NativeSpawn {}
+    NativeSpawn,
+    NativeBpf,
+    NativeEvents {}
 
 interface NativeLayout {
   readonly layout: {
@@ -179,6 +181,36 @@ interface NativeSpawn {
     openGate(gate: NativeGate, out: Float64Array): Promise<void>
     cancelGate(gate: NativeGate): void
   }
+}
+
+// --- bpf ---
+
+interface NativeBpf {
+  /** Whether the addon was built with its kernel programs. */
+  readonly bpf: { readonly built: boolean }
+}
+
+// --- events ---
+
+interface NativeEvents {
+  /** `source`: 0 is bpf, 1 netlink. `wanted`: bits `1 << type`. `bytes`: a power of two. Holds `wake` weakly. */
+  readonly EventFeed: new (
+    source: number,
+    wanted: number,
+    bytes: number,
+    wake: () => void,
+  ) => NativeEventFeed
+}
+
+export interface NativeEventFeed {
+  /** `out`: errno. `refusal`: what the kernel said, ended by a zero byte where it is shorter. */
+  open(out: Int32Array, refusal: Uint8Array): Promise<void>
+  /** Asks for one call of `wake` once there is something to drain, and keeps the event loop alive until then. */
+  arm(): number
+  /** Fills cells with the oldest events, in the order of src/events/decode.ts; returns how many. */
+  drain(cells: Float64Array): number
+  lost(): number
+  close(): void
 }
 
 // dist/native.js lies one level below the package root. PROCMUSTER_ADDON, an absolute path, names another build of the
