@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { completionCommand } from './completion.js'
 import { doctorCommand } from './doctor/command.js'
+import { eventsCommand } from './events/command.js'
 import { EXIT, exitCodeHelp } from './exit_codes.js'
 import { fail } from './fault.js'
 import { psCommand } from './ps/command.js'
@@ -19,7 +20,13 @@ export function createProgram(): Command {
     .enablePositionalOptions(false)
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
     .addHelpText('after', `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
-  for (const command of [watchCommand(), psCommand(), doctorCommand(), completionCommand(() => program)]) {
+  for (const command of [
+    watchCommand(),
+    psCommand(),
+    eventsCommand(),
+    doctorCommand(),
+    completionCommand(() => program),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program))
     if (command.registeredArguments.length === 0) {
       // commander counts what is too much; a person wants to know which word it was.
@@ -32,7 +39,11 @@ export function createProgram(): Command {
 function refuseWords(command: Command): void {
   const [word] = command.args
   if (word === undefined) return
-  fail(EXIT.usage, `${quoted(word)} is no flag of muster ${command.name()}; a process is given with -p PID`)
+  const takesPid = command.options.some(({ long }) => long === '--pid')
+  const hint = takesPid
+    ? '; a process is given with -p PID'
+    : `; \`muster ${command.name()} --help\` lists them`
+  fail(EXIT.usage, `${quoted(word)} is no flag of muster ${command.name()}${hint}`)
 }
 
 const EXAMPLES = `Examples:
@@ -41,6 +52,7 @@ const EXAMPLES = `Examples:
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'
+  muster events --type exit --failed         what fails as it happens, and who killed what
   muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 

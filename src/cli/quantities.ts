@@ -38,6 +38,12 @@ export function wordedDuration(ms: number): string {
   return `${Number((ms / 60_000).toFixed(1))} min`
 }
 
+/** Milliseconds as `310 us`, `4.9 ms`, `350 ms`, `1.5 s`, `2 min`: for what may be very short. */
+export function fineDuration(ms: number): string {
+  if (ms < 1) return `${Math.round(ms * 1000)} us`
+  return ms < 10 ? `${Number(ms.toFixed(1))} ms` : wordedDuration(ms)
+}
+
 /** Local time of day with milliseconds; the date goes with it where a day has passed. */
 export function clockTime(atMs: number): string {
   const date = new Date(atMs)

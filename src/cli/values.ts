@@ -2,6 +2,8 @@ import { EXIT } from './exit_codes.js'
 import type { FaultList } from './fault.js'
 import { escapeForTerminal } from './terminal.js'
 
+export const PID_MAX = 4_194_304 // the kernel's upper limit of pid_max, proc_sys_kernel(5)
+
 const INTEGER = /^[+-]?\d+$/
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)$/
 
@@ -47,3 +49,12 @@ export function readText(raw: string, flag: string, wanted: string, faults: Faul
 
 /** The words of a list separated by commas or blanks. */
 export const splitList = (list: string): string[] => list.split(/[\s,]+/).filter((word) => word !== '')
+
+/** A list of PIDs. */
+export function readPids(list: string, flag: string, faults: FaultList): ReadonlySet<number> {
+  const wanted = 'PIDs like 1234,5678'
+  const words = splitList(list)
+  if (words.length === 0) faults.add(EXIT.malformed, `${flag} is empty; give ${wanted}`)
+  const number = { flag, wanted, min: 1, max: PID_MAX, integer: true }
+  return new Set(words.flatMap((word) => readNumber(word, number, faults) ?? []))
+}

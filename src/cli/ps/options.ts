@@ -1,7 +1,7 @@
 import { EXIT } from '../exit_codes.js'
 import type { FaultList } from '../fault.js'
 import { didYouMean } from '../suggest.js'
-import { quoted, readNumber, readText, splitList } from '../values.js'
+import { quoted, readNumber, readPids, readText, splitList } from '../values.js'
 import { DEFAULT_FIELDS, DEFAULT_JSON_FIELDS, type Field, fieldNamed, fieldWords } from './fields.js'
 
 /** As commander hands them over. */
@@ -42,7 +42,6 @@ export interface PsOptions {
 const STATES = 'RSDTtZXxKWPI'
 const TOPS: Readonly<Record<string, string>> = { cpu: 'cpuPercent', memory: 'rssBytes' }
 const TOP_LIMIT = 10
-const PID_MAX = 4_194_304 // the kernel's upper limit of pid_max, proc_sys_kernel(5)
 
 /** Reads every flag; what is wrong goes into `faults`, and the options are not to be used then. */
 export function readPsOptions(raw: RawPsOptions, faults: FaultList): PsOptions {
@@ -57,7 +56,7 @@ export function readPsOptions(raw: RawPsOptions, faults: FaultList): PsOptions {
         : fieldsOf(raw.columns, faults),
     sort,
     limit: limitOf(raw, faults),
-    pids: raw.pid === undefined ? undefined : pidsOf(raw.pid, faults),
+    pids: raw.pid === undefined ? undefined : readPids(raw.pid, '--pid', faults),
     user: raw.user === undefined ? undefined : readText(raw.user, '--user', 'a user name or uid', faults),
     name:
       raw.name === undefined ? undefined : readText(raw.name, '--name', 'a part of a process name', faults),
@@ -109,13 +108,6 @@ function limitOf(raw: RawPsOptions, faults: FaultList): number {
   const wanted = 'how many processes to show, 1 or more'
   const flag = { flag: '--limit', wanted, min: 1, max: Number.MAX_SAFE_INTEGER, integer: true }
   return readNumber(raw.limit, flag, faults) ?? 0
-}
-
-function pidsOf(list: string, faults: FaultList): ReadonlySet<number> {
-  const flag = { flag: '--pid', wanted: 'PIDs like 1234,5678', min: 1, max: PID_MAX, integer: true }
-  const words = splitList(list)
-  if (words.length === 0) faults.add(EXIT.malformed, '--pid is empty; give PIDs like 1234,5678')
-  return new Set(words.flatMap((word) => readNumber(word, flag, faults) ?? []))
 }
 
 function statesOf(list: string, faults: FaultList): string {

@@ -1,13 +1,13 @@
 import { Command } from 'commander'
 import { exitCodeHelp } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
+import { StopSignals } from '../stop_signals.js'
 import { colorsFor } from '../terminal.js'
 import { collectValues, valueOption } from '../value_option.js'
 import { type RawWatchOptions, readWatchFlags } from './options.js'
 import { planWatch } from './plan.js'
 import { JsonReporter, TextReporter } from './report.js'
 import { runWatch } from './session.js'
-import { StopSignals } from './stop_signals.js'
 
 export function watchCommand(): Command {
   return new Command('watch')

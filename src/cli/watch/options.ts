@@ -1,7 +1,7 @@
 import { checkRules } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, messageOf } from '../fault.js'
-import { quoted, readNumber, readText } from '../values.js'
+import { PID_MAX, quoted, readNumber, readText } from '../values.js'
 
 /** As commander hands them over. */
 export interface RawWatchOptions {
@@ -46,7 +46,6 @@ export interface WatchFlags {
   readonly lowerOwnPriority: boolean
 }
 
-const PID_MAX = 4_194_304 // the kernel's upper limit of pid_max, proc_sys_kernel(5)
 const DAY_SECONDS = 86_400
 
 const PID = { flag: '-p/--pid', wanted: `a PID from 1 to ${PID_MAX}`, min: 1, max: PID_MAX, integer: true }

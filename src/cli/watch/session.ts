@@ -1,6 +1,7 @@
 import { type ActionReport, type Alert, Engine, ProcmusterError, type Table } from '../../index.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
 import { fail, messageOf } from '../fault.js'
+import type { StopSignals } from '../stop_signals.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted } from '../values.js'
 import { endOfAction, isSame } from './earlier_run.js'
@@ -8,7 +9,6 @@ import { matchingNow } from './matching.js'
 import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
 import type { Reporter } from './report.js'
-import type { StopSignals } from './stop_signals.js'
 import { describePlan, Tally } from './words.js'
 
 const ONCE_INTERVAL_MS = 200

@@ -1,0 +1,128 @@
+import type { Writable } from 'node:stream'
+import { type EventSource, EventStream, type LifecycleEvent } from '../../index.js'
+import { EXIT } from '../exit_codes.js'
+import { fail } from '../fault.js'
+import { ChunkedWriter } from '../output.js'
+import { wordedDuration } from '../quantities.js'
+import { openingSource } from '../source_option.js'
+import type { StopSignals } from '../stop_signals.js'
+import { colorsFor, escapeForTerminal, safeJson } from '../terminal.js'
+import { eventJson, eventLine } from './format.js'
+import type { EventsOptions } from './options.js'
+
+type Terminal = Writable & { isTTY?: boolean }
+
+/** Prints events until a signal, `--count` or `--for`; what is to be known about the whole goes to stderr. */
+export async function printEvents(
+  options: EventsOptions,
+  stop: StopSignals,
+  { stdout, stderr }: { stdout: Terminal; stderr: Writable },
+): Promise<number> {
+  await using stream = await openingSource(options.source, () => EventStream.open(streamOptions(options)))
+  requireWhatWasAskedFor(options, stream, stderr)
+  const tally = new Tally()
+  const writer = new ChunkedWriter(stdout)
+  const { source, sourceReason } = stream
+  const note = (text: string, data: Readonly<Record<string, unknown>>): void => {
+    if (options.json) {
+      void writer.write(`${safeJson({ time: new Date().toISOString(), ...data })}\n`)
+      void writer.flush()
+    } else stderr.write(`muster: ${text}\n`)
+  }
+  note(`events from ${escapeForTerminal(sourceReason)}`, { type: 'events-start', source, sourceReason })
+  const write = options.json ? eventJson : lineWriter(stdout)
+
+  stop.signal.addEventListener('abort', () => void stream.close(), { once: true })
+  const timer =
+    options.durationMs === undefined ? undefined : setTimeout(() => void stream.close(), options.durationMs)
+  let flushing: NodeJS.Immediate | undefined
+  for await (const event of stream) {
+    if (!isWanted(event, options)) continue
+    tally.add(event)
+    const full = writer.write(`${write(event)}\n`)
+    // The kernel's buffer, whose size is bounded and whose losses are counted, is to fill up, not this process.
+    if (full !== undefined) await full
+    if (tally.shown >= options.count) break
+    // Not a write for each event: thousands can come in a second.
+    flushing ??= setImmediate(() => {
+      flushing = undefined
+      void writer.flush()
+    })
+  }
+  clearTimeout(timer)
+  clearImmediate(flushing)
+  if (stop.name === 'SIGPIPE') return stop.exitCode!
+  const exitCode = stop.exitCode ?? EXIT.ok
+  const { lost } = stream
+  note(`${tally.text(performance.now())}; ${lostText(lost)}`, {
+    ...{ type: 'events-stop', exitCode, ...tally.counts, failed: tally.failed, lost, source, sourceReason },
+  })
+  await writer.flush()
+  return exitCode
+}
+
+function streamOptions({ source, types, intervalMs }: EventsOptions) {
+  return { source, types, ...(intervalMs === undefined ? {} : { intervalMs }) }
+}
+
+const KNOWS_SIGNALS: ReadonlySet<EventSource> = new Set(['bpf'])
+const KNOWS_CODES: ReadonlySet<EventSource> = new Set(['bpf', 'netlink'])
+
+/** What this source can never tell would be waited for in vain. */
+function requireWhatWasAskedFor(
+  { failed, types }: EventsOptions,
+  { source, sourceReason }: EventStream,
+  stderr: Writable,
+): void {
+  const why = `${source} does not tell (${escapeForTerminal(sourceReason)}; see muster doctor)`
+  if (failed && !KNOWS_CODES.has(source)) {
+    fail(EXIT.permission, `--failed needs exit codes, which ${why}`)
+  }
+  if (!types.includes('signal') || KNOWS_SIGNALS.has(source)) return
+  if (types.length === 1) fail(EXIT.permission, `--type signal needs signals, which ${why}`)
+  // All types is what one gets without asking; only who asked for signals is told that there are none.
+  if (types.length < 4) stderr.write(`muster: no signals will be shown: ${why}\n`)
+}
+
+function isWanted(event: LifecycleEvent, { types, pids, ppids, name, failed }: EventsOptions): boolean {
+  if (event.type === 'lost') return true
+  if (!types.includes(event.type)) return false
+  if (pids !== undefined && !pids.has(event.pid)) return false
+  if (ppids !== undefined && (event.ppid === undefined || !ppids.has(event.ppid))) return false
+  if (name !== undefined && !event.name?.includes(name)) return false
+  return !failed || isFailure(event)
+}
+
+const isFailure = (event: LifecycleEvent): boolean =>
+  event.type === 'exit' && (event.signal !== undefined || (event.exitCode ?? 0) !== 0)
+
+function lineWriter(stdout: Terminal): (event: LifecycleEvent) => string {
+  const style = { isTTY: stdout.isTTY, colors: colorsFor(stdout) }
+  return (event) => eventLine(event, style)
+}
+
+const lostText = (lost: number): string => (lost === 0 ? 'none lost' : `${lost} LOST`)
+
+/** What was shown, for the last line. */
+class Tally {
+  readonly counts = { fork: 0, exec: 0, exit: 0, signal: 0 }
+  failed = 0
+  readonly #beganAt = performance.now()
+
+  get shown(): number {
+    const { fork, exec, exit, signal } = this.counts
+    return fork + exec + exit + signal
+  }
+
+  add(event: LifecycleEvent): void {
+    if (event.type === 'lost') return
+    this.counts[event.type]++
+    if (isFailure(event)) this.failed++
+  }
+
+  text(now: number): string {
+    const { fork, exec, exit, signal } = this.counts
+    const seconds = wordedDuration(now - this.#beganAt)
+    return `${fork} forks, ${exec} execs, ${exit} exits (${this.failed} failed), ${signal} signals in ${seconds}`
+  }
+}
