@@ -22,7 +22,9 @@ std::string LastLines(const std::string& log) {
     std::string_view line = newline == text.npos ? text : text.substr(newline + 1);
     text = newline == text.npos ? std::string_view() : text.substr(0, newline);
     // The verifier's closing statistics say nothing of the reason.
-    if (line.empty() || line.substr(0, 10) == "processed ") continue;
+    if (line.empty() || line.starts_with("processed ") || line.starts_with("verification time ") ||
+        line.starts_with("stack depth "))
+      continue;
     lines = std::string(line) + (lines.empty() ? "" : "; ") + lines;
     ++taken;
   }

@@ -44,7 +44,7 @@ int LoadProgram(int (*load)(Descriptors*, const bpf_program_log*), Descriptors* 
   const bpf_program_log none = {nullptr, 0};
   int error = load(descriptors, &none);
   if (error == 0) return 0;
-  std::string text(size_t{1} << 22, '\0');
+  std::string text(size_t{1} << 18, '\0');
   const bpf_program_log log = {text.data(), static_cast<unsigned int>(text.size())};
   error = load(descriptors, &log);
   if (error == 0) return 0;

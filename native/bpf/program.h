@@ -23,7 +23,7 @@ typedef long long __s64;
 #define MAP_UINT(name, number) int(*name)[number]
 #define MAP_TYPE(name, what) what* name
 
-enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_F_MMAPABLE = 1U << 10 };
 
 // Fields of kernel structs are found by name when the program is loaded: declare only those that are read,
@@ -45,5 +45,5 @@ extern void bpf_rcu_read_unlock(void) __ksym;
 static void* (*const bpf_map_lookup_elem)(void* map, const void* key) = (void*)1;
 static __u64 (*const bpf_ktime_get_ns)(void) = (void*)5;
 static long (*const bpf_probe_read_kernel)(void* to, __u32 size, const void* from) = (void*)113;
-static void* (*const bpf_per_cpu_ptr)(const void* variable, __u32 cpu) = (void*)153;
 static long (*const bpf_loop)(__u32 count, void* callback, void* context, __u64 flags) = (void*)181;
+static void* (*const bpf_map_lookup_percpu_elem)(void* map, const void* key, __u32 cpu) = (void*)195;

@@ -6,6 +6,10 @@
 extern "C" {
 #endif
 
+// Errors and statistics (BPF_LOG_STATS), without the trace of each instruction, which takes seconds and
+// megabytes.
+#define BPF_PROGRAM_LOG_LEVEL 4
+
 struct bpf_program_log {
   char* text;  // null: none wanted
   unsigned int size;

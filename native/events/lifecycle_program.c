@@ -19,7 +19,7 @@ static int taken(int* fd) {
 int lifecycle_load(struct lifecycle_descriptors* descriptors, const struct bpf_program_log* log) {
   struct lifecycle* skeleton = lifecycle__open();
   if (!skeleton) return -ENOMEM;
-  skeleton->ctx.log_level = log->text ? 1 : 0;
+  skeleton->ctx.log_level = log->text ? BPF_PROGRAM_LOG_LEVEL : 0;
   skeleton->ctx.log_size = log->size;
   skeleton->ctx.log_buf = (__u64)(uintptr_t)log->text;
   skeleton->maps.events.max_entries = descriptors->events_bytes;

@@ -7,8 +7,8 @@
 #endif
 
 // One run of the program fills one slice, which stays in the processor's cache until it is joined, and keeps
-// a core for about a millisecond only.
-#define PROCMUSTER_SLICE_ROWS 4096
+// a core for less than a millisecond.
+#define PROCMUSTER_SLICE_ROWS 1024
 
 // Groups of fields that cost more than the rest; bits of slice.groups.
 enum {
@@ -18,10 +18,12 @@ enum {
   kWalkExact = 8,  // rss_pages with the per-CPU remainders
 };
 
+// Fields of a group that was not asked for hold old bytes.
 struct process_row {
+  // Four cache lines that are always written.
   __u64 start_ns;     // task_struct.start_boottime
   __u64 pidfs_inode;  // 0 before Linux 6.9
-  __u64 read_ns;      // CLOCK_MONOTONIC
+  __u64 read_ns;      // CLOCK_MONOTONIC, to some 20 us
   // Sums over the threads that live and those that have ended.
   __u64 cpu_ns;
   __u64 utime_ns, stime_ns;  // before cputime_adjust()
@@ -31,17 +33,7 @@ struct process_row {
   __u64 vsz_pages, data_pages, stack_pages;
   __u64 code_start, code_end;  // addresses
   __s64 rss_pages[4];          // file, anonymous, swap entries, shared memory: approximate unless kWalkExact
-  // kWalkIo: sums over threads, as proc_pid_io(5)
-  __u64 rchar, wchar, read_bytes, write_bytes;
-  // kWalkStatus
-  __u64 peak_rss_pages, locked_pages;
-  __u64 voluntary_switches, involuntary_switches;  // of the main thread
-  __u32 uid[4], gid[4];                            // real, effective, saved, filesystem; uid[1] always
-  // kWalkKernel
-  __u64 cgroup_id;          // in the default (v2) hierarchy
-  __u64 run_queue_wait_ns;  // sched_info.run_delay of the main thread and the others that live
-  __u32 open_files;
-
+  char comm[16];
   __s32 pid, ppid, pgid, sid;
   __s32 tty_nr, tpgid;
   __s32 threads;
@@ -51,8 +43,25 @@ struct process_row {
   __u32 exec_id;            // self_exec_id: counts execs
   __s32 oom_score_adj;
   __u32 has_mm;
-  char comm[16];
+  __u32 uid[4];  // real, effective, saved, filesystem; the effective one always, the others with kWalkStatus
+
+  // kWalkIo: sums over threads, as proc_pid_io(5)
+  __u64 rchar, wchar, read_bytes, write_bytes;
+  // kWalkStatus
+  __u64 peak_rss_pages, locked_pages;
+  __u64 voluntary_switches, involuntary_switches;  // of the main thread
+  __u32 gid[4];                                    // real, effective, saved, filesystem
+  // kWalkKernel
+  __u64 cgroup_id;          // in the default (v2) hierarchy
+  __u64 run_queue_wait_ns;  // sched_info.run_delay of the threads that live
+  __u32 open_files;         // PROCMUSTER_UNKNOWN: too many to count
+  __u32 unused[7];
 };
+
+#define PROCMUSTER_UNKNOWN 0xffffffffu
+
+// kWalkExact needs the possible CPUs to be 0 to at most this less one.
+#define PROCMUSTER_EXACT_CPUS 1024
 
 struct process_slice {
   // Written by the reader before a run.
@@ -61,10 +70,11 @@ struct process_slice {
   __s32 after_pid;
   __u64 after_start_ns;
   __u64 budget_ns;  // ends the slice when this has passed
+  __u32 cpus;       // for kWalkExact: how many are possible; for learn_cpu: which one
   // Written by the program.
   __u32 count;
   __u32 more;  // whether processes are left
   __u32 lost;  // the process to go on behind is no more: nothing was read
-  __u32 unused;
+  __u32 unused[6];
   struct process_row rows[PROCMUSTER_SLICE_ROWS];
 };

@@ -47,9 +47,6 @@ struct seqcount_spinlock {
 struct tty_driver {
   int major, minor_start;
 };
-struct tty_control {
-  struct pid* pgrp;
-};
 struct tty_struct {
   int index;
   struct tty_driver* driver;
@@ -70,6 +67,9 @@ struct signal_struct {
   unsigned long min_flt, maj_flt;
   struct task_io_accounting ioac;
   short oom_score_adj;
+};
+struct bpf_array {
+  void* pptrs[1];
 };
 struct sched_entity {
   __u64 sum_exec_runtime;
@@ -140,16 +140,42 @@ struct {
   MAP_TYPE(value, struct process_slice);
 } slices SEC(".maps");
 
+// Where each CPU's copy of a per-CPU variable is, relative to the variable's address.
+struct cpu_offsets {
+  __u64 offset[PROCMUSTER_EXACT_CPUS];
+};
+struct {
+  MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
+  MAP_UINT(max_entries, 1);
+  MAP_TYPE(key, __u32);
+  MAP_TYPE(value, struct cpu_offsets);
+} offsets SEC(".maps");
+
+// For learn_cpu: one per-CPU variable whose address is known.
+struct {
+  MAP_UINT(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  MAP_UINT(max_entries, 1);
+  MAP_TYPE(key, __u32);
+  MAP_TYPE(value, __u64);
+} per_cpu SEC(".maps");
+
 enum { kPidtypeTgid = 1, kPidtypePgid = 2, kPidtypeSid = 3 };
 enum { kKernelThread = 0x00200000 };  // PF_KTHREAD
-enum { kRetries = 8, kRowsPerClockRead = 64, kUnbounded = 1 << 23 };
+enum {
+  kRetries = 8,
+  kRowsPerClockRead = 64,
+  kUnbounded = 1 << 23,
+  kMostFileWords = 1 << 14,
+  kManyThreads = 32
+};
 
 // A task is carried from one round to the next as a number: the verifier then sees the same state each time.
 struct walk {
   struct process_slice* slice;
-  __u64 task;
+  struct cpu_offsets* offsets;  // with kWalkExact
+  __u64 task, next;
   __u64 now_ns, end_ns;
-  __u32 groups, count, visited, retries, more;
+  __u32 groups, count, visited, retries, more, cpus;
 };
 
 #define OFFSET_OF(type, member) __builtin_preserve_field_info(((type*)0)->member, 0)
@@ -224,6 +250,77 @@ static __always_inline void fill_terminal(struct process_row* row, struct signal
   row->tpgid = group;
 }
 
+struct cpu_sums {
+  struct cpu_offsets* offsets;
+  __u64 counters[4];  // addresses, per CPU
+  __s64 pages[4];
+};
+
+// A 32-bit word at any address; struct seqcount for want of a plain type that bpf_rdonly_cast takes.
+static __always_inline __s32 word_at(__u64 address) {
+  return (__s32)KERNEL_CAST(struct seqcount, address)->sequence;
+}
+
+static long add_cpu(__u32 cpu, struct cpu_sums* sums) {
+  if (cpu >= PROCMUSTER_EXACT_CPUS) return 1;
+  __u64 offset = sums->offsets->offset[cpu];
+  sums->pages[0] += word_at(sums->counters[0] + offset);
+  sums->pages[1] += word_at(sums->counters[1] + offset);
+  sums->pages[2] += word_at(sums->counters[2] + offset);
+  sums->pages[3] += word_at(sums->counters[3] + offset);
+  return 0;
+}
+
+// What each CPU has counted and not yet added to the counters, as percpu_counter_sum() does for statm.
+static __always_inline void add_remainders(struct process_row* row, struct mm_struct* mm, struct walk* walk) {
+  struct cpu_sums sums = {.offsets = walk->offsets};
+  sums.counters[0] = (__u64)mm->rss_stat[0].counters;
+  sums.counters[1] = (__u64)mm->rss_stat[1].counters;
+  sums.counters[2] = (__u64)mm->rss_stat[2].counters;
+  sums.counters[3] = (__u64)mm->rss_stat[3].counters;
+  if (!sums.counters[0] || !sums.offsets) return;
+  bpf_loop(walk->cpus, add_cpu, &sums, 0);
+  row->rss_pages[0] += sums.pages[0];
+  row->rss_pages[1] += sums.pages[1];
+  row->rss_pages[2] += sums.pages[2];
+  row->rss_pages[3] += sums.pages[3];
+}
+
+struct open_files {
+  __u64 words;
+  __u32 count;
+};
+
+static long count_word(__u32 index, struct open_files* files) {
+  // struct prev_cputime: its first member is 64 bits wide, which is all that is wanted of it here.
+  __u64 bits = KERNEL_CAST(struct prev_cputime, files->words + index * 8ull)->utime;
+  bits -= (bits >> 1) & 0x5555555555555555ull;
+  bits = (bits & 0x3333333333333333ull) + ((bits >> 2) & 0x3333333333333333ull);
+  bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0full;
+  files->count += (__u32)((bits * 0x0101010101010101ull) >> 56);
+  return 0;
+}
+
+static __always_inline void fill_open_files(struct process_row* row, struct task_struct* task) {
+  struct files_struct* files = task->files;
+  row->open_files = 0;
+  if (!files) return;
+  struct fdtable* table = files->fdt;
+  __u32 words = table->max_fds / 64;
+  struct open_files open = {.words = (__u64)table->open_fds};
+  if (words <= kMostFileWords) bpf_loop(words, count_word, &open, 0);
+  // Given up meanwhile, and perhaps another's by now.
+  if (READ_ONCE(task->files) != files) return;
+  row->open_files = words <= kMostFileWords ? open.count : PROCMUSTER_UNKNOWN;
+}
+
+static __always_inline void fill_kernel(struct process_row* row, struct task_struct* task) {
+  row->oom_score_adj = task->signal->oom_score_adj;
+  row->cgroup_id = 0;
+  if (FIELD_EXISTS(task->cgroups)) row->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+  fill_open_files(row, task);
+}
+
 static __always_inline void fill_memory(struct process_row* row, struct mm_struct* mm, __u32 groups) {
   row->vsz_pages = mm->total_vm;
   row->data_pages = mm->data_vm;
@@ -259,7 +356,8 @@ static __always_inline void fill_credentials(struct process_row* row, const stru
 }
 
 // 0: the row is filled. 1: something changed under our eyes, look again. 2: the process is gone.
-static __always_inline int fill(struct process_row* row, struct task_struct* task, __u32 groups) {
+static __always_inline int fill(struct process_row* row, struct task_struct* task, struct walk* walk) {
+  __u32 groups = walk->groups;
   struct signal_struct* signal = task->signal;
   unsigned int sequence = READ_ONCE(signal->stats_lock.seqcount.seqcount.sequence);
   struct pid *tgid = signal->pids[kPidtypeTgid], *group = signal->pids[kPidtypePgid];
@@ -282,10 +380,11 @@ static __always_inline int fill(struct process_row* row, struct task_struct* tas
   row->rt_priority = (__s32)task->rt_priority;
   row->policy = (__s32)task->policy;
   row->exec_id = (__u32)task->self_exec_id;
-  bpf_probe_read_kernel(row->comm, sizeof(row->comm), task->comm);
+  const __u64* comm = (const __u64*)&task->comm;
+  ((__u64*)row->comm)[0] = comm[0];
+  ((__u64*)row->comm)[1] = comm[1];
   fill_credentials(row, task->real_cred, groups);
   row->threads = signal->nr_threads;
-  row->oom_score_adj = signal->oom_score_adj;
   fill_terminal(row, signal);
   if (groups & kWalkStatus) {
     row->voluntary_switches = task->nvcsw;
@@ -294,10 +393,13 @@ static __always_inline int fill(struct process_row* row, struct task_struct* tas
 
   // A kernel thread may have borrowed the memory of another process.
   row->has_mm = mm && !(row->flags & kKernelThread);
-  if (row->has_mm)
+  if (row->has_mm) {
     fill_memory(row, mm, groups);
-  else
+    if (groups & kWalkExact) add_remainders(row, mm, walk);
+  } else {
     fill_no_memory(row);
+  }
+  if (groups & kWalkKernel) fill_kernel(row, task);
 
   start_sums(row, signal, groups);
   if (row->threads > 1) {
@@ -313,6 +415,26 @@ static __always_inline int fill(struct process_row* row, struct task_struct* tas
   return (sequence & 1) || READ_ONCE(signal->stats_lock.seqcount.seqcount.sequence) != sequence;
 }
 
+#define TOUCH(place) ((void)READ_ONCE(place))
+
+// What costs is waiting for memory, some thirty cache lines a process: half of them are asked for all at
+// once, two processes before they are needed.
+static __always_inline void touch_task(struct task_struct* task) {
+  TOUCH(task->__state);
+  TOUCH(task->prio);
+  TOUCH(task->se.sum_exec_runtime);
+  TOUCH(task->policy);
+  TOUCH(task->mm);
+  TOUCH(task->exit_state);
+  TOUCH(task->pid);
+  TOUCH(task->group_leader);
+  TOUCH(task->utime);
+  TOUCH(task->start_boottime);
+  TOUCH(task->real_cred);
+  TOUCH(task->signal);
+  TOUCH(task->self_exec_id);
+}
+
 static long visit(__u32 index, struct walk* walk) {
   struct process_slice* slice = walk->slice;
   struct task_struct* task = KERNEL_CAST(struct task_struct, walk->task);
@@ -326,15 +448,20 @@ static long visit(__u32 index, struct walk* walk) {
     walk->now_ns = bpf_ktime_get_ns();
     if (walk->now_ns >= walk->end_ns && next > 0) return 1;
   }
+  struct task_struct* second = KERNEL_CAST(struct task_struct, walk->next);
+  struct task_struct* third = KERNEL_CAST(struct task_struct, TASK_OF(second->tasks.next, tasks));
+  touch_task(third);
   struct process_row* row = &slice->rows[next];
   row->read_ns = walk->now_ns;
   // A thread that execs takes the place of its leader, which is led by it then.
   struct task_struct* leader = task;
   if (task->pid != task->tgid) leader = task->group_leader;
-  int result = fill(row, leader, walk->groups);
+  int result = fill(row, leader, walk);
+  if (row->threads > kManyThreads) walk->visited = 0;
   if (result == 1 && walk->retries++ < kRetries) return 0;
   walk->retries = 0;
-  walk->task = TASK_OF(task->tasks.next, tasks);
+  walk->task = walk->next;
+  walk->next = (__u64)third;
   if (result != 2) walk->count = next + 1;
   return 0;
 }
@@ -367,16 +494,42 @@ SEC("syscall") int walk(void* context) {
   struct process_slice* slice = bpf_map_lookup_elem(&slices, &zero);
   if (!slice) return 1;
   struct walk walk = {.slice = slice, .groups = slice->groups, .more = 1};
+  if (slice->groups & kWalkExact) {
+    walk.cpus = slice->cpus;
+    walk.offsets = bpf_map_lookup_elem(&offsets, &zero);
+    if (!walk.offsets) return 1;
+  }
   walk.now_ns = bpf_ktime_get_ns();
   walk.end_ns = walk.now_ns + slice->budget_ns;
   slice->count = 0;
   // What is reached in here is not freed before the end, and its list goes on.
   bpf_rcu_read_lock();
   walk.task = first_task(slice);
-  if (walk.task) bpf_loop(kUnbounded, visit, &walk, 0);
+  if (walk.task) {
+    walk.next = TASK_OF(KERNEL_CAST(struct task_struct, walk.task)->tasks.next, tasks);
+    bpf_loop(kUnbounded, visit, &walk, 0);
+  }
   bpf_rcu_read_unlock();
   slice->lost = !walk.task;
   slice->count = walk.count;
   slice->more = walk.more;
+  return 0;
+}
+
+// For kWalkExact, once for each CPU: what is to be added to the address of a per-CPU variable to find that
+// CPU's copy. The kernel's own array of it cannot be had by name everywhere; a map of our own shows it.
+SEC("syscall") int learn_cpu(void* context) {
+  __u32 zero = 0;
+  struct process_slice* slice = bpf_map_lookup_elem(&slices, &zero);
+  struct cpu_offsets* known = bpf_map_lookup_elem(&offsets, &zero);
+  if (!slice || !known) return 1;
+  __u32 cpu = slice->cpus;
+  if (cpu >= PROCMUSTER_EXACT_CPUS) return 1;
+  void* copy = bpf_map_lookup_percpu_elem(&per_cpu, &zero, cpu);
+  if (!copy) return 1;
+  known->offset[cpu] = (__u64)copy;  // read back, it is a number to the verifier, no pointer
+  // struct prev_cputime: its first member is 64 bits wide, which is all that is wanted of it here.
+  __u64 place = (__u64)KERNEL_CAST(struct bpf_array, &per_cpu) + OFFSET_OF(struct bpf_array, pptrs);
+  READ_ONCE(known->offset[cpu]) -= KERNEL_CAST(struct prev_cputime, place)->utime;
   return 0;
 }

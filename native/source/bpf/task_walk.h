@@ -18,7 +18,8 @@ class TaskWalk {
   // `refusal`: the last words of the kernel's verifier, if it had any.
   int Open(std::string* refusal);
 
-  // Starts anew. `groups`: of kWalkIo, kWalkStatus, kWalkKernel, kWalkExact.
+  // Starts anew. `groups`: of kWalkIo, kWalkStatus, kWalkKernel, kWalkExact. An errno, 0 for success;
+  // EOPNOTSUPP for kWalkExact where the CPUs are too many, or numbered with gaps.
   int Begin(uint32_t groups);
   // Runs the program once; rows() are those of before no more. An errno, 0 for success.
   int Next();

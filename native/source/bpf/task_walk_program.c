@@ -12,15 +12,17 @@
 int task_walk_load(struct task_walk_descriptors* descriptors, const struct bpf_program_log* log) {
   struct task_walk* skeleton = task_walk__open();
   if (!skeleton) return -ENOMEM;
-  skeleton->ctx.log_level = log->text ? 1 : 0;
+  skeleton->ctx.log_level = log->text ? BPF_PROGRAM_LOG_LEVEL : 0;
   skeleton->ctx.log_size = log->size;
   skeleton->ctx.log_buf = (__u64)(uintptr_t)log->text;
   int error = task_walk__load(skeleton);
   if (error == 0) {
     descriptors->slices_fd = skeleton->maps.slices.map_fd;
     descriptors->walk_fd = skeleton->progs.walk.prog_fd;
+    descriptors->learn_cpu_fd = skeleton->progs.learn_cpu.prog_fd;
     skeleton->maps.slices.map_fd = 0;  // the caller's now
     skeleton->progs.walk.prog_fd = 0;
+    skeleton->progs.learn_cpu.prog_fd = 0;
   }
   task_walk__destroy(skeleton);
   return error;

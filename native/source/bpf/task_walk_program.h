@@ -10,6 +10,7 @@ extern "C" {
 struct task_walk_descriptors {
   int slices_fd;  // array map of one struct process_slice
   int walk_fd;
+  int learn_cpu_fd;
 };
 
 // 0 or a negative errno; -ENOSYS when built without it.
