@@ -8,7 +8,7 @@ export interface LostEvents {
  * Events for one `for await` reader. The buffer is bounded: a reader that does not keep up loses the oldest and is
  * told how many, instead of the engine growing without end.
  */
-export class EventStream<T> implements AsyncIterableIterator<T | LostEvents> {
+export class EventQueue<T> implements AsyncIterableIterator<T | LostEvents> {
   readonly #capacity: number
   readonly #onEnd: () => void
   #buffer: T[] = []
