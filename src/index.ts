@@ -29,8 +29,10 @@ export { SIGNAL_NAMES, type SignalName, signalName, signalNumber } from './contr
 export { type TerminateOptions, type Termination, terminate } from './control/terminate.js'
 export type { AlertQuery } from './engine/alert_book.js'
 export { Engine } from './engine/engine.js'
-export type { EngineEvent, EngineEvents, EngineStats, TickReport } from './engine/events.js'
+export type { EngineEvent, EngineEvents, EngineStats, Overrun, TickReport } from './engine/events.js'
+export type { EngineEventSource } from './engine/lifecycle.js'
 export type { EngineOptions } from './engine/options.js'
+export type { ShortLivedCount } from './engine/short_lived.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
 export type {
   EventSource,
@@ -60,8 +62,10 @@ export type {
   Alert,
   AlertKind,
   ClauseValue,
+  ExitCause,
   JournalBody,
   JournalRecord,
+  LifecycleStats,
   OutcomeBody,
   Place,
   RecordedError,

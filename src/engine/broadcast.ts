@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
-import { EventStream, type LostEvents } from './event_stream.js'
+import { EventQueue, type LostEvents } from './event_queue.js'
 import type { EngineEvent, EngineEvents } from './events.js'
 
 type Publishable = Exclude<EngineEvent, LostEvents>
@@ -10,7 +10,7 @@ export class Broadcast {
   readonly #emitter: EventEmitter<EngineEvents>
   readonly #capacity: number
   readonly #log: Logger
-  readonly #streams = new Set<EventStream<EngineEvent>>()
+  readonly #streams = new Set<EventQueue<EngineEvent>>()
   #ended = false
 
   /** What happened before anybody could listen. */
@@ -22,9 +22,9 @@ export class Broadcast {
     this.#log = log
   }
 
-  stream(signal: AbortSignal | undefined): EventStream<EngineEvent> {
+  stream(signal: AbortSignal | undefined): EventQueue<EngineEvent> {
     const abort = () => stream.end()
-    const stream = new EventStream<EngineEvent>(this.#capacity, () => {
+    const stream = new EventQueue<EngineEvent>(this.#capacity, () => {
       this.#streams.delete(stream)
       signal?.removeEventListener('abort', abort)
     })
@@ -62,6 +62,9 @@ export class Broadcast {
         break
       case 'recovered':
         this.#tell('recovered', event.action)
+        break
+      case 'overrun':
+        this.#tell('overrun', event.overrun)
         break
       case 'error':
         this.#tell('error', event.error)

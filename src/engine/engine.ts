@@ -9,6 +9,7 @@ import { currentPlace } from '../journal/place.js'
 import type { Alert, JournalBody, Place } from '../journal/records.js'
 import { JournalFold } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
+import { exactNear } from '../rules/exact_near.js'
 import { groupsOf } from '../rules/program.js'
 import type { Rule } from '../rules/rule.js'
 import { RuleEngine } from '../rules/rule_engine.js'
@@ -19,12 +20,17 @@ import { Alarms } from './alarms.js'
 import type { AlertQuery } from './alert_book.js'
 import { bindPids } from './bind_pids.js'
 import { asError, Broadcast } from './broadcast.js'
+import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
+import { Lifecycle } from './lifecycle.js'
+import { LifecycleReactions } from './lifecycle_reactions.js'
 import { checkOptions, type EngineOptions, type Settings } from './options.js'
 import { type Look, Outcomes } from './outcomes.js'
 import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
+import type { ShortLivedCount } from './short_lived.js'
+import type { EngineSampler } from './stand_ins.js'
 import { Ticker } from './ticker.js'
 import { WatchedProcesses } from './watched.js'
 
@@ -43,6 +49,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #broadcast: Broadcast
   readonly #alarms: Alarms
   readonly #watched = new WatchedProcesses()
+  readonly #lifecycle = new Lifecycle()
+  readonly #lifecycleReactions: LifecycleReactions
+  readonly #deaths: Deaths
   readonly #outcomes: Outcomes
   readonly #reactions: Reactions
   readonly #closing = new AbortController()
@@ -51,10 +60,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #fold = new JournalFold()
   #context: ActionContext | undefined
   #journal: Journal | undefined
-  #sampler: Sampler | undefined
+  #sampler: EngineSampler | undefined
   #table: Table | undefined
   #rules: RuleEngine | undefined
   #runner: ActionRunner | undefined
+  /** Physical memory that the thresholds near which cells are exact were computed with. */
+  #exactForBytes = 0
   #closed: Promise<void> | undefined
 
   private constructor(settings: Settings, logger: Logger | undefined) {
@@ -69,17 +80,26 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       this.#log.info({ outcome }, 'outcome of a restart')
       this.#broadcast.publish({ type: 'outcome', outcome })
     })
+    const watched = this.#watched
+    const listening = () => this.#lifecycle.listening
+    const deaths = new Deaths({ listening, alarms: this.#alarms })
+    this.#deaths = deaths
     this.#reactions = new Reactions({
       rules: settings.rules,
       dryRun: settings.dryRun,
       alarms: this.#alarms,
-      watched: this.#watched,
+      ...{ watched, deaths },
       outcomes: this.#outcomes,
       note,
       bind: (ruleIndex, identity) => this.#rules?.bind(ruleIndex, identity),
     })
     this.#ticker = new Ticker(settings.intervalMs, () => this.#tick())
     this.#ownUse = new OwnUse(this.#ticker, settings.selfIntervalMs, note)
+    this.#lifecycleReactions = new LifecycleReactions({
+      ...{ watched, deaths, note, ticker: this.#ticker, log: this.#log },
+      tell: (overrun) => this.#broadcast.publish({ type: 'overrun', overrun }),
+      onError: (error) => this.#failed(error),
+    })
   }
 
   /**
@@ -105,7 +125,20 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   get stats(): EngineStats {
-    return this.#ownUse.stats
+    const { total } = this.#lifecycleReactions.shortLived
+    return {
+      ...this.#ownUse.stats,
+      sampler: samplerChoice(this.#sampler),
+      lifecycle: { ...this.#lifecycle.stats, rescans: this.#ticker.extra, shortLived: total },
+    }
+  }
+
+  /**
+   * Processes since the start that no sample has seen, by the nearest ancestor that was sampled: most CPU time first, at most
+   * `limit`, the rest together at the end. Empty without a source of events.
+   */
+  shortLived({ limit }: { readonly limit?: number } = {}): ShortLivedCount[] {
+    return this.#lifecycleReactions.shortLived.list(limit)
   }
 
   /** Alerts of this run, newest first. */
@@ -148,11 +181,21 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
     const groups = [...new Set([...(sampler.groups ?? []), ...groupsOf(rules)])]
     this.#sampler = await Sampler.open({ ...sampler, groups })
+    this.#keepExact(totalmem())
     this.#runner = this.#makeRunner(place)
+    // Before processes are bound to rules, so that no end of one is missed.
+    await this.#lifecycle.open(this.#settings.events, this.#lifecycleReactions)
+    const { source, reason: sourceReason } = samplerChoice(this.#sampler)
+    const { source: eventSource, reason: eventSourceReason } = this.#lifecycle.stats
+    this.#log.info(
+      { source, sourceReason, eventSource, eventSourceReason },
+      'sources of samples and of events',
+    )
     await this.#journal?.commit({
       type: 'engine-start',
       engine: { pid: self.pid, startTicks: self.startTicks },
-      ...{ place, source: this.#sampler.source, intervalMs, dryRun, rules: rules.map(({ name }) => name) },
+      ...{ place, source, sourceReason, eventSource, eventSourceReason },
+      ...{ intervalMs, dryRun, rules: rules.map(({ name }) => name) },
     })
     const bound = await this.#recoverAndBind()
     this.#rules = await RuleEngine.open({
@@ -163,6 +206,14 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     })
     // A recovery that goes on may have made a successor since the rules were bound.
     for (const { ruleIndex, identity } of this.#watched.all) this.#rules.bind(ruleIndex, identity)
+    this.#lifecycleReactions.use(this.#sampler, this.#rules)
+  }
+
+  /** A cell by which a rule could turn has to be exact; what percentages mean in bytes follows from the host's memory. */
+  #keepExact(memTotalBytes: number): void {
+    if (memTotalBytes === this.#exactForBytes) return
+    this.#exactForBytes = memTotalBytes
+    this.#sampler!.setExactNear?.(exactNear(this.#settings.rules, memTotalBytes))
   }
 
   #makeRunner(place: Place): ActionRunner {
@@ -224,11 +275,15 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const startedAt = performance.now()
     try {
       this.#reactions.beginSample()
+      this.#lifecycleReactions.beginSample()
       const table = await this.#sampler!.sample()
       this.#table = table
+      this.#keepExact(this.#sampler!.memTotalBytes)
       const sampledAt = performance.now()
       // Epoch milliseconds that no clock step moves: durations of rules are measured with them.
-      const decisions = await this.#rules!.tick(table, performance.timeOrigin + sampledAt)
+      const nowMs = performance.timeOrigin + sampledAt
+      await this.#lifecycleReactions.sampled(table, nowMs)
+      const decisions = await this.#rules!.tick(table, nowMs)
       const judgedAt = performance.now()
       this.#reactions.sampled(table, decisions, this.#runner!)
       this.#outcomes.tick((identity) => look(table, identity), judgedAt)
@@ -271,6 +326,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     await this.#ticker.stop()
     this.#closing.abort()
     await this.#runner?.settled()
+    await this.#lifecycle.close()
+    this.#deaths.close()
     this.#broadcast.release()
     this.#outcomes.close(performance.now())
     await Promise.allSettled([this.#rules?.close(), this.#sampler?.close()])
@@ -278,7 +335,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       this.#ownUse.note()
       const { ticks, missedTicks } = this.stats
       const unfinished = this.#fold.state.unfinished.length
-      await this.#journal.commit({ type: 'engine-stop', ticks, missedTicks, unfinished }).catch(() => {})
+      const { source } = samplerChoice(this.#sampler)
+      const { lifecycle } = this.stats
+      await this.#journal
+        .commit({ type: 'engine-stop', ticks, missedTicks, unfinished, source, lifecycle })
+        .catch(() => {})
       await this.#journal.close()
     }
     this.#broadcast.end()
@@ -289,4 +350,8 @@ function look(table: Table, { pid, startTicks }: ProcessIdentity): ReturnType<Lo
   const slot = table.slotOf(pid)
   if (slot === undefined || table.columns.startTicks[slot] !== startTicks) return undefined
   return { rssBytes: table.at(slot).rssBytes }
+}
+
+function samplerChoice(sampler: EngineSampler | undefined): EngineStats['sampler'] {
+  return { source: sampler?.source ?? '', reason: sampler?.sourceReason ?? '' }
 }

@@ -1,7 +1,7 @@
 import type { ActionReport } from '../actions/context.js'
-import type { Alert, OutcomeBody } from '../journal/records.js'
+import type { Alert, LifecycleStats, OutcomeBody } from '../journal/records.js'
 import type { Table } from '../table/table.js'
-import type { LostEvents } from './event_stream.js'
+import type { LostEvents } from './event_queue.js'
 
 /** One turn: sample, judge, hand on. */
 export interface TickReport {
@@ -15,6 +15,13 @@ export interface TickReport {
   readonly totalMs: number
 }
 
+/** Events of births and deaths that came faster than they could be read. */
+export interface Overrun {
+  readonly count: number
+  /** When that was found, epoch milliseconds; an extra sample followed. */
+  readonly atMs: number
+}
+
 /** Events and their arguments. Without a listener `error` is only logged: it never ends the process. */
 export interface EngineEvents {
   /** An alert began to fire, was raised again, or was resolved. */
@@ -25,6 +32,8 @@ export interface EngineEvents {
   tick: [tick: TickReport]
   /** What an earlier run had begun was finished, or given up. */
   recovered: [action: ActionReport]
+  /** Births and deaths were missed; a sample made up for them. */
+  overrun: [overrun: Overrun]
   /** Something went wrong that the engine goes on after: a sample, the journal, a listener. */
   error: [error: Error]
 }
@@ -36,6 +45,7 @@ export type EngineEvent =
   | { readonly type: 'outcome'; readonly outcome: OutcomeBody }
   | { readonly type: 'tick'; readonly tick: TickReport }
   | { readonly type: 'recovered'; readonly action: ActionReport }
+  | { readonly type: 'overrun'; readonly overrun: Overrun }
   | { readonly type: 'error'; readonly error: Error }
   | LostEvents
 
@@ -53,6 +63,9 @@ export interface EngineStats {
   readonly judgeMs: number
   readonly tickMs: number
   readonly processes: number
+  /** Where samples come from, and in one line why. */
+  readonly sampler: { readonly source: string; readonly reason: string }
+  readonly lifecycle: LifecycleStats
   /** Of the whole process that the engine runs in. */
   readonly userCpuMs: number
   readonly systemCpuMs: number

@@ -4,6 +4,7 @@ import type { BackoffOptions } from '../actions/governor.js'
 import { ProcmusterError } from '../errors.js'
 import { type CheckedRule, checkRules, type Rule } from '../rules/rule.js'
 import type { SamplerOptions } from '../sampler/sampler.js'
+import { type EngineEventSource, EVENT_SOURCES } from './lifecycle.js'
 
 /** Options of `Engine.start`. Times are milliseconds. */
 export interface EngineOptions {
@@ -23,6 +24,11 @@ export interface EngineOptions {
   /** How long a process may take to end after SIGTERM before SIGKILL, milliseconds. Default 10,000. */
   readonly graceMs?: number
   readonly sampler?: SamplerOptions
+  /**
+   * Where to hear of births, execs and deaths between samples. `auto` takes kernel tracepoints, else the process
+   * connector, else goes without. Default `auto`.
+   */
+  readonly events?: EngineEventSource
   /** Worker threads that judge; the default is chosen from the processors and the rules. */
   readonly workers?: number
   /** Restarts under way at the same time over the whole host. Default 3. */
@@ -69,6 +75,7 @@ export function checkOptions(options: EngineOptions): Settings {
     dryRun: options.dryRun ?? false,
     graceMs: range('graceMs', options.graceMs ?? 10_000, 0, DAY_MS),
     sampler: options.sampler ?? {},
+    events: eventSource(options.events ?? 'auto'),
     workers: options.workers,
     maxConcurrentRestarts: range('maxConcurrentRestarts', options.maxConcurrentRestarts ?? 3, 1, 1000),
     restartBackoff: options.restartBackoff ?? { firstMs: 1000, maxMs: 300_000 },
@@ -93,6 +100,13 @@ function checkActions(rule: CheckedRule, settings: Settings): void {
       })
     }
   }
+}
+
+function eventSource(value: EngineEventSource): EngineEventSource {
+  if (EVENT_SOURCES.includes(value)) return value
+  throw new ProcmusterError('INVALID_ARGUMENT', {
+    message: `events is ${JSON.stringify(value)}; give ${EVENT_SOURCES.join(', ')}`,
+  })
 }
 
 function range(name: string, value: number, least: number, most: number): number {

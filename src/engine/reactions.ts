@@ -9,6 +9,7 @@ import type { ActionSpec, CheckedRule, Severity } from '../rules/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import type { Alarms } from './alarms.js'
+import type { Deaths } from './deaths.js'
 import { HeldChildren } from './held_children.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
@@ -28,6 +29,7 @@ export interface ReactionParts {
   readonly dryRun: boolean
   readonly alarms: Alarms
   readonly watched: WatchedProcesses
+  readonly deaths: Deaths
   readonly outcomes: Outcomes
   readonly note: (body: JournalBody) => void
   readonly bind: (ruleIndex: number, identity: ProcessIdentity) => void
@@ -85,11 +87,11 @@ export class Reactions {
 
   /** Looks at the processes that are gone since the last sample; costs nothing for the others. */
   #buryGone(table: Table): void {
-    const { alarms, watched } = this.#parts
+    const { alarms, watched, deaths } = this.#parts
     const { pid, startTicks } = table.columns
     for (const slot of table.goneSlots) {
       alarms.resolveGone(pid[slot]!, startTicks[slot]!)
-      this.#died(watched.ended(pid[slot]!, startTicks[slot]!))
+      deaths.ended(watched.ended(pid[slot]!, startTicks[slot]!))
     }
   }
 
@@ -104,7 +106,7 @@ export class Reactions {
       // A successor can be younger than the sample that was under way when it was made, not than the next one.
       else if (++binding.samples < 2) continue
       if (!there || table.columns.state[slot] === ZOMBIE)
-        this.#died(this.#parts.watched.ended(pid, startTicks))
+        this.#parts.deaths.ended(this.#parts.watched.ended(pid, startTicks))
     }
   }
 
@@ -128,10 +130,10 @@ export class Reactions {
   }
 
   reported(report: ActionReport): void {
-    const { alarms, watched } = this.#parts
+    const { alarms, watched, deaths } = this.#parts
     const { rule, identity, status, successor } = report
     if (report.action !== 'restart') {
-      if (status !== 'done') this.#died(watched.expectLife(identity))
+      if (status !== 'done') deaths.ended(watched.expectLife(identity))
       return
     }
     if (status === 'done' && successor !== undefined) {
@@ -139,14 +141,14 @@ export class Reactions {
       alarms.resolve(rule, 'restart-failed', identity)
       alarms.resolve(rule, 'breach', identity)
       this.#track(report, successor)
-      this.#died(watched.expectLife(successor))
+      deaths.ended(watched.expectLife(successor))
       return
     }
     this.#children.giveUp(identity)
     if (status === 'failed') {
       this.#restartFailed(report, 'critical', `restart failed: ${report.reason}`)
     } else {
-      this.#died(watched.expectLife(identity))
+      deaths.ended(watched.expectLife(identity))
       if (status === 'refused' && LASTING_REFUSALS.has(report.error?.code ?? '')) {
         this.#restartFailed(report, 'warning', `restart refused: ${report.reason}`)
       }
@@ -176,20 +178,5 @@ export class Reactions {
     message: string,
   ): void {
     this.#parts.alarms.raise({ rule, severity, kind: 'restart-failed', identity, name, values: [], message })
-  }
-
-  #died(bindings: readonly Binding[]): void {
-    for (const { rule, identity, name } of bindings) {
-      const message = `${JSON.stringify(name)} (pid ${identity.pid}), watched by rule ${JSON.stringify(rule)}, ended`
-      this.#parts.alarms.raise({
-        rule,
-        severity: 'critical',
-        kind: 'died',
-        identity,
-        name,
-        values: [],
-        message,
-      })
-    }
   }
 }

@@ -11,6 +11,9 @@ const systemClock: TickerClock = {
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
 }
 
+const SHORTEST_GAP_MS = 250
+const SHORTEST_EXTRA_GAP_MS = 1000
+
 /**
  * Calls `tick` at whole intervals from the start: lateness of one does not shift the next. Ticks never overlap; those
  * that fall into a long one are skipped and counted.
@@ -23,14 +26,20 @@ export class Ticker {
   /** How late the last tick began, and the latest of all. */
   latenessMs = 0
   maxLatenessMs = 0
+  /** Extra ticks among them. */
+  extra = 0
 
   readonly #intervalMs: number
   readonly #tick: () => Promise<void>
   readonly #clock: TickerClock
-  #startedAt = 0
+  #startedAt: number | undefined
+  #begunAt = 0
+  #extraAt: number | undefined
+  #lastExtraAt = Number.NEGATIVE_INFINITY
   #dueIndex = 0
   #timer: unknown
   #running: Promise<void> | undefined
+  #isTicking = false
   #stopped = false
 
   /** @param tick must not reject */
@@ -45,6 +54,22 @@ export class Ticker {
     this.#arm()
   }
 
+  /**
+   * An extra tick, between those at whole intervals: at once, unless one was begun just now (CPU time is counted in steps,
+   * rates over a moment mean nothing) or the last extra one was not long ago.
+   */
+  soon(): void {
+    if (this.#stopped || this.#startedAt === undefined || this.#extraAt !== undefined) return
+    this.#extraAt = Math.max(
+      this.#clock.now(),
+      this.#begunAt + SHORTEST_GAP_MS,
+      this.#lastExtraAt + SHORTEST_EXTRA_GAP_MS,
+    )
+    if (this.#isTicking) return
+    this.#clock.clearTimer(this.#timer)
+    this.#arm()
+  }
+
   /** Resolves when no tick runs and none will. */
   async stop(): Promise<void> {
     this.#stopped = true
@@ -54,20 +79,33 @@ export class Ticker {
 
   #arm(): void {
     if (this.#stopped) return
-    const dueAt = this.#startedAt + this.#dueIndex * this.#intervalMs
-    this.#timer = this.#clock.setTimer(() => this.#fire(dueAt), Math.max(0, dueAt - this.#clock.now()))
+    const regularAt = this.#startedAt! + this.#dueIndex * this.#intervalMs
+    const isExtra = this.#extraAt !== undefined && this.#extraAt < regularAt
+    const dueAt = isExtra ? this.#extraAt! : regularAt
+    const delayMs = Math.max(0, dueAt - this.#clock.now())
+    this.#timer = this.#clock.setTimer(() => this.#fire(dueAt, isExtra), delayMs)
   }
 
-  #fire(dueAt: number): void {
-    this.latenessMs = Math.max(0, this.#clock.now() - dueAt)
+  #fire(dueAt: number, isExtra: boolean): void {
+    // What is asked for from here on, this tick may come too early for.
+    this.#extraAt = undefined
+    this.#begunAt = this.#clock.now()
+    if (isExtra) {
+      this.#lastExtraAt = this.#begunAt
+      this.extra++
+    }
+    this.latenessMs = Math.max(0, this.#begunAt - dueAt)
     this.maxLatenessMs = Math.max(this.maxLatenessMs, this.latenessMs)
     this.ticks++
+    this.#isTicking = true
     this.#running = this.#tick().then(() => {
       this.#running = undefined
+      this.#isTicking = false
       // An interval that has begun by now is lost; the next whole one is taken.
-      const begun = Math.floor((this.#clock.now() - this.#startedAt) / this.#intervalMs)
-      const next = Math.max(this.#dueIndex, begun) + 1
-      this.missed += next - this.#dueIndex - 1
+      const begun = Math.floor((this.#clock.now() - this.#startedAt!) / this.#intervalMs)
+      const last = isExtra ? this.#dueIndex - 1 : this.#dueIndex
+      const next = Math.max(last, begun) + 1
+      this.missed += next - last - 1
       this.#dueIndex = next
       this.#arm()
     })

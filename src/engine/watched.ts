@@ -39,6 +39,13 @@ export class WatchedProcesses {
     return found === undefined ? [] : found.filter((binding) => binding.identity.startTicks === startTicks)
   }
 
+  /** The process with that pid that a rule watches; with unknown start ticks, whichever it is. */
+  identityOf(pid: number, startTicks: number | undefined): ProcessIdentity | undefined {
+    return this.#byPid
+      .get(pid)
+      ?.find(({ identity }) => startTicks === undefined || identity.startTicks === startTicks)?.identity
+  }
+
   /** From now on its end is our doing. */
   expectEnd({ pid, startTicks }: ProcessIdentity): void {
     for (const binding of this.of(pid, startTicks)) {

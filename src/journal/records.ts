@@ -17,6 +17,24 @@ export interface ClauseValue {
   readonly value: number | undefined
 }
 
+/**
+ * How a process ended; what the source of events could not tell is missing. `exitCode` is missing when a signal ended it.
+ * The sender is missing when it was the kernel itself, as for a fault.
+ */
+export interface ExitCause {
+  readonly exitCode?: number | undefined
+  readonly signal?: string | undefined
+  readonly coreDumped?: boolean | undefined
+  /** By the kernel, which was out of memory. */
+  readonly oomKilled?: boolean | undefined
+  readonly sender?: { readonly pid: number; readonly name: string | undefined } | undefined
+  readonly cpuTimeNs?: number | undefined
+  readonly peakRssBytes?: number | undefined
+  readonly readBytes?: number | undefined
+  readonly writeBytes?: number | undefined
+  readonly lifetimeMs?: number | undefined
+}
+
 /** Something that somebody should know of, from when it began to fire until it is resolved. */
 export interface Alert {
   /** Unique over all runs of all engines. */
@@ -31,6 +49,8 @@ export interface Alert {
   /** The clauses that held, with their values; empty for kinds other than `breach`. */
   readonly values: readonly ClauseValue[]
   readonly message: string
+  /** Of a `died`: the cause, as far as it is known. */
+  readonly exit?: ExitCause | undefined
   /** When it began to fire, epoch milliseconds. */
   readonly atMs: number
   /** How often it was raised again since, while it fired (see the rule's cooldown), and when last. */
@@ -76,7 +96,11 @@ export interface EngineStartBody {
   readonly type: 'engine-start'
   readonly engine: { readonly pid: number; readonly startTicks: number }
   readonly place: Place
+  /** Where samples come from, and births and deaths (`off` without), with the reasons, a line each. */
   readonly source: string
+  readonly sourceReason?: string | undefined
+  readonly eventSource?: string | undefined
+  readonly eventSourceReason?: string | undefined
   readonly intervalMs: number
   readonly dryRun: boolean
   readonly rules: readonly string[]
@@ -163,6 +187,28 @@ export interface EngineStopBody {
   readonly missedTicks: number
   /** Actions that the next start has to finish or report. */
   readonly unfinished: number
+  readonly source?: string | undefined
+  /** As in `engine.stats`. */
+  readonly lifecycle?: LifecycleStats | undefined
+}
+/** What an engine has heard of births and deaths between its samples. */
+export interface LifecycleStats {
+  readonly source: 'bpf' | 'netlink' | 'off'
+  /** One line: why this source, and why no better one. */
+  readonly reason: string
+  /** Events that came faster than they could be read, and extra samples that made up for them. */
+  readonly lost: number
+  readonly rescans: number
+  readonly forks: number
+  readonly execs: number
+  readonly exits: number
+  /** Processes that no sample has seen. CPU time is undefined when the source does not tell it. */
+  readonly shortLived: { readonly count: number; readonly cpuTimeNs: number | undefined }
+}
+/** Events of births and deaths were lost; a sample made up for them. */
+export interface OverrunBody {
+  readonly type: 'overrun'
+  readonly count: number
 }
 
 /** What a record says, by its `type`. */
@@ -176,6 +222,7 @@ export type JournalBody =
   | ActionDoneBody
   | OutcomeBody
   | SelfBody
+  | OverrunBody
   | EngineStopBody
 
 export interface RecordHead {

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ProcmusterError } from '../errors.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -136,6 +137,24 @@ export class RuleEngine implements AsyncDisposable {
     this.#rebound.add(pid)
     this.#program.pid[ruleIndex] = pid
     this.#program.startTicks[ruleIndex] = startTicks
+  }
+
+  /** The next tick matches the process with that pid again, if there is one then: it may run another program now. */
+  rematch(pid: number): void {
+    this.#rebound.add(pid)
+  }
+
+  /**
+   * Reads and matches the command lines of these slots, so that the next tick, at that time, takes them into account.
+   * @returns once that is done, or after `limitMs`
+   */
+  async relearn({ columns }: TableMemory, slots: Uint32Array, nowMs: number, limitMs: number): Promise<void> {
+    if (this.#commandLines === undefined || slots.length === 0) return
+    this.#commandLines.want([slots], columns.generation, nowMs)
+    const over = new AbortController()
+    const limit = sleep(limitMs, undefined, { signal: over.signal }).catch(() => {})
+    await Promise.race([this.#commandLines.idle, limit])
+    over.abort()
   }
 
   /** Resolves when every command line wanted so far has been matched; the next tick takes it into account. */

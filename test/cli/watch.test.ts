@@ -73,7 +73,7 @@ test('A1: a leaking process breaches; evidence is kept, it is restarted graceful
   )
   expect(stdout).toMatch(/restarted: ended by SIGTERM after /)
   expect(stdout).toMatch(
-    /stopped after \d+ looks?.*: \d+ breaches, evidence kept \d+ times, \d+ restarts; own use: .* of CPU in .* of memory\n$/,
+    /stopped after \d+ looks?.*: \d+ breaches, evidence kept \d+ times, \d+ restarts; own use: .* of CPU in .* of memory; samples by \w+, deaths .*\n$/,
   )
 
   const [kept] = (await readdir(directory)).filter((name) => name.includes(`-${pid}-`))
@@ -128,10 +128,10 @@ test('a threshold below a hundredth is not shown as 0, and a log says where the 
   const { pid } = await startProcess('idle')
   const breached = await muster(['watch', '--once', '-p', String(pid), '-t', '0.0001'])
   expect(breached.stdout).toMatch(/>= 0\.0001 %: memory threshold/)
-  expect(breached.stdout).toMatch(/stopped after 1 look: 1 breach; own use/)
+  expect(breached.stdout).toMatch(/stopped after 1 look.*: 1 breach; own use/)
   const quiet = await muster(['watch', '--once', '-p', String(pid), '-t', '99'])
   expect(quiet.stdout).toMatch(new RegExp(`${pid} \\S+ {2}0\\.\\d\\d % of memory \\(.*iB\\)`))
-  expect(quiet.stdout).toMatch(/stopped after 1 look: no breach/)
+  expect(quiet.stdout).toMatch(/stopped after 1 look.*: no breach/)
 })
 
 test('--dry-run says what it would do and touches nothing', async () => {

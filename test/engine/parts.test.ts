@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Backoff, backoffMs, RestartGate } from '../../dist/actions/governor.js'
 import { AlertBook } from '../../dist/engine/alert_book.js'
-import { EventStream } from '../../dist/engine/event_stream.js'
+import { EventQueue } from '../../dist/engine/event_queue.js'
 import { HeldChildren } from '../../dist/engine/held_children.js'
 import { Outcomes } from '../../dist/engine/outcomes.js'
 import { Ticker } from '../../dist/engine/ticker.js'
@@ -90,6 +90,35 @@ describe('ticker', () => {
     expect([ticker.latenessMs, ticker.maxLatenessMs]).toEqual([0, 30])
   })
 
+  it('takes an extra tick when asked to, not sooner than one makes sense, and keeps to its intervals', async () => {
+    const clock = new ManualClock()
+    const begun: number[] = []
+    const ticker = new Ticker(
+      2000,
+      async () => {
+        begun.push(clock.time)
+        // Asked for in a tick: this one may come too early for what it is asked for.
+        if (begun.length === 4) ticker.soon()
+      },
+      clock,
+    )
+    ticker.soon() // before the start: the first tick comes anyway
+    ticker.start()
+    await clock.runTo(100)
+    ticker.soon()
+    ticker.soon()
+    await clock.runTo(900)
+    ticker.soon() // at most one a second
+    await clock.runTo(1900)
+    ticker.soon() // the regular one at 2000 comes sooner
+    await clock.runTo(4100)
+    expect(begun).toEqual([0, 250, 1250, 2000, 2250, 4000])
+    expect([ticker.ticks, ticker.extra, ticker.missed]).toEqual([6, 3, 0])
+    await ticker.stop()
+    ticker.soon()
+    expect(clock.pending).toBe(0)
+  })
+
   it('stops after the tick under way, and leaves no timer', async () => {
     const clock = new ManualClock()
     let end = () => {}
@@ -115,9 +144,9 @@ describe('ticker', () => {
   })
 })
 
-describe('event stream', () => {
+describe('event queue', () => {
   it('gives events in order and then ends', async () => {
-    const stream = new EventStream<number>(10, () => {})
+    const stream = new EventQueue<number>(10, () => {})
     const waiting = stream.next()
     stream.push(1)
     expect((await waiting).value).toBe(1)
@@ -132,7 +161,7 @@ describe('event stream', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: -30, max: 30 })), async (steps) => {
         const capacity = 8
-        const stream = new EventStream<number>(capacity, () => {})
+        const stream = new EventQueue<number>(capacity, () => {})
         let pushed = 0
         let next = 0
         const take = async () => {
@@ -156,7 +185,7 @@ describe('event stream', () => {
 
   it('lets its reader leave', async () => {
     let ended = 0
-    const stream = new EventStream<number>(10, () => ended++)
+    const stream = new EventQueue<number>(10, () => ended++)
     stream.push(1)
     for await (const _ of stream) break
     expect(ended).toBe(1)

@@ -9,7 +9,7 @@ import { matchingNow } from './matching.js'
 import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
 import type { Reporter } from './report.js'
-import { describePlan, Tally } from './words.js'
+import { describePlan, sourcesUsed, Tally } from './words.js'
 
 const ONCE_INTERVAL_MS = 200
 /** Of all sets together; the oldest make room. A breach that comes back all night must not fill the disk. */
@@ -37,9 +37,12 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
     reporter.end()
   }
   const exitCode = session.exitCode ?? stop.exitCode ?? EXIT.ok
-  const { ticks: looks, missedTicks: missedLooks } = engine.stats
-  reporter.note(`stopped after ${session.tally.text(engine.stats)}; ${ownUseText()}`, {
+  const { stats } = engine
+  const { ticks: looks, missedTicks: missedLooks, lifecycle } = stats
+  const { text } = sourcesUsed(stats)
+  reporter.note(`stopped after ${session.tally.text(stats)}; ${ownUseText()}; ${text}`, {
     ...{ type: 'watch-stop', exitCode, looks, missedLooks, ...session.tally.counts, ...ownUse() },
+    ...{ source: stats.sampler.source, lifecycle },
   })
   return exitCode
 }

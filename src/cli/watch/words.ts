@@ -21,6 +21,7 @@ export function describePlan(
       ? [`restart with ${wordedDuration(graceMs)} of grace`]
       : []),
     ...(dryRun || engine.dryRun ? ['dry run, no process is touched'] : []),
+    sourcesUsed(engine.stats).text,
   ]
   const data = { type: 'watch-start' as const, pid: target?.identity.pid ?? null, rules, intervalMs }
   return [
@@ -32,6 +33,7 @@ export function describePlan(
       graceMs,
       dryRun,
       memTotalBytes: totalmem(),
+      ...sourcesUsed(engine.stats).data,
     },
   ]
 }
@@ -72,6 +74,24 @@ export class Tally {
     ]
     const missed = missedTicks > 0 ? ` (${missedTicks} left out)` : ''
     return `${counted(ticks, 'look', 'looks')}${missed}: ${parts.join(', ')}`
+  }
+}
+
+/** Where a watch learns what it knows, for a person and as a record. */
+export function sourcesUsed({ sampler, lifecycle }: Pick<EngineStats, 'sampler' | 'lifecycle'>): {
+  readonly text: string
+  readonly data: Readonly<Record<string, unknown>>
+} {
+  const heard = lifecycle.source === 'off' ? 'from samples alone' : `by ${lifecycle.source}`
+  const lost = lifecycle.lost > 0 ? ` (${counted(lifecycle.lost, 'event', 'events')} lost)` : ''
+  return {
+    text: `samples by ${sampler.source}, deaths ${heard}${lost}`,
+    data: {
+      source: sampler.source,
+      sourceReason: sampler.reason,
+      eventSource: lifecycle.source,
+      eventSourceReason: lifecycle.reason,
+    },
   }
 }
 
