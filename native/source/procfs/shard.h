@@ -50,6 +50,7 @@ class Scanner::Shard {
 
   void Run();
   void ReadAll();
+  void LetOthersRun();
   void ReadProcess(int32_t pid);
   bool ReadTracked(Tracked* process);
   void Track(int32_t pid);
@@ -66,6 +67,7 @@ class Scanner::Shard {
   const std::atomic<bool>* cancelled_;
 
   ProcFiles files_;
+  double no_yield_before_ns_ = 0;  // CLOCK_MONOTONIC
   Roster<Tracked> roster_;
   Phase phase_ = Phase::stop;
   int opened_ = 0;
