@@ -20,12 +20,24 @@ function parse(stat, statm) {
   }
 }
 
+async function sampling(source) {
+  const { Sampler } = await import('../dist/index.js')
+  const sampler = await Sampler.open({ source })
+  return async () => (await sampler.sample()).size
+}
+
 /** Each opens what it needs and returns the function that takes one sample and gives the number of processes. */
 const contenders = {
-  async procmuster() {
-    const { Sampler } = await import('../dist/index.js')
-    const sampler = await Sampler.open()
-    return async () => (await sampler.sample()).size
+  'procmuster-bpf': () => sampling('bpf'),
+  'procmuster-procfs': () => sampling('procfs'),
+  async 'kernel-walk'() {
+    const { native } = await import('../dist/native.js')
+    const out = new Float64Array(2)
+    return async () => {
+      native.timeWalk(0, out)
+      if (out[0] !== 0) throw new Error(`the walk failed with errno ${out[0]}`)
+      return out[1]
+    }
   },
   async 'node-fs-sync'() {
     return async () => {
@@ -98,5 +110,6 @@ for (let i = 0; i < Number(count); i++) {
   await sleep(Number(pauseMs))
 }
 loop.disable()
-console.log(JSON.stringify({ samples, processes, loopDelayMs: delays(loop) }))
+const peakRssMiB = process.resourceUsage().maxRSS / 1024
+console.log(JSON.stringify({ samples, processes, loopDelayMs: delays(loop), peakRssMiB }))
 process.exit(0)

@@ -3,10 +3,10 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { RuleEngine } from '../dist/rules/rule_engine.js'
 import { MISSING_WORDS, NAME_BYTES } from '../dist/table/columns.js'
 import { columnId, headerCell, layoutTable, mapTable } from '../dist/table/layout.js'
+import { parseOptions } from './options.mjs'
 
 const USAGE = `evaluate: time to judge a table by rules
 
@@ -29,22 +29,9 @@ const SCENARIOS = [
 ]
 
 export async function run(args) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      processes: { type: 'string', default: '10000' },
-      rules: { type: 'string', default: '100' },
-      ticks: { type: 'string', default: '300' },
-      workers: { type: 'string', default: '2' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) return console.log(USAGE)
-  const processes = Number(values.processes)
-  const rules = Number(values.rules)
-  const ticks = Number(values.ticks)
-  const workers = Number(values.workers)
+  const values = parseOptions(args, USAGE, { processes: 10_000, rules: 100, ticks: 300, workers: 2 })
+  if (values === undefined) return
+  const { processes, rules, ticks, workers } = values
   const options = { processes, rules, ticks, workers }
   const results = []
   for (const index of SCENARIOS.keys()) {

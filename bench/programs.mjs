@@ -1,5 +1,5 @@
 // The C programs of the benchmarks, compiled at first use, and the fleet of idle processes.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -15,6 +15,14 @@ export function program(name) {
     execFileSync('cc', ['-O2', '-Wall', '-static', '-o', path, source(name)], { stdio: 'inherit' })
   }
   return path
+}
+
+/** Runs a program that prints JSON: `output`, or else the `reason` why there is none. */
+export function runJson(command) {
+  const [executable, ...args] = command.map(String)
+  const { status, stdout, stderr } = spawnSync(executable, args, { encoding: 'utf8', maxBuffer: 2 ** 26 })
+  if (status === 0) return { output: JSON.parse(stdout) }
+  return { reason: /^\w*Error.*/m.exec(stderr)?.[0] ?? `exit status ${status}` }
 }
 
 /** Starts `count` idle processes, with `churn` births and deaths a second; they end with the returned `stop()`. */

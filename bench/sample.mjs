@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { median, printTable, program, startFleet } from './programs.mjs'
+import { parseOptions } from './options.mjs'
+import { median, printTable, program, runJson, startFleet } from './programs.mjs'
 
 const USAGE = `sample: time to sample every process
 
@@ -28,7 +28,9 @@ const node = (name, warmups = 3, samples = 5, pauseMs = 20) => ({
 })
 const CONTENDERS = [
   { name: 'floor', command: [program('floor'), 3, 5] },
-  node('procmuster'),
+  node('procmuster-bpf', 3, 20),
+  node('kernel-walk', 3, 20),
+  node('procmuster-procfs'),
   node('node-fs-sync'),
   node('node-fs-promises'),
   { ...node('pidusage', 1, 2), installed: () => resolves('pidusage') },
@@ -43,30 +45,20 @@ const CONTENDERS = [
 ]
 
 export async function run(args) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      processes: { type: 'string', default: '10000' },
-      rounds: { type: 'string', default: '5' },
-      only: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) return console.log(USAGE)
+  const values = parseOptions(args, USAGE, { processes: 10_000, rounds: 5, only: undefined })
+  if (values === undefined) return
   const only = values.only?.split(',')
   const chosen = CONTENDERS.filter(({ name }) => name === 'floor' || !only || only.includes(name))
   const missing = chosen.filter(({ installed }) => installed && !installed()).map(({ name }) => name)
   const contenders = chosen.filter(({ name }) => !missing.includes(name))
   for (const name of missing) console.error(`${name} is not installed; it is left out`)
 
-  const fleet = await startFleet(Number(values.processes))
+  const fleet = await startFleet(values.processes)
   try {
     const processes = readdirSync('/proc').filter((name) => name > '0' && name < ':').length
-    const { results, failures } = measure(contenders, Number(values.rounds))
+    const { results, failures } = measure(contenders, values.rounds)
     if (values.json) {
-      const rounds = Number(values.rounds)
-      console.log(JSON.stringify({ bench: 'sample', processes, rounds, results, failures }))
+      console.log(JSON.stringify({ bench: 'sample', processes, rounds: values.rounds, results, failures }))
       return
     }
     console.log(`${processes} processes, ${values.rounds} rounds; medians of one sample\n`)
@@ -74,8 +66,8 @@ export async function run(args) {
       { key: 'name', title: '' },
       { key: 'wallMs', title: 'wall ms' },
       { key: 'cpuMs', title: 'cpu ms' },
-      { key: 'wallRatio', title: 'wall/floor', digits: 2 },
-      { key: 'cpuRatio', title: 'cpu/floor', digits: 2 },
+      { key: 'wallRatio', title: 'wall/floor', digits: 3 },
+      { key: 'cpuRatio', title: 'cpu/floor', digits: 3 },
       { key: 'loopP99Ms', title: 'loop p99 ms' },
       { key: 'loopMaxMs', title: 'loop max ms' },
       { key: 'seen', title: 'processes seen', digits: 0 },
@@ -92,15 +84,14 @@ function measure(contenders, rounds) {
   for (let round = 0; round < rounds; round++) {
     for (const { name, command } of contenders) {
       if (failures.some((failure) => failure.name === name)) continue
-      const [executable, ...rest] = command.map(String)
-      const { status, stdout, stderr } = spawnSync(executable, rest, { encoding: 'utf8', maxBuffer: 2 ** 26 })
-      if (status === 0) outputs.get(name).push(JSON.parse(stdout))
-      else failures.push({ name, reason: /^\w*Error.*/m.exec(stderr)?.[0] ?? `exit status ${status}` })
+      const { output, reason } = runJson(command)
+      if (output) outputs.get(name).push(output)
+      else failures.push({ name, reason })
     }
   }
   for (const { name, reason } of failures) {
-    // A peer may break at this size, which is a result; we and the floor may not.
-    if (name === 'floor' || name === 'procmuster') throw new Error(`${name} failed: ${reason}`)
+    // A peer may break at this size, and the kernel's own table may be out of reach; what works everywhere may not fail.
+    if (name === 'floor' || name === 'procmuster-procfs') throw new Error(`${name} failed: ${reason}`)
     outputs.delete(name)
   }
   const results = [...outputs].map(([name, runs]) => {

@@ -1,9 +1,9 @@
 // A Node process with an engine over many ticks: does its memory stay flat, do its descriptors stay within bounds?
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { Engine } from '../dist/index.js'
 import { idleRules } from './engine_rules.mjs'
+import { parseOptions } from './options.mjs'
 import { median, startFleet } from './programs.mjs'
 
 const USAGE = `soak: memory and descriptors of a process with an engine over many ticks
@@ -13,32 +13,23 @@ const USAGE = `soak: memory and descriptors of a process with an engine over man
   --interval MS   time between samples (100)
   --churn N       births and deaths a second (0)
   --rules N       rules (10)
+  --source S      bpf, procfs or auto (auto)
   --json          one JSON object instead of text`
 
 export async function run(args) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      processes: { type: 'string', default: '60000' },
-      ticks: { type: 'string', default: '1000' },
-      interval: { type: 'string', default: '100' },
-      churn: { type: 'string', default: '0' },
-      rules: { type: 'string', default: '10' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
+  const values = parseOptions(args, USAGE, {
+    processes: 60_000,
+    ticks: 1000,
+    interval: 100,
+    churn: 0,
+    rules: 10,
+    source: 'auto',
   })
-  if (values.help) return console.log(USAGE)
-  const [processes, ticks, intervalMs, churn, rules] = [
-    'processes',
-    'ticks',
-    'interval',
-    'churn',
-    'rules',
-  ].map((name) => Number(values[name]))
+  if (values === undefined) return
+  const { processes, ticks, interval: intervalMs, churn, rules, source } = values
   const fleet = await startFleet(processes, churn)
   try {
-    const result = { bench: 'soak', processes, ticks, intervalMs, churn, rules, ...(await soak()) }
+    const result = { bench: 'soak', processes, ticks, intervalMs, churn, rules, source, ...(await soak()) }
     if (values.json) return console.log(JSON.stringify(result))
     console.log(
       `${result.seen} processes, ${ticks} ticks, ${churn} births and deaths a second, ${rules} rules`,
@@ -60,7 +51,7 @@ export async function run(args) {
     const engine = await Engine.start({
       intervalMs,
       rules: idleRules(rules),
-      sampler: { capacity: processes + 4096 },
+      sampler: { source, capacity: processes + 4096 },
     })
     const points = []
     let counted = 0
