@@ -31,6 +31,13 @@ export function shortAge(seconds: number): string {
   return `${Math.floor(whole / 86_400)}d${two((whole % 86_400) / 3600)}h`
 }
 
+/** Nanoseconds as `0.04s`, `12.3s`, `12:34`, `5h12m`: what is short is shown finer than an age. */
+export function shortTime(ns: number): string {
+  const seconds = ns / 1e9
+  if (seconds < 9.995) return `${seconds.toFixed(2)}s`
+  return seconds < 59.95 ? `${seconds.toFixed(1)}s` : shortAge(seconds)
+}
+
 /** Milliseconds as `350 ms`, `1.5 s`, `2 min`, for sentences. */
 export function wordedDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`

@@ -9,7 +9,7 @@ import {
 import type { Check, CheckState } from './check.js'
 import { type HostReadings, readHost } from './host_readings.js'
 import { checkProcesses } from './process_checks.js'
-import { checkBpfSource } from './source_checks.js'
+import { checkBpfSource, checkLifecycleEvents } from './source_checks.js'
 
 /** What this package can and cannot do here, and how to get the rest. */
 export interface Diagnosis {
@@ -49,13 +49,14 @@ export interface Grant {
 }
 
 /**
- * Checks each privilege and kernel feature that this package can use: reads a few files, loads the bpf program, opens a
+ * Checks each privilege and kernel feature that this package can use: reads a few files, loads the bpf programs, opens a
  * pidfd of this process. Changes nothing, and takes some 50 ms. Never rejects for what is missing.
  */
 export async function diagnose(): Promise<Diagnosis> {
   const readings = await readHost()
   const bpfSource = await checkBpfSource(readings)
-  const checks = [bpfSource, ...checkProcesses(readings, { readsFiles: bpfSource.state !== 'ok' })]
+  const events = await checkLifecycleEvents(readings)
+  const checks = [bpfSource, events, ...checkProcesses(readings, { readsFiles: bpfSource.state !== 'ok' })]
   const { status, bpf, hasPressure } = readings
   return {
     state: worstOf(checks),

@@ -1,3 +1,5 @@
+import type { EventSource } from '../events/event.js'
+import { EventStream } from '../events/stream.js'
 import { Sampler } from '../sampler/sampler.js'
 import { type Capability, hasCapability, lackingCapabilities } from './capabilities.js'
 import type { Check, Requirement } from './check.js'
@@ -31,14 +33,65 @@ export async function checkBpfSource(readings: HostReadings): Promise<Check> {
     state: 'missing',
     found: trial?.found ?? obstacles.map(({ reason }) => reason).join('; '),
     instead: 'the procfs source reads files of each process; CPU time has steps of 10 ms',
-    remedy:
-      obstacles.map(({ remedy }) => remedy).join('; ') || 'report it with this text and the kernel release',
+    remedy: obstacles.map(({ remedy }) => remedy).join('; ') || REPORT_IT,
     // Capabilities are of no use where the kernel itself cannot do it.
     lacking: obstacles.some(({ code }) => LASTING.has(code)) ? [] : lacking,
   }
 }
 
+/** Opens each source of events and closes it again. */
+export async function checkLifecycleEvents({ bpf, status }: HostReadings): Promise<Check> {
+  const check = {
+    id: 'lifecycle-events',
+    title: 'lifecycle events',
+    area: 'observe',
+    gain: 'every birth and death is told, however short the life: exit code, CPU time, peak memory, who sent a signal',
+  } as const
+  const byBpf = await tryEvents('bpf')
+  if (byBpf.works) {
+    const found = 'by bpf: loads and attaches'
+    return { ...check, state: 'ok', found, instead: undefined, remedy: undefined, lacking: [] }
+  }
+  const obstacles = bpfObstacles(bpf)
+  const remedy = obstacles.map((obstacle) => obstacle.remedy).join('; ') || REPORT_IT
+  const kernelCan = !obstacles.some(({ code }) => LASTING.has(code))
+  const lacking: Capability[] = kernelCan ? lackingForBpf(bpf) : []
+  const byNetlink = await tryEvents('netlink')
+  const noBpf = obstacles.length === 0 ? byBpf.found : obstacles.map(({ reason }) => reason).join('; ')
+  if (byNetlink.works) {
+    return {
+      ...check,
+      state: 'limited',
+      found: `by netlink; not by bpf: ${noBpf}`,
+      instead: 'births, execs and ends with their code; not who sent a signal, nor what a process used',
+      remedy,
+      lacking,
+    }
+  }
+  const mayListen = hasCapability(status?.effective ?? 0n, 'CAP_NET_ADMIN')
+  return {
+    ...check,
+    state: 'missing',
+    found: `${noBpf}; ${byNetlink.found}`,
+    instead:
+      'samples are compared: what lives for less than the interval is not seen, exit codes are not known',
+    remedy,
+    lacking: kernelCan || mayListen || bpf.pidNamespace !== 'host' ? lacking : ['CAP_NET_ADMIN'],
+  }
+}
+
+async function tryEvents(source: EventSource): Promise<{ works: boolean; found: string }> {
+  try {
+    await using _ = await EventStream.open({ source })
+    return { works: true, found: source }
+  } catch (error) {
+    return { works: false, found: (error as Error).message }
+  }
+}
+
 const LASTING: ReadonlySet<ObstacleCode> = new Set(['OLD_KERNEL', 'NO_BTF', 'LOCKDOWN'])
+
+const REPORT_IT = 'report it with this text and the kernel release'
 
 function lackingForBpf({ effective = 0n }: BpfReadings): Capability[] {
   return hasCapability(effective, 'CAP_SYS_ADMIN') ? [] : lackingCapabilities(effective, BPF_CAPABILITIES)

@@ -1,5 +1,10 @@
+import { execFile } from 'node:child_process'
+import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, expect, test } from 'vitest'
-import { CHECK_IDS, type CheckId, type Diagnosis } from '../../dist/index.js'
+import { CHECK_IDS, type CheckId, type Diagnosis, Sampler } from '../../dist/index.js'
 import { hasCapability } from '../../dist/system/capabilities.js'
 import { readBpfReadings } from '../../dist/system/kernel_support.js'
 import { runConfined, type Setting } from '../fixtures/confined_node.js'
@@ -19,14 +24,20 @@ const statesOf = ({ checks }: Diagnosis): Record<string, string> =>
 
 const host = readBpfReadings()
 const isRoot = process.getuid!() === 0 && host.userNamespace === 'host' && host.pidNamespace === 'host'
-const bpfAsRoot = host.built && host.hasBtf ? 'ok' : 'missing'
+const eventsAsRoot = host.built && host.hasBtf ? 'ok' : 'missing'
+// Until the sampler has its bpf source, what it says of itself.
+const bpfAsRoot = await Sampler.open({ source: 'bpf' as never }).then(
+  (sampler) => sampler.close().then(() => 'ok'),
+  () => 'missing',
+)
 const ACTING = ['signal-others', 'raise-priority', 'restart-others'] as const
 
 test.runIf(isRoot)('as root', async () => {
   const [report, code] = await doctorIn('root')
   const states = statesOf(report)
   expect(states).toMatchObject({
-    ...{ 'bpf-source': bpfAsRoot, 'all-processes': 'ok', 'files-of-others': 'ok', pidfd: 'ok' },
+    ...{ 'bpf-source': bpfAsRoot, 'lifecycle-events': eventsAsRoot, pidfd: 'ok' },
+    ...{ 'all-processes': 'ok', 'files-of-others': 'ok' },
     ...Object.fromEntries(ACTING.map((id) => [id, 'ok'])),
     // A container's root may lack it.
     'raise-limits': hasCapability(host.effective!, 'CAP_SYS_RESOURCE') ? 'ok' : 'limited',
@@ -61,7 +72,8 @@ test.runIf(isRoot)('as a user without any capability', async () => {
 test.runIf(isRoot)('with CAP_BPF and CAP_PERFMON only', async () => {
   const [report, code] = await doctorIn('bpfOnly', '--require', 'bpf-source')
   expect(statesOf(report)).toMatchObject({
-    ...{ 'bpf-source': bpfAsRoot, 'all-processes': 'ok', 'files-of-others': 'limited' },
+    ...{ 'bpf-source': bpfAsRoot, 'lifecycle-events': eventsAsRoot },
+    ...{ 'all-processes': 'ok', 'files-of-others': 'limited' },
     ...Object.fromEntries(ACTING.map((id) => [id, 'limited'])),
   })
   expect(report.process.capabilities).toEqual(['CAP_PERFMON', 'CAP_BPF'])
@@ -72,6 +84,7 @@ test.runIf(isRoot)('with CAP_BPF and CAP_PERFMON only', async () => {
 test.runIf(isRoot)('inside a new pid namespace', async () => {
   const [report] = await doctorIn('pidNamespace')
   expect(statesOf(report)).toMatchObject({
+    'lifecycle-events': 'missing',
     ...{ 'bpf-source': 'missing', 'all-processes': 'limited', 'files-of-others': 'ok', pidfd: 'ok' },
   })
   const source = report.checks.find(({ id }) => id === 'bpf-source')!
@@ -95,6 +108,27 @@ test.runIf(isRoot)('with what it advises for acting', async () => {
     ...{ 'bpf-source': bpfAsRoot, 'all-processes': 'ok', 'files-of-others': 'ok' },
     ...Object.fromEntries(ACTING.map((id) => [id, 'ok'])),
   })
+})
+
+test.runIf(isRoot)('with the file capabilities that its own setcap line gives', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'procmuster-setcap-'))
+  try {
+    await chmod(directory, 0o755)
+    const copy = join(directory, 'node')
+    await copyFile(process.execPath, copy)
+    const before = await runConfined('nobody', [MUSTER, 'doctor', '--json'], copy)
+    const { setcap } = (JSON.parse(before.stdout) as Report).grants[0]!
+    expect(setcap!.endsWith(` ${copy}`)).toBe(true)
+    await promisify(execFile)('sh', ['-c', setcap!])
+    const { stdout, stderr } = await runConfined('nobody', [MUSTER, 'doctor', '--json'], copy)
+    expect(stderr).toBe('')
+    expect(statesOf(JSON.parse(stdout) as Report)).toMatchObject({
+      ...{ 'bpf-source': bpfAsRoot, 'lifecycle-events': eventsAsRoot, 'files-of-others': 'ok' },
+      'signal-others': 'limited',
+    })
+  } finally {
+    await rm(directory, { recursive: true })
+  }
 })
 
 test.skipIf(isRoot)('SKIPPED: settings of privileges and namespaces need root of the host', () => {})

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { shortAge, shortBytes, wordedBytes, wordedDuration } from '../../dist/cli/quantities.js'
+import {
+  fineDuration,
+  shortAge,
+  shortBytes,
+  shortTime,
+  wordedBytes,
+  wordedDuration,
+} from '../../dist/cli/quantities.js'
 import { didYouMean } from '../../dist/cli/suggest.js'
 
 test('bytes in at most three digits and a unit', () => {
@@ -46,4 +53,26 @@ test('the nearest name is suggested, a far one is not', () => {
   expect(didYouMean('intreval', ['interval', 'grace'])).toBe(' (did you mean "interval"?)')
   expect(didYouMean('RSSBYTES', ['rssBytes'])).toBe(' (did you mean "rssBytes"?)')
   expect(didYouMean('xyz', ['interval', 'grace'])).toBe('')
+})
+
+test('processor time finer than an age, and short durations finer than long ones', () => {
+  const times: [number, string][] = [
+    [0, '0.00s'],
+    [4_990_000, '0.00s'],
+    [5_100_000, '0.01s'],
+    [9.99e9, '9.99s'],
+    [9.999e9, '10.0s'],
+    [59.94e9, '59.9s'],
+    [59.96e9, '59s'],
+    [754e9, '12:34'],
+  ]
+  for (const [ns, text] of times) expect(shortTime(ns)).toBe(text)
+  const durations: [number, string][] = [
+    [0.31, '310 us'],
+    [4.93, '4.9 ms'],
+    [5, '5 ms'],
+    [350.4, '350 ms'],
+    [1500, '1.5 s'],
+  ]
+  for (const [ms, text] of durations) expect(fineDuration(ms)).toBe(text)
 })

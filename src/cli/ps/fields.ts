@@ -1,5 +1,5 @@
 import { COLUMNS, type ColumnName, type OptionalGroup, type ProcessRow } from '../../index.js'
-import { shortAge, shortBytes } from '../quantities.js'
+import { shortAge, shortBytes, shortTime } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
 
 /** What a field needs besides the row. */
@@ -36,7 +36,7 @@ const writers: Readonly<Record<Unit, (value: number) => string>> = {
   '1/s': (value) => value.toFixed(value < 10 ? 1 : 0),
   bytes: shortBytes,
   'bytes/s': shortBytes, // the heading has the /s
-  ns: (value) => shortAge(value / 1e9),
+  ns: shortTime,
   ticks: String,
 }
 
@@ -132,6 +132,8 @@ const FIELDS: readonly Field[] = [
     isDetail: true,
     text: (row) => escapeForTerminal(row.commandLine || '') || `[${escapeForTerminal(row.name)}]`,
   }),
+  // Of the whole table: for who keeps the JSON and wants to know how exact it is.
+  textField('source', (row) => row.table.source),
   textField('exe', (row) => row.exe, { isDetail: true }),
   textField('cgroup', (row) => row.cgroup, { isDetail: true }),
   derivedField('ageSeconds', ageSeconds, shortAge),
@@ -139,12 +141,6 @@ const FIELDS: readonly Field[] = [
     'startedAtMs',
     (row, context) => Math.round(context.sampledAtMs - ageSeconds(row, context) * 1000),
     startText,
-  ),
-  derivedField(
-    'cpuTimeNs',
-    ({ userTimeNs, systemTimeNs }) =>
-      userTimeNs === undefined || systemTimeNs === undefined ? undefined : userTimeNs + systemTimeNs,
-    (ns) => shortAge(ns / 1e9),
   ),
   ...COLUMNS.filter((column) => column.name !== 'state').map(columnField),
 ]
@@ -177,6 +173,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   ni: 'nice',
   pri: 'priority',
   psr: 'processor',
+  oom: 'oomScoreAdj',
+  fds: 'openFiles',
   read: 'readBytesPerSecond',
   write: 'writeBytesPerSecond',
 }
