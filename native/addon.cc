@@ -6,6 +6,7 @@
 #include "events/events_binding.h"
 #include "inspect/inspect_binding.h"
 #include "journal/file_lock_binding.h"
+#include "source/bpf/walk_binding.h"
 #include "source/sampler_binding.h"
 #include "spawn/spawn_binding.h"
 #include "table/layout_binding.h"
@@ -21,6 +22,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterFileLock(env, exports);
   RegisterIoPriority(env, exports);
   RegisterSampler(env, exports);
+  RegisterTimeWalk(env, exports);
   RegisterControl(env, exports);
   RegisterInspect(env, exports);
   RegisterSpawn(env, exports);

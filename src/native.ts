@@ -188,6 +188,11 @@ interface NativeSpawn {
 interface NativeBpf {
   /** Whether the addon was built with its kernel programs. */
   readonly bpf: { readonly built: boolean }
+  /**
+   * One bare walk over all processes, on this thread. `groups`: bits of the walk (native/source/bpf/rows.h). `out`:
+   * wallNs, cpuNs, rows, slices. Returns an errno.
+   */
+  timeWalk(groups: number, out: Float64Array): number
 }
 
 // --- events ---
