@@ -30,10 +30,16 @@ interface NativeLayout {
 
 interface NativeSource {
   readonly Sampler: new () => NativeSampler
+  readonly bpf: {
+    /** Whether the addon has the kernel programs. */
+    readonly built: boolean
+  }
 }
 
 // `out` of an asynchronous call: errno, and for a sample 0 or the capacity that it takes.
 export interface NativeSampler {
+  /** Samples from now on. `refusal` takes what the kernel says to a program that it refuses, up to a zero byte. */
+  openBpf(exactRss: boolean, refusal: Uint8Array, out: Float64Array): Promise<void>
   /** Samples from now on; where another source did, it goes on with that one's table and processes. */
   openProcfs(procRoot: string, threads: number, descriptors: number, out: Float64Array): Promise<void>
   /**
@@ -43,6 +49,8 @@ export interface NativeSampler {
   attach(even: Uint8Array, odd: Uint8Array, capacity: number, offsets: Float64Array): number
   /** Fills the buffer of that parity. */
   sample(sequence: number, out: Float64Array): Promise<void>
+  /** Bytes of rssBytes near which the bpf source reads it again exactly. */
+  setExactNear(thresholds: Float64Array): void
   close(): void
 }
 

@@ -1,7 +1,9 @@
 #include "source/sampler_binding.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/bpf/bpf_source.h"
 #include "source/procfs/scan.h"
 #include "source/source.h"
 #include "table/writer.h"
@@ -42,7 +45,8 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
   static Napi::Function Class(Napi::Env env) {
     return DefineClass(
         env, "Sampler",
-        {InstanceMethod<&Sampler::OpenProcfs>("openProcfs"), InstanceMethod<&Sampler::Attach>("attach"),
+        {InstanceMethod<&Sampler::OpenBpf>("openBpf"), InstanceMethod<&Sampler::OpenProcfs>("openProcfs"),
+         InstanceMethod<&Sampler::SetExactNear>("setExactNear"), InstanceMethod<&Sampler::Attach>("attach"),
          InstanceMethod<&Sampler::Sample>("sample"), InstanceMethod<&Sampler::Close>("close")});
   }
 
@@ -57,13 +61,27 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
 
   static void OnEnvironmentEnd(void* self) { static_cast<Sampler*>(self)->Shutdown(); }
 
+  Napi::Value OpenBpf(const Napi::CallbackInfo& info) {
+    const bool exact_rss = info[0].As<Napi::Boolean>().Value();
+    Napi::Uint8Array refusal = info[1].As<Napi::Uint8Array>();
+    return Start(info[2], refusal, [this, exact_rss](Result* result) {
+      auto source = std::make_unique<BpfSource>(&table_, &cancelled_, exact_rss);
+      result->error = source->Open(&result->refusal);
+      if (result->error == 0) source_ = std::move(source);
+    });
+  }
+
   Napi::Value OpenProcfs(const Napi::CallbackInfo& info) {
     ScanOptions options;
     options.proc_root = info[0].As<Napi::String>().Utf8Value();
     options.threads = info[1].As<Napi::Number>().Uint32Value();
     options.descriptor_budget = info[2].As<Napi::Number>().Uint32Value();
-    return Start(info[3], [this, options](Result* result) {
-      Open(std::make_unique<Scanner>(&table_, &cancelled_, options), result);
+    return Start(info[3], {}, [this, options](Result* result) {
+      auto source = std::make_unique<Scanner>(&table_, &cancelled_, options);
+      result->error = source->Open(&result->refusal);
+      if (result->error != 0) return;
+      if (source_) source->Adopt(source_->Known());
+      source_ = std::move(source);
     });
   }
 
@@ -87,10 +105,17 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
 
   Napi::Value Sample(const Napi::CallbackInfo& info) {
     const uint64_t sequence = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
-    return Start(info[1], [this, sequence](Result* result) {
-      result->error =
-          source_ && table_.attached() ? source_->Sample(sequence, &result->capacity_needed) : EBADF;
+    return Start(info[1], {}, [this, sequence, near = exact_near_](Result* result) {
+      result->error = source_ && table_.attached() ? 0 : EBADF;
+      if (result->error != 0) return;
+      source_->SetExactNear(near);
+      result->error = source_->Sample(sequence, &result->capacity_needed);
     });
+  }
+
+  void SetExactNear(const Napi::CallbackInfo& info) {
+    Napi::Float64Array thresholds = info[0].As<Napi::Float64Array>();
+    exact_near_.assign(thresholds.Data(), thresholds.Data() + thresholds.ElementLength());
   }
 
   void Close(const Napi::CallbackInfo&) {
@@ -99,7 +124,7 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
     if (pending_ != nullptr) Finish({ECANCELED, 0, {}});
   }
 
-  Napi::Value Start(Napi::Value results, Work work) {
+  Napi::Value Start(Napi::Value results, Napi::Uint8Array refusal, Work work) {
     napi_deferred deferred;
     napi_value promise;
     if (napi_create_promise(env_, &deferred, &promise) != napi_ok) return {};
@@ -113,6 +138,7 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
     }
     pending_ = deferred;
     out_ = Napi::Persistent(out);
+    if (!refusal.IsEmpty()) refusal_ = Napi::Persistent(refusal);
     results_ = out.Data();
     Ref();
     done_.Ref(env_);
@@ -137,6 +163,11 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
   void Finish(const Result& result) {
     results_[0] = result.error;
     results_[1] = result.capacity_needed;
+    if (!refusal_.IsEmpty()) {
+      Napi::Uint8Array text = refusal_.Value();
+      memcpy(text.Data(), result.refusal.data(), std::min(text.ByteLength(), result.refusal.size()));
+      refusal_.Reset();
+    }
     Settle(std::exchange(pending_, nullptr));
     out_.Reset();
     Unref();
@@ -163,13 +194,6 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
       work(result.get());
       if (done_.NonBlockingCall(result.get()) == napi_ok) result.release();
     }
-  }
-
-  void Open(std::unique_ptr<Source> source, Result* result) {
-    result->error = source->Open(&result->refusal);
-    if (result->error != 0) return;
-    if (source_) source->Adopt(source_->Known());
-    source_ = std::move(source);
   }
 
   // --- on the JavaScript thread again ---
@@ -199,6 +223,8 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
   napi_deferred pending_ = nullptr;
   Napi::Reference<Napi::Float64Array> out_;  // keeps results_
   double* results_ = nullptr;
+  Napi::Reference<Napi::Uint8Array> refusal_;
+  std::vector<double> exact_near_;
   Done done_;
 
   std::mutex mutex_;  // guards work_ and stop_
@@ -217,6 +243,11 @@ void Sampler::OnDone(Napi::Env env, Napi::Function, Sampler* self, Result* raw) 
 
 }  // namespace
 
-void RegisterSampler(Napi::Env env, Napi::Object exports) { exports.Set("Sampler", Sampler::Class(env)); }
+void RegisterSampler(Napi::Env env, Napi::Object exports) {
+  exports.Set("Sampler", Sampler::Class(env));
+  Napi::Object bpf = Napi::Object::New(env);
+  bpf.Set("built", BpfBuilt());
+  exports.Set("bpf", bpf);
+}
 
 }  // namespace procmuster

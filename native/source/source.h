@@ -10,7 +10,7 @@
 
 namespace procmuster {
 
-// A process as one source leaves it to another that goes on with the same table.
+// A process as one source leaves it to another.
 struct KnownProcess {
   int32_t pid;
   uint32_t slot;
@@ -41,9 +41,8 @@ class Source {
   // read again exactly, in the sample itself.
   virtual void SetExactNear(std::vector<double> thresholds) {}
 
-  virtual std::vector<KnownProcess> Known() const = 0;
-  // Before the first sample: goes on with the processes of a source that filled the same table.
-  virtual void Adopt(const std::vector<KnownProcess>& processes) = 0;
+  // For the source that takes its place, which goes on with the same table.
+  virtual std::vector<KnownProcess> Known() const { return {}; }
 
  protected:
   bool cancelled() const { return cancelled_->load(std::memory_order_relaxed); }

@@ -1,15 +1,21 @@
 import { availableParallelism, constants } from 'node:os'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
+import { bpfObstacle } from '../system/kernel_support.js'
 import { headerCell, layoutTable, mapTable, type OptionalGroup, type TableMemory } from '../table/layout.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 import { type Source, Table } from '../table/table.js'
+import { BPF_REASON, obstacleError, openBpf, procfsReason } from './choose_source.js'
 import { DetailStore } from './detail_store.js'
 import { UserNames } from './user_names.js'
 
 /** Options of `Sampler.open`. */
 export interface SamplerOptions {
-  /** `auto` takes the fastest source that works here. */
+  /**
+   * `bpf` lets the kernel itself fill the table, at about a hundredth of the cost of `procfs`, which reads the files
+   * below `/proc` and works everywhere. `auto`, the default, takes `bpf` where it can be had (Linux 6.7, CAP_BPF and
+   * CAP_PERFMON, the host's namespaces), and goes on with `procfs` should the kernel refuse it later.
+   */
   source?: 'auto' | Source
   /** Where proc is mounted; `/proc` by default. */
   procRoot?: string
@@ -20,7 +26,7 @@ export interface SamplerOptions {
   groups?: readonly OptionalGroup[]
   /** Rows to begin with; the table grows by itself. 16,384 by default. */
   capacity?: number
-  /** Scan threads, 1 to 16; two by default, one on a single-core host. */
+  /** Threads of the procfs source, 1 to 16; two by default, one on a single-core host. */
   threads?: number
   /**
    * Descriptors that the scan threads may keep open in tables of their own, shared by all of them; 32,768 by default,
@@ -30,7 +36,9 @@ export interface SamplerOptions {
 }
 
 const OPTIONAL_GROUPS: readonly OptionalGroup[] = ['io', 'status', 'kernel', 'exactRss']
-const { ENOENT } = constants.errno
+const ABSENT: Readonly<Record<number, string>> = {
+  [constants.errno.ENOENT]: ': it lists no process; is proc mounted there?',
+}
 const LARGEST_CAPACITY = 4_194_304 // PID_MAX_LIMIT of linux/threads.h
 
 function checkInteger(name: string, value: number, lowest: number, highest: number): void {
@@ -43,28 +51,31 @@ function checkInteger(name: string, value: number, lowest: number, highest: numb
 
 /** Samples every process of the host into shared columns, off the main thread. */
 export class Sampler implements AsyncDisposable {
-  readonly source: Source = 'procfs'
   readonly #native: NativeSampler = new native.Sampler()
   readonly #procRoot: string
+  readonly #wanted: 'auto' | Source
   readonly #threads: number
   readonly #descriptors: number
   readonly #groups: readonly OptionalGroup[]
   readonly #users = new UserNames()
   readonly #details: DetailStore
   #memories: readonly [TableMemory, TableMemory]
+  readonly #out = new Float64Array(2)
   #memTotalBytes = 0
   /** Sequence of the last sample begun, which has overwritten the one before the last, and of the last one done. */
   #begun = 0
   #done = 0
   #queue: Promise<unknown> = Promise.resolve()
   #closed = false
+  #source: Source = 'procfs'
+  #sourceReason = ''
 
   private constructor(options: SamplerOptions) {
     const { source = 'auto', procRoot = '/proc', groups = [], capacity = 16_384 } = options
     const { threads = Math.min(2, availableParallelism()), descriptors = 32_768 } = options
-    if (source !== 'auto' && source !== 'procfs') {
+    if (source !== 'auto' && source !== 'bpf' && source !== 'procfs') {
       throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `source is '${source}'; give 'auto' or 'procfs'`,
+        message: `source is '${source}'; give 'auto', 'bpf' or 'procfs'`,
       })
     }
     for (const group of groups) {
@@ -77,6 +88,7 @@ export class Sampler implements AsyncDisposable {
     checkInteger('capacity', capacity, 1, LARGEST_CAPACITY)
     checkInteger('threads', threads, 1, 16)
     checkInteger('descriptors', descriptors, 0, LARGEST_CAPACITY)
+    this.#wanted = source
     this.#procRoot = procRoot
     this.#threads = threads
     this.#descriptors = descriptors
@@ -87,7 +99,7 @@ export class Sampler implements AsyncDisposable {
 
   /**
    * @throws ProcmusterError `INVALID_ARGUMENT` for an option out of range, `NOT_FOUND` or `ACCESS_DENIED` for the
-   * proc root.
+   * proc root, `UNSUPPORTED` or `ACCESS_DENIED` for the source `bpf` where it cannot be had.
    */
   static async open(options: SamplerOptions = {}): Promise<Sampler> {
     const sampler = new Sampler(options)
@@ -98,6 +110,16 @@ export class Sampler implements AsyncDisposable {
       throw error
     }
     return sampler
+  }
+
+  /** Where the rows come from; with the option `auto` it can change from `bpf` to `procfs` in a sample. */
+  get source(): Source {
+    return this.#source
+  }
+
+  /** One line: why this source, and why not the other. */
+  get sourceReason(): string {
+    return this.#sourceReason
   }
 
   /** Rows that fit before the table grows. */
@@ -120,6 +142,14 @@ export class Sampler implements AsyncDisposable {
     const sampled = this.#queue.then(() => this.#sample())
     this.#queue = sampled.catch(() => {})
     return sampled
+  }
+
+  /**
+   * Bytes of `rssBytes` at which something is decided. The bpf source's counters are approximate: rows that lie within
+   * their possible error of one of these are read again exactly, in the sample itself; one that cannot be is missing.
+   */
+  setExactNear(thresholds: Float64Array): void {
+    this.#native.setExactNear(thresholds)
   }
 
   /**
@@ -147,21 +177,7 @@ export class Sampler implements AsyncDisposable {
     if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the sampler has been closed' })
     const sequence = this.#done + 1 // one that failed is filled again
     this.#begun = sequence
-    const out = new Float64Array(2)
-    for (;;) {
-      await this.#native.sample(sequence, out)
-      const [errno, needed] = out as unknown as [number, number]
-      if (errno !== 0) {
-        const what = this.#closed
-          ? 'the sampler was closed during a sample'
-          : `cannot sample '${this.#procRoot}'${errno === ENOENT ? ': it lists no process; is proc mounted there?' : ''}`
-        throw this.#failure(what, errno)
-      }
-      if (needed === 0) break
-      // Room for births until the next sample, so that growth stays rare.
-      const capacity = Math.max(this.capacity * 2, 2 ** Math.ceil(Math.log2(needed * 1.25)))
-      this.#memories = this.#attach(Math.min(capacity, LARGEST_CAPACITY))
-    }
+    await this.#fill(sequence)
     this.#done = sequence
     await this.#users.refresh()
     const table = new Table(this.#memories[sequence % 2]!, {
@@ -175,10 +191,59 @@ export class Sampler implements AsyncDisposable {
     return table
   }
 
+  /** Fills the buffer of that sequence, with a larger table or another source where it takes one. */
+  async #fill(sequence: number): Promise<void> {
+    const out = this.#out
+    for (;;) {
+      await this.#native.sample(sequence, out)
+      const [errno, needed] = out as unknown as [number, number]
+      if (errno !== 0) {
+        if (this.#closed) throw this.#failure('the sampler was closed during a sample', errno)
+        if (this.#source === 'bpf') await this.#leaveBpf(errno)
+        else throw this.#failure(`cannot sample '${this.#procRoot}'${ABSENT[errno] ?? ''}`, errno)
+      } else if (needed === 0) {
+        return
+      } else {
+        // Room for births until the next sample, so that growth stays rare.
+        const capacity = Math.max(this.capacity * 2, 2 ** Math.ceil(Math.log2(needed * 1.25)))
+        this.#memories = this.#attach(Math.min(capacity, LARGEST_CAPACITY))
+      }
+    }
+  }
+
   async #openSource(): Promise<void> {
+    const exactRss = this.#groups.includes('exactRss')
+    const obstacle =
+      this.#wanted === 'procfs' ? undefined : await openBpf(this.#native, this.#procRoot, exactRss)
+    if (this.#wanted !== 'procfs' && obstacle === undefined) {
+      this.#source = 'bpf'
+      this.#sourceReason = BPF_REASON
+    } else if (this.#wanted === 'bpf') {
+      throw obstacleError(obstacle!)
+    } else {
+      await this.#openProcfs(procfsReason(obstacle))
+    }
+  }
+
+  /** The kernel has let its program run so far, and does not any more. */
+  async #leaveBpf(errno: number): Promise<void> {
+    const obstacle = bpfObstacle({ procRoot: this.#procRoot })
+    const why = `the kernel refused to run its program (${errnoName(errno)}${obstacle ? `: ${obstacle.reason}` : ''})`
+    if (this.#wanted === 'bpf') {
+      throw new ProcmusterError(codeOfErrno(errno), {
+        message: `${why}; ${obstacle?.remedy ?? "open a sampler with source 'auto', which goes on with procfs"}`,
+        errno,
+      })
+    }
+    await this.#openProcfs(`procfs, after bpf: ${why}`)
+  }
+
+  async #openProcfs(reason: string): Promise<void> {
     const out = new Float64Array(2)
     await this.#native.openProcfs(this.#procRoot, this.#threads, this.#descriptors, out)
     if (out[0] !== 0) throw this.#failure(`cannot sample '${this.#procRoot}'`, out[0]!)
+    this.#source = 'procfs'
+    this.#sourceReason = reason
   }
 
   #failure(what: string, errno: number): ProcmusterError {

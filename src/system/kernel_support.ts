@@ -89,8 +89,7 @@ export function bpfObstacles(readings: BpfReadings): Obstacle[] {
 export function readBpfReadings(procRoot = '/proc'): BpfReadings {
   const status = ownStatus()
   return {
-    // Absent in an addon that was built before it had a program.
-    built: (native as { bpf?: { built?: boolean } }).bpf?.built === true,
+    built: native.bpf.built,
     procRoot,
     kernelRelease: release(),
     hasBtf: existsSync(BTF_FILE),

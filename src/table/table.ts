@@ -13,7 +13,7 @@ import {
 import { type ProcessDetails, ProcessRow } from './process.js'
 
 /** Where a table's rows came from. */
-export type Source = 'procfs'
+export type Source = 'bpf' | 'procfs'
 
 /** What `table.filter` lets through: rows that pass every test given. */
 export interface ProcessFilter {

@@ -86,12 +86,6 @@ int Scanner::Sample(uint64_t sequence, uint32_t* capacity_needed) {
   return 0;
 }
 
-std::vector<KnownProcess> Scanner::Known() const {
-  std::vector<KnownProcess> known;
-  for (auto& shard : shards_) shard->AppendKnown(&known);
-  return known;
-}
-
 void Scanner::Adopt(const std::vector<KnownProcess>& processes) {
   for (const KnownProcess& process : processes) ShardOf(process.pid)->Adopt(process);
 }

@@ -25,8 +25,9 @@ class Scanner : public Source {
 
   int Open(std::string* refusal) override;  // starts the scan threads
   int Sample(uint64_t sequence, uint32_t* capacity_needed) override;
-  std::vector<KnownProcess> Known() const override;
-  void Adopt(const std::vector<KnownProcess>& processes) override;
+
+  // Before the first sample: goes on with the processes of a source that filled the same table.
+  void Adopt(const std::vector<KnownProcess>& processes);
 
  private:
   class Shard;

@@ -231,13 +231,6 @@ void Scanner::Shard::RetireUnseen() {
   changes.open_descriptors = files_.kept_count();
 }
 
-void Scanner::Shard::AppendKnown(std::vector<KnownProcess>* known) const {
-  for (const Tracked& process : roster_) {
-    known->push_back({process.pid, process.slot, process.generation, process.born_sequence,
-                      process.start_ticks, process.pidfs_inode, process.flags, process.uid});
-  }
-}
-
 void Scanner::Shard::Adopt(const KnownProcess& known) {
   Tracked process = {};
   process.files = KeptFiles{};

@@ -31,9 +31,7 @@ class Scanner::Shard {
   int shortage = 0;  // errno: no descriptor or no memory to read with, which tells nothing of the process
   double cpu_ns = 0;
 
-  // While no phase runs.
-  void AppendKnown(std::vector<KnownProcess>* known) const;
-  void Adopt(const KnownProcess& process);
+  void Adopt(const KnownProcess& process);  // while no phase runs
 
  private:
   struct Tracked : Tenant {
