@@ -29,7 +29,7 @@ bool IsSame(uint64_t pidfs_inode, uint64_t start_ns, const process_row& row) {
 
 BpfSource::BpfSource(TableWriter* table, const std::atomic<bool>* cancelled, bool exact_rss)
     : Source(table, cancelled),
-      exact_rss_(exact_rss),
+      exact_(exact_rss ? Exact::summed : Exact::none),
       exact_near_(ApproximateRssErrorBytes(sysconf(_SC_NPROCESSORS_CONF), sysconf(_SC_PAGESIZE))) {}
 
 int BpfSource::Open(std::string* refusal) {
@@ -44,10 +44,15 @@ int BpfSource::Sample(uint64_t sequence, uint32_t* capacity_needed) {
   slots->BeginSample();
   changes_.Clear();
   without_slot_ = 0;
-  if (int error = walk_.Begin(Groups())) return error;
+  int error = walk_.Begin(Groups());
+  if (error == EOPNOTSUPP && exact_ == Exact::summed) {
+    exact_ = Exact::read;
+    error = walk_.Begin(Groups());
+  }
+  if (error) return error;
   while (walk_.more()) {
     if (cancelled()) return ECANCELED;
-    if (int error = walk_.Next()) return error;
+    if ((error = walk_.Next()) != 0) return error;
     JoinSlice();
   }
   if (without_slot_ > 0) {
@@ -75,7 +80,7 @@ std::vector<KnownProcess> BpfSource::Known() const {
 uint32_t BpfSource::Groups() const {
   const TableBuffer& table = table_->pass().current;
   return (table.readBytes ? kWalkIo : 0) | (table.rssAnonBytes ? kWalkStatus : 0) |
-         (table.cgroupId ? kWalkKernel : 0) | (exact_rss_ ? kWalkExact : 0);
+         (table.cgroupId ? kWalkKernel : 0) | (exact_ == Exact::summed ? kWalkExact : 0);
 }
 
 void BpfSource::JoinSlice() {
@@ -124,7 +129,7 @@ void BpfSource::FillRow(Process* process, const process_row& row) {
   process->uid = row.uid[1];
   StoreName(process, row, is_new || renamed);
   StoreProcessRow(pass.current, slot, row, &process->shown);
-  if (exact_near_.Contains(pass.current.rssBytes[slot])) ReadExactRss(*process);
+  if (row.has_mm && IsInDoubt(pass.current.rssBytes[slot])) ReadExactRss(*process);
   DeriveRow(pass.current, pass.previous, slot, !is_new, pass.mem_total_bytes);
 }
 
@@ -146,6 +151,10 @@ void BpfSource::StoreName(Process* process, const process_row& row, bool is_chan
     memcpy(name, full.data(), length);
     memset(name + length, 0, kNameBytes - length);
   }
+}
+
+bool BpfSource::IsInDoubt(double rss_bytes) const {
+  return exact_ == Exact::read || (exact_ == Exact::none && exact_near_.Contains(rss_bytes));
 }
 
 void BpfSource::ReadExactRss(const Process& process) {

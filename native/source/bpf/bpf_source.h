@@ -36,16 +36,21 @@ class BpfSource : public Source {
     char comm[sizeof(process_row::comm)];
   };
 
+  // How the group exactRss is served: the program sums the remainders of all CPUs, or where it cannot, statm
+  // of every process is read.
+  enum class Exact { none, summed, read };
+
   uint32_t Groups() const;
   void JoinSlice();
   Process* Find(const process_row& row);
   Process* Admit(const process_row& row);
   void FillRow(Process* process, const process_row& row);
   void StoreName(Process* process, const process_row& row, bool is_new);
+  bool IsInDoubt(double rss_bytes) const;
   void ReadExactRss(const Process& process);
   void UpdatePids();
 
-  const bool exact_rss_;
+  Exact exact_;
   TaskWalk walk_;
   ProcLookup proc_;
   ExactNear exact_near_;

@@ -73,8 +73,12 @@ void StoreStatus(const TableBuffer& table, uint32_t slot, const process_row& row
 
 void StoreKernel(const TableBuffer& table, uint32_t slot, const process_row& row) {
   table.runQueueWaitNs[slot] = static_cast<double>(row.run_queue_wait_ns);
-  table.openFiles[slot] = row.open_files;
   table.oomScoreAdj[slot] = row.oom_score_adj;
+  if (row.open_files != PROCMUSTER_UNKNOWN) {
+    table.openFiles[slot] = row.open_files;
+  } else {
+    SetMissing(table, slot, col_openFiles);
+  }
   if (row.cgroup_id != 0) {
     table.cgroupId[slot] = static_cast<double>(row.cgroup_id);
   } else {
