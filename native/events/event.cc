@@ -31,11 +31,8 @@ void WriteCells(const Event& event, double* cells) {
 
 void SetStatus(uint32_t status, Event* event) {
   int code = static_cast<int>(status);
-  if (WIFEXITED(code)) {
-    event->exit_code = WEXITSTATUS(code);
-  } else {
-    event->signal = status & 0x7f;
-  }
+  event->exit_code = WIFEXITED(code) ? WEXITSTATUS(code) : kUnknown;
+  event->signal = WIFEXITED(code) ? kUnknown : status & 0x7f;
   event->core_dumped = WCOREDUMP(code) != 0;
 }
 

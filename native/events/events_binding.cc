@@ -11,6 +11,7 @@
 #include "control/deferred_worker.h"
 #include "events/event.h"
 #include "events/lifecycle_source.h"
+#include "events/process_connector.h"
 #include "events/waiter.h"
 
 namespace procmuster {
@@ -36,7 +37,11 @@ class EventFeed : public Napi::ObjectWrap<EventFeed> {
   explicit EventFeed(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EventFeed>(info), env_(info.Env()) {
     uint32_t wanted = info[1].As<Napi::Number>().Uint32Value();
     uint32_t bytes = info[2].As<Napi::Number>().Uint32Value();
-    source_ = std::make_shared<LifecycleSource>(wanted, bytes);
+    if (info[0].As<Napi::Number>().Uint32Value() == 0) {
+      source_ = std::make_shared<LifecycleSource>(wanted, bytes);
+    } else {
+      source_ = std::make_shared<ProcessConnector>(wanted, bytes);
+    }
     wake_ = Napi::Weak(info[3].As<Napi::Function>());
   }
 

@@ -49,8 +49,8 @@ async function openBpf(options: FeedOptions): Promise<EventFeed> {
   return open('bpf', options)
 }
 
-async function openNetlink(_options: FeedOptions): Promise<EventFeed> {
-  throw new ProcmusterError('UNSUPPORTED', { message: 'no netlink events: not built in' })
+function openNetlink(options: FeedOptions): Promise<EventFeed> {
+  return open('netlink', options)
 }
 
 async function open(source: 'bpf' | 'netlink', options: FeedOptions): Promise<EventFeed> {
