@@ -140,16 +140,18 @@ struct {
   MAP_TYPE(value, struct process_slice);
 } slices SEC(".maps");
 
-// Where each CPU's copy of a per-CPU variable is, relative to the variable's address.
-struct cpu_offsets {
-  __u64 offset[PROCMUSTER_EXACT_CPUS];
+// Memory that the reader does not map.
+struct scratch {
+  __u64 number;
+  // Where each CPU's copy of a per-CPU variable is, relative to the variable's address.
+  __u64 cpu_offset[PROCMUSTER_EXACT_CPUS];
 };
 struct {
   MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
   MAP_UINT(max_entries, 1);
   MAP_TYPE(key, __u32);
-  MAP_TYPE(value, struct cpu_offsets);
-} offsets SEC(".maps");
+  MAP_TYPE(value, struct scratch);
+} scratches SEC(".maps");
 
 // For learn_cpu: one per-CPU variable whose address is known.
 struct {
@@ -172,16 +174,25 @@ enum {
 // A task is carried from one round to the next as a number: the verifier then sees the same state each time.
 struct walk {
   struct process_slice* slice;
-  struct cpu_offsets* offsets;  // with kWalkExact
+  struct scratch* scratch;
   __u64 task, next;
   __u64 now_ns, end_ns;
   __u32 groups, count, visited, retries, more, cpus;
 };
 
+// Functions that are __noinline and not static are verified by themselves, once, which keeps the load short;
+// they take kernel addresses as numbers.
+
 #define OFFSET_OF(type, member) __builtin_preserve_field_info(((type*)0)->member, 0)
 #define TASK_OF(node, member) ((__u64)(node)-OFFSET_OF(struct task_struct, member))
 // Again from memory, whatever the compiler knows.
 #define READ_ONCE(place) (*(volatile typeof(place)*)&(place))
+
+// A pointer that has been in a map is a mere number to the verifier.
+static __always_inline __u64 number_of(const void* pointer, struct scratch* scratch) {
+  scratch->number = (__u64)pointer;
+  return READ_ONCE(scratch->number);
+}
 
 static __always_inline void add_task(struct process_row* row, struct task_struct* task, __u32 groups) {
   row->cpu_ns += task->se.sum_exec_runtime;
@@ -217,6 +228,15 @@ static long add_thread(__u32 index, struct threads* threads) {
   return 0;
 }
 
+__noinline int add_threads(struct process_row* row, __u64 address, __u32 groups) {
+  struct signal_struct* signal = KERNEL_CAST(struct signal_struct, address);
+  if (!row) return 0;
+  struct threads threads = {.row = row, .node = (__u64)signal->thread_head.next, .groups = groups};
+  threads.head = address + OFFSET_OF(struct signal_struct, thread_head);
+  bpf_loop(kUnbounded, add_thread, &threads, 0);
+  return 0;
+}
+
 // What the threads that have ended left behind.
 static __always_inline void start_sums(struct process_row* row, struct signal_struct* signal, __u32 groups) {
   row->cpu_ns = signal->sum_sched_runtime;
@@ -235,23 +255,23 @@ static __always_inline void start_sums(struct process_row* row, struct signal_st
   row->run_queue_wait_ns = 0;
 }
 
-static __always_inline void fill_terminal(struct process_row* row, struct signal_struct* signal) {
+__noinline int fill_terminal(struct process_row* row, __u64 address) {
+  struct signal_struct* signal = KERNEL_CAST(struct signal_struct, address);
   struct tty_struct* tty = signal->tty;
-  row->tty_nr = 0;
-  row->tpgid = -1;
-  if (!tty) return;
+  if (!row || !tty) return 0;
   struct tty_driver* driver = tty->driver;
   struct pid* foreground = tty->ctrl.pgrp;
   __u32 minor = (__u32)(driver->minor_start + tty->index);
   __u32 device = (minor & 0xff) | ((__u32)driver->major << 8) | ((minor & 0xfff00) << 12);
   int group = foreground ? foreground->numbers[0].nr : 0;
-  if (READ_ONCE(signal->tty) != tty) return;  // hung up meanwhile, and perhaps freed
+  if (READ_ONCE(signal->tty) != tty) return 0;  // hung up meanwhile, and perhaps freed
   row->tty_nr = (__s32)device;
   row->tpgid = group;
+  return 0;
 }
 
 struct cpu_sums {
-  struct cpu_offsets* offsets;
+  struct scratch* scratch;
   __u64 counters[4];  // addresses, per CPU
   __s64 pages[4];
 };
@@ -263,7 +283,7 @@ static __always_inline __s32 word_at(__u64 address) {
 
 static long add_cpu(__u32 cpu, struct cpu_sums* sums) {
   if (cpu >= PROCMUSTER_EXACT_CPUS) return 1;
-  __u64 offset = sums->offsets->offset[cpu];
+  __u64 offset = sums->scratch->cpu_offset[cpu];
   sums->pages[0] += word_at(sums->counters[0] + offset);
   sums->pages[1] += word_at(sums->counters[1] + offset);
   sums->pages[2] += word_at(sums->counters[2] + offset);
@@ -272,18 +292,21 @@ static long add_cpu(__u32 cpu, struct cpu_sums* sums) {
 }
 
 // What each CPU has counted and not yet added to the counters, as percpu_counter_sum() does for statm.
-static __always_inline void add_remainders(struct process_row* row, struct mm_struct* mm, struct walk* walk) {
-  struct cpu_sums sums = {.offsets = walk->offsets};
+__noinline int add_remainders(struct process_row* row, __u64 memory, __u32 cpus) {
+  __u32 zero = 0;
+  struct mm_struct* mm = KERNEL_CAST(struct mm_struct, memory);
+  struct cpu_sums sums = {.scratch = bpf_map_lookup_elem(&scratches, &zero)};
   sums.counters[0] = (__u64)mm->rss_stat[0].counters;
   sums.counters[1] = (__u64)mm->rss_stat[1].counters;
   sums.counters[2] = (__u64)mm->rss_stat[2].counters;
   sums.counters[3] = (__u64)mm->rss_stat[3].counters;
-  if (!sums.counters[0] || !sums.offsets) return;
-  bpf_loop(walk->cpus, add_cpu, &sums, 0);
+  if (!row || !sums.scratch || !sums.counters[0]) return 0;
+  bpf_loop(cpus, add_cpu, &sums, 0);
   row->rss_pages[0] += sums.pages[0];
   row->rss_pages[1] += sums.pages[1];
   row->rss_pages[2] += sums.pages[2];
   row->rss_pages[3] += sums.pages[3];
+  return 0;
 }
 
 struct open_files {
@@ -301,24 +324,20 @@ static long count_word(__u32 index, struct open_files* files) {
   return 0;
 }
 
-static __always_inline void fill_open_files(struct process_row* row, struct task_struct* task) {
+__noinline int fill_open_files(struct process_row* row, __u64 address) {
+  struct task_struct* task = KERNEL_CAST(struct task_struct, address);
+  if (!row) return 0;
   struct files_struct* files = task->files;
   row->open_files = 0;
-  if (!files) return;
+  if (!files) return 0;
   struct fdtable* table = files->fdt;
   __u32 words = table->max_fds / 64;
   struct open_files open = {.words = (__u64)table->open_fds};
   if (words <= kMostFileWords) bpf_loop(words, count_word, &open, 0);
   // Given up meanwhile, and perhaps another's by now.
-  if (READ_ONCE(task->files) != files) return;
+  if (READ_ONCE(task->files) != files) return 0;
   row->open_files = words <= kMostFileWords ? open.count : PROCMUSTER_UNKNOWN;
-}
-
-static __always_inline void fill_kernel(struct process_row* row, struct task_struct* task) {
-  row->oom_score_adj = task->signal->oom_score_adj;
-  row->cgroup_id = 0;
-  if (FIELD_EXISTS(task->cgroups)) row->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
-  fill_open_files(row, task);
+  return 0;
 }
 
 static __always_inline void fill_memory(struct process_row* row, struct mm_struct* mm, __u32 groups) {
@@ -356,8 +375,11 @@ static __always_inline void fill_credentials(struct process_row* row, const stru
 }
 
 // 0: the row is filled. 1: something changed under our eyes, look again. 2: the process is gone.
-static __always_inline int fill(struct process_row* row, struct task_struct* task, struct walk* walk) {
-  __u32 groups = walk->groups;
+__noinline int fill(struct process_row* row, __u64 address, __u32 groups, __u32 cpus) {
+  __u32 zero = 0;
+  struct scratch* scratch = bpf_map_lookup_elem(&scratches, &zero);
+  if (!row || !scratch) return 2;
+  struct task_struct* task = KERNEL_CAST(struct task_struct, address);
   struct signal_struct* signal = task->signal;
   unsigned int sequence = READ_ONCE(signal->stats_lock.seqcount.seqcount.sequence);
   struct pid *tgid = signal->pids[kPidtypeTgid], *group = signal->pids[kPidtypePgid];
@@ -385,7 +407,9 @@ static __always_inline int fill(struct process_row* row, struct task_struct* tas
   ((__u64*)row->comm)[1] = comm[1];
   fill_credentials(row, task->real_cred, groups);
   row->threads = signal->nr_threads;
-  fill_terminal(row, signal);
+  row->tty_nr = 0;
+  row->tpgid = -1;
+  if (signal->tty) fill_terminal(row, number_of(signal, scratch));
   if (groups & kWalkStatus) {
     row->voluntary_switches = task->nvcsw;
     row->involuntary_switches = task->nivcsw;
@@ -395,17 +419,19 @@ static __always_inline int fill(struct process_row* row, struct task_struct* tas
   row->has_mm = mm && !(row->flags & kKernelThread);
   if (row->has_mm) {
     fill_memory(row, mm, groups);
-    if (groups & kWalkExact) add_remainders(row, mm, walk);
+    if (groups & kWalkExact) add_remainders(row, number_of(mm, scratch), cpus);
   } else {
     fill_no_memory(row);
   }
-  if (groups & kWalkKernel) fill_kernel(row, task);
+  if (groups & kWalkKernel) {
+    row->oom_score_adj = signal->oom_score_adj;
+    row->cgroup_id = FIELD_EXISTS(task->cgroups) ? task->cgroups->dfl_cgrp->kn->id : 0;
+    fill_open_files(row, number_of(task, scratch));
+  }
 
   start_sums(row, signal, groups);
   if (row->threads > 1) {
-    struct threads threads = {.row = row, .node = (__u64)signal->thread_head.next, .groups = groups};
-    threads.head = (__u64)signal + OFFSET_OF(struct signal_struct, thread_head);
-    bpf_loop(kUnbounded, add_thread, &threads, 0);
+    add_threads(row, number_of(signal, scratch), groups);
   } else {
     add_task(row, task, groups);
   }
@@ -456,7 +482,7 @@ static long visit(__u32 index, struct walk* walk) {
   // A thread that execs takes the place of its leader, which is led by it then.
   struct task_struct* leader = task;
   if (task->pid != task->tgid) leader = task->group_leader;
-  int result = fill(row, leader, walk);
+  int result = fill(row, number_of(leader, walk->scratch), walk->groups, walk->cpus);
   if (row->threads > kManyThreads) walk->visited = 0;
   if (result == 1 && walk->retries++ < kRetries) return 0;
   walk->retries = 0;
@@ -492,13 +518,10 @@ static __always_inline __u64 first_task(struct process_slice* slice) {
 SEC("syscall") int walk(void* context) {
   __u32 zero = 0;
   struct process_slice* slice = bpf_map_lookup_elem(&slices, &zero);
-  if (!slice) return 1;
-  struct walk walk = {.slice = slice, .groups = slice->groups, .more = 1};
-  if (slice->groups & kWalkExact) {
-    walk.cpus = slice->cpus;
-    walk.offsets = bpf_map_lookup_elem(&offsets, &zero);
-    if (!walk.offsets) return 1;
-  }
+  struct scratch* scratch = bpf_map_lookup_elem(&scratches, &zero);
+  if (!slice || !scratch) return 1;
+  struct walk walk = {.slice = slice, .scratch = scratch, .groups = slice->groups, .more = 1};
+  walk.cpus = slice->cpus;
   walk.now_ns = bpf_ktime_get_ns();
   walk.end_ns = walk.now_ns + slice->budget_ns;
   slice->count = 0;
@@ -521,15 +544,15 @@ SEC("syscall") int walk(void* context) {
 SEC("syscall") int learn_cpu(void* context) {
   __u32 zero = 0;
   struct process_slice* slice = bpf_map_lookup_elem(&slices, &zero);
-  struct cpu_offsets* known = bpf_map_lookup_elem(&offsets, &zero);
-  if (!slice || !known) return 1;
+  struct scratch* scratch = bpf_map_lookup_elem(&scratches, &zero);
+  if (!slice || !scratch) return 1;
   __u32 cpu = slice->cpus;
   if (cpu >= PROCMUSTER_EXACT_CPUS) return 1;
   void* copy = bpf_map_lookup_percpu_elem(&per_cpu, &zero, cpu);
   if (!copy) return 1;
-  known->offset[cpu] = (__u64)copy;  // read back, it is a number to the verifier, no pointer
+  scratch->cpu_offset[cpu] = (__u64)copy;  // read back, it is a number to the verifier, no pointer
   // struct prev_cputime: its first member is 64 bits wide, which is all that is wanted of it here.
   __u64 place = (__u64)KERNEL_CAST(struct bpf_array, &per_cpu) + OFFSET_OF(struct bpf_array, pptrs);
-  READ_ONCE(known->offset[cpu]) -= KERNEL_CAST(struct prev_cputime, place)->utime;
+  READ_ONCE(scratch->cpu_offset[cpu]) -= KERNEL_CAST(struct prev_cputime, place)->utime;
   return 0;
 }
