@@ -26,17 +26,22 @@ async function sampling(source) {
   return async () => (await sampler.sample()).size
 }
 
-/** Each opens what it needs and returns the function that takes one sample and gives the number of processes. */
+/**
+ * Each opens what it needs and returns the function that takes one sample and gives the number of processes, or with it
+ * the times where these are not those of the call.
+ */
 const contenders = {
   'procmuster-bpf': () => sampling('bpf'),
   'procmuster-procfs': () => sampling('procfs'),
   async 'kernel-walk'() {
     const { native } = await import('../dist/native.js')
-    const out = new Float64Array(2)
+    const out = new Float64Array(4)
+    // It loads the kernel program each time, so it gives the times of a walk itself.
     return async () => {
-      native.timeWalk(0, out)
-      if (out[0] !== 0) throw new Error(`the walk failed with errno ${out[0]}`)
-      return out[1]
+      const errno = native.timeWalk(0, out)
+      if (errno !== 0) throw new Error(`the walk failed with errno ${errno}`)
+      const [wallNs, cpuNs, processes] = out
+      return { processes, wallMs: wallNs / 1e6, cpuMs: cpuNs / 1e6 }
     }
   },
   async 'node-fs-sync'() {
@@ -102,10 +107,12 @@ for (let i = 0; i < Number(count); i++) {
   const children = childrenCpuMs()
   const cpu = process.cpuUsage()
   const began = performance.now()
-  processes = await sample()
+  const taken = await sample()
   const wallMs = performance.now() - began
   const { user, system } = process.cpuUsage(cpu)
-  samples.push({ wallMs, cpuMs: (user + system) / 1e3 + childrenCpuMs() - children })
+  const cpuMs = (user + system) / 1e3 + childrenCpuMs() - children
+  processes = taken.processes ?? taken
+  samples.push({ wallMs: taken.wallMs ?? wallMs, cpuMs: taken.cpuMs ?? cpuMs })
   // The delay of the loop is then seen also after a sample that never gave way.
   await sleep(Number(pauseMs))
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Engine } from '../dist/index.js'
 import { idleRules } from './engine_rules.mjs'
 import { parseOptions } from './options.mjs'
-import { delays, startFleet } from './programs.mjs'
+import { delays, hostCpuMs, startFleet } from './programs.mjs'
 
 const USAGE = `loop: event-loop delay of the main thread under an engine
 
@@ -53,9 +53,7 @@ async function underEngine(source, { processes, rules, interval, seconds }) {
   }
   await sleep(3000)
   const before = engine.stats
-  const cpu = process.cpuUsage()
   const withEngineMs = await measure(seconds)
-  const { user, system } = process.cpuUsage(cpu)
   const { stats } = engine
   await engine.close()
   return {
@@ -65,7 +63,6 @@ async function underEngine(source, { processes, rules, interval, seconds }) {
     failedTicks: stats.failedTicks - before.failedTicks,
     sampleMs: stats.sampleMs,
     judgeMs: stats.judgeMs,
-    cpuPercent: (user + system) / 1e4 / seconds,
     rssMiB: stats.rssBytes / 2 ** 20,
     withoutEngineMs,
     withEngineMs,
@@ -74,19 +71,28 @@ async function underEngine(source, { processes, rules, interval, seconds }) {
 
 function print({ source, failure, ticks, missedTicks, failedTicks, sampleMs, judgeMs, ...rest }) {
   if (failure) return console.log(`\n${source}: ${failure}`)
-  const line = ({ p50, p99, max }) => `p50 ${p50.toFixed(2)}, p99 ${p99.toFixed(2)}, max ${max.toFixed(2)} ms`
+  const line = ({ p50, p99, max, othersPercent }) =>
+    `p50 ${p50.toFixed(2)}, p99 ${p99.toFixed(2)}, max ${max.toFixed(2)} ms; others took ${othersPercent.toFixed(0)} % of a core`
   console.log(`
 ${source}
   event-loop delay without an engine: ${line(rest.withoutEngineMs)}
   event-loop delay with it:           ${line(rest.withEngineMs)}
   ${ticks} ticks, ${missedTicks} missed, ${failedTicks} failed; last sample ${sampleMs.toFixed(1)} ms, judged in ${judgeMs.toFixed(1)} ms
-  ${rest.cpuPercent.toFixed(0)} % of a core, ${rest.rssMiB.toFixed(0)} MiB RSS`)
+  ${rest.withEngineMs.cpuPercent.toFixed(0)} % of a core, ${rest.rssMiB.toFixed(0)} MiB RSS`)
 }
 
 async function measure(seconds) {
   const loop = monitorEventLoopDelay({ resolution: 1 })
+  const cpu = process.cpuUsage()
+  const host = hostCpuMs()
+  const began = performance.now()
   loop.enable()
   await sleep(seconds * 1000)
   loop.disable()
-  return delays(loop)
+  const wallMs = performance.now() - began
+  const { user, system } = process.cpuUsage(cpu)
+  const cpuPercent = (user + system) / 10 / wallMs
+  // What others take delays the loop as well: the figures mean little when it is much.
+  const othersPercent = Math.max(0, ((hostCpuMs() - host) / wallMs) * 100 - cpuPercent)
+  return { ...delays(loop), cpuPercent, othersPercent }
 }

@@ -65,6 +65,13 @@ function allowPids(count) {
   return () => writeFileSync(file, before)
 }
 
+/** CPU time that the whole host has used, in ms of whole clock ticks: without idle and waiting for I/O. */
+export function hostCpuMs() {
+  const [, ...ticks] = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0].split(/ +/)
+  const [user, nice, system, , , irq, softirq, steal] = ticks.map(Number)
+  return (user + nice + system + irq + softirq + steal) * 10
+}
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
