@@ -305,7 +305,7 @@ TEST_F(TaskWalkTest, EveryProcessOnceInManySlices) {
 
 // The process behind which the walk was to go on ends between two slices.
 TEST_F(TaskWalkTest, GoesOnWhenItsPlaceHasEnded) {
-  for (int i = 0; i < 300; ++i) children.Fork();
+  for (int i = 0; i < 600; ++i) children.Fork();
   std::set<pid_t> all = children.pids;
   walk.set_budget_ns(kTinyBudget);
   ASSERT_EQ(walk.Begin(0), 0);
@@ -318,7 +318,7 @@ TEST_F(TaskWalkTest, GoesOnWhenItsPlaceHasEnded) {
       ++ended;
     }
   }
-  EXPECT_GE(ended, 3);
+  EXPECT_GE(ended, 2);
   EXPECT_EQ(twice, std::vector<int32_t>());
   for (pid_t pid : all) EXPECT_EQ(rows.count(pid), 1u) << pid;
 }
