@@ -213,7 +213,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   #keepExact(memTotalBytes: number): void {
     if (memTotalBytes === this.#exactForBytes) return
     this.#exactForBytes = memTotalBytes
-    this.#sampler!.setExactNear?.(exactNear(this.#settings.rules, memTotalBytes))
+    const { rssBytes } = exactNear(this.#settings.rules, memTotalBytes)
+    this.#sampler!.setExactNear(rssBytes ?? new Float64Array())
   }
 
   #makeRunner(place: Place): ActionRunner {
