@@ -2,7 +2,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ProcessRow, Sampler, type Table } from '../../dist/index.js'
 import {
   hostileNames,
@@ -12,6 +12,7 @@ import {
   type TestProcess,
   waitFor,
 } from '../fixtures/processes.js'
+import { describeSources, requireBpfInCi } from '../fixtures/sources.js'
 
 const run = promisify(execFile)
 const PYTHON = '/usr/bin/python3' // the distribution's, which python3-psutil is for
@@ -84,13 +85,15 @@ const nameBytes = (row: ProcessRow): string => {
 
 const bootSeconds = async () => Number(/^btime (\d+)$/m.exec(await readFile('/proc/stat', 'latin1'))![1])
 
-describe('parity on stopped processes: every number is the same', () => {
+requireBpfInCi()
+
+describeSources('parity on stopped processes: every number is the same', (source) => {
   let sampler: Sampler
   let table: Table
   const cases = new Map<string, TestProcess>()
 
   beforeAll(async () => {
-    sampler = await Sampler.open()
+    sampler = await Sampler.open({ source, groups: ['exactRss'] })
     const add = async (label: string, ...args: Parameters<typeof startProcess>) => {
       cases.set(label, await startProcess(...args))
     }
@@ -180,8 +183,8 @@ describe('parity on stopped processes: every number is the same', () => {
           text: row.textBytes,
           data: row.dataBytes,
           threads: row.threads,
-          userTicks: row.userTimeNs! / TICK_NS,
-          systemTicks: row.systemTimeNs! / TICK_NS,
+          userTicks: Math.floor(row.userTimeNs! / TICK_NS),
+          systemTicks: Math.floor(row.systemTimeNs! / TICK_NS),
           startTicks: row.startTicks,
           nice: row.nice,
           uid: row.uid,
@@ -208,16 +211,17 @@ describe('parity on stopped processes: every number is the same', () => {
   })
 })
 
-describe('parity on running processes: what others read lies between two samples', () => {
+describeSources('parity on running processes: what others read lies between two samples', (source) => {
   afterAll(stopAll)
 
   test.skipIf(!hasPsutil)('CPU time and memory (needs python3-psutil)', async () => {
-    await using sampler = await Sampler.open()
+    await using sampler = await Sampler.open({ source, groups: ['exactRss'] })
     const { pid: spinner } = await startProcess('spin')
     const { pid: leaker } = await startProcess('leak', { rate: 8 << 20 })
     const cells = async () => {
       const table = await sampler.sample()
-      return { cpu: table.get(spinner)!.userTimeNs! / 1e9, rss: table.get(leaker)!.rssBytes! }
+      const ticks = Math.floor(table.get(spinner)!.userTimeNs! / TICK_NS) // as others see it
+      return { cpu: ticks / 100, rss: table.get(leaker)!.rssBytes! }
     }
     const before = await cells()
     const psutil = await readPsutil([spinner, leaker])
@@ -230,7 +234,7 @@ describe('parity on running processes: what others read lies between two samples
   })
 
   test('every process of the host that ps sees between two samples is in both', async () => {
-    await using sampler = await Sampler.open()
+    await using sampler = await Sampler.open({ source })
     const identify = (table: Table) => new Map([...table].map((row) => [row.pid, row.toJSON()]))
     const before = identify(await sampler.sample())
     const ps = await readPs(['-e'])

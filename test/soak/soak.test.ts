@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type ProcessRow, Sampler, type Table } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
+import { describeSources } from '../fixtures/sources.js'
 
 // The full size: PROCMUSTER_SOAK_PROCESSES=20000 PROCMUSTER_SOAK_CHURN=500 PROCMUSTER_SOAK_TICKS=1000.
 const size = (name: string, otherwise: number) => Number(process.env[`PROCMUSTER_SOAK_${name}`] ?? otherwise)
@@ -120,30 +121,32 @@ class Books {
 
 const title = `identities are never mixed: ${PROCESSES} processes, ${CHURN} births and deaths a second, ${TICKS} ticks`
 
-test(title, { timeout: 60_000 + TICKS * (TICK_MS + PROCESSES / 10) }, async () => {
-  const fleet = await startFleet()
-  const sampler = await Sampler.open({ capacity: 256 }) // it has to grow
-  const descriptors = () => readdirSync('/proc/self/fd').length
-  try {
-    const books = new Books(fleet.pid)
-    let settled = { rss: 0, descriptors: 0 }
-    for (let tick = 0; tick < TICKS; tick++) {
-      const began = performance.now()
-      books.check(await sampler.sample())
+describeSources('soak', (source) => {
+  test(title, { timeout: 60_000 + TICKS * (TICK_MS + PROCESSES / 10) }, async () => {
+    const fleet = await startFleet()
+    const sampler = await Sampler.open({ source, capacity: 256 }) // it has to grow
+    const descriptors = () => readdirSync('/proc/self/fd').length
+    try {
+      const books = new Books(fleet.pid)
+      let settled = { rss: 0, descriptors: 0 }
+      for (let tick = 0; tick < TICKS; tick++) {
+        const began = performance.now()
+        books.check(await sampler.sample())
+        expect(books.mixed).toEqual([])
+        if (tick === Math.floor(TICKS / 3))
+          settled = { rss: process.memoryUsage.rss(), descriptors: descriptors() }
+        await sleep(Math.max(0, TICK_MS - (performance.now() - began)))
+      }
+      books.checkOrder()
       expect(books.mixed).toEqual([])
-      if (tick === Math.floor(TICKS / 3))
-        settled = { rss: process.memoryUsage.rss(), descriptors: descriptors() }
-      await sleep(Math.max(0, TICK_MS - (performance.now() - began)))
+      expect(books.births).toBeGreaterThan(TICKS)
+      expect(books.deaths).toBeGreaterThan(TICKS)
+      expect(descriptors()).toBeLessThanOrEqual(settled.descriptors + 2)
+      // The test's own books grow a little; a table that leaked would grow by megabytes a tick.
+      expect(process.memoryUsage.rss() - settled.rss).toBeLessThan(96 << 20)
+    } finally {
+      await sampler.close()
+      await fleet.stop()
     }
-    books.checkOrder()
-    expect(books.mixed).toEqual([])
-    expect(books.births).toBeGreaterThan(TICKS)
-    expect(books.deaths).toBeGreaterThan(TICKS)
-    expect(descriptors()).toBeLessThanOrEqual(settled.descriptors + 2)
-    // The test's own books grow a little; a table that leaked would grow by megabytes a tick.
-    expect(process.memoryUsage.rss() - settled.rss).toBeLessThan(96 << 20)
-  } finally {
-    await sampler.close()
-    await fleet.stop()
-  }
+  })
 })

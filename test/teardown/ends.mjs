@@ -3,7 +3,8 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { Sampler } from '../../dist/sampler/sampler.js' // alone: a hundred workers load it
 
 const step = isMainThread ? process.argv[2] : workerData
-const open = () => Sampler.open({ capacity: 64 })
+const source = process.env.PROCMUSTER_TEST_SOURCE
+const open = () => Sampler.open({ source, capacity: 64 })
 
 const steps = {
   async 'exit after open'() {

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
+import { describeSources } from '../fixtures/sources.js'
 
 const program = fileURLToPath(new URL('ends.mjs', import.meta.url))
 
 // Each in a process of its own: what a teardown breaks is the process.
-describe('a process ends cleanly', () => {
+describeSources('a process ends cleanly', (source) => {
   it.each([
     'exit after open',
     'exit during a sample',
@@ -21,6 +22,7 @@ describe('a process ends cleanly', () => {
     'two samplers in two threads',
   ])('%s', async (step) => {
     const { stderr } = await promisify(execFile)(process.execPath, ['--expose-gc', program, step], {
+      env: { ...process.env, PROCMUSTER_TEST_SOURCE: source },
       timeout: 55_000,
       killSignal: 'SIGKILL',
     })
