@@ -3,8 +3,9 @@
 //   node scripts/native.mjs unit  plain|address|thread       native unit tests
 //   node scripts/native.mjs test  address|thread [files...]  the addon's tests with that build of it
 //   node scripts/native.mjs fuzz  [seconds each] [target]
+//   node scripts/native.mjs arm64                            compiles what knows nothing of Node for arm64
 // Any report of a sanitizer, of whichever process, fails the run.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname } from 'node:path'
@@ -163,10 +164,42 @@ async function fuzz(seconds, only) {
   }
 }
 
+/** Nothing is linked or run: it is the compiler's word that types, system calls and headers fit. */
+async function arm64() {
+  const made = spawnSync(process.execPath, ['scripts/bpf.mjs'], { encoding: 'utf8', stdio: 'pipe' })
+  const sources = readFileSync('native/sources.txt', 'utf8')
+    .split('\n')
+    .filter((line) => /\.cc?$/.test(line) && !/(addon|_binding)\.cc$/.test(line))
+  const options = ['-fsyntax-only', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Werror', '-I', 'native']
+  options.push('-I', 'native/bpf/skeleton', `-DPROCMUSTER_BPF=${made.stdout.trim()}`)
+  const failed = []
+  const compile = async (source) => {
+    const [compiler, standard] = source.endsWith('.cc')
+      ? ['g++', ['-std=c++20', '-fno-exceptions']]
+      : ['gcc', []]
+    const child = spawn(`aarch64-linux-gnu-${compiler}`, [...standard, ...options, source], {
+      stdio: 'inherit',
+    })
+    const code = await new Promise((resolve) => child.on('error', resolve).on('close', resolve))
+    if (code !== 0) failed.push(`${source} (${code})`)
+  }
+  const left = [...sources]
+  await Promise.all(
+    cpus().map(async () => {
+      while (left.length > 0) await compile(left.shift())
+    }),
+  )
+  if (failed.length > 0) fail(`for arm64 these do not compile: ${failed.join(', ')}`)
+  console.log(
+    `${sources.length} sources compile for arm64, the kernel programs ${made.stdout.trim() === '1' ? 'included' : 'left out'}`,
+  )
+}
+
 const [command, ...args] = process.argv.slice(2)
 process.chdir(root)
 if (command === 'build') await build(flavour(args[0]))
 else if (command === 'unit') await unit(flavour(args[0] ?? 'plain'), args[0] ?? 'plain')
 else if (command === 'test') await test(flavour(args[0]), args[0], args.slice(1))
 else if (command === 'fuzz') await fuzz(Number(args[0] ?? 10), args[1])
-else fail('usage: node scripts/native.mjs build|unit|test|fuzz ...')
+else if (command === 'arm64') await arm64()
+else fail('usage: node scripts/native.mjs build|unit|test|fuzz|arm64 ...')

@@ -94,7 +94,7 @@ class TaskWalkTest : public testing::Test {
     int error = walk.Open(&refusal);
     if (error == 0) return;
     std::string reason = std::string(strerror(error)) + " " + refusal;
-    const char* wanted = getenv("PROCMUSTER_BPF");
+    const char* wanted = getenv("PROCMUSTER_BPF_TESTS");
     if (wanted && strcmp(wanted, "required") == 0) FAIL() << "the kernel program does not load: " << reason;
     fprintf(stderr, "\n*** NOT TESTED: the kernel program's walk; it does not load here: %s\n\n",
             reason.c_str());
