@@ -9,12 +9,13 @@ import { currentPlace } from '../journal/place.js'
 import type { Alert, JournalBody, Place } from '../journal/records.js'
 import { JournalFold } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
-import { exactNear } from '../rules/exact_near.js'
+import { exactNear, needsExactForAll } from '../rules/exact_near.js'
 import { groupsOf } from '../rules/program.js'
 import type { Rule } from '../rules/rule.js'
 import { RuleEngine } from '../rules/rule_engine.js'
 import { Sampler } from '../sampler/sampler.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import type { OptionalGroup } from '../table/layout.js'
 import type { Table } from '../table/table.js'
 import { Alarms } from './alarms.js'
 import type { AlertQuery } from './alert_book.js'
@@ -30,7 +31,6 @@ import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
 import type { ShortLivedCount } from './short_lived.js'
-import type { EngineSampler } from './stand_ins.js'
 import { Ticker } from './ticker.js'
 import { WatchedProcesses } from './watched.js'
 
@@ -60,7 +60,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #fold = new JournalFold()
   #context: ActionContext | undefined
   #journal: Journal | undefined
-  #sampler: EngineSampler | undefined
+  #sampler: Sampler | undefined
   #table: Table | undefined
   #rules: RuleEngine | undefined
   #runner: ActionRunner | undefined
@@ -179,7 +179,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       }
     }
     const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
-    const groups = [...new Set([...(sampler.groups ?? []), ...groupsOf(rules)])]
+    const groups: OptionalGroup[] = [...new Set([...(sampler.groups ?? []), ...groupsOf(rules)])]
+    if (needsExactForAll(rules) && !groups.includes('exactRss')) groups.push('exactRss')
     this.#sampler = await Sampler.open({ ...sampler, groups })
     this.#keepExact(totalmem())
     this.#runner = this.#makeRunner(place)
@@ -213,8 +214,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   #keepExact(memTotalBytes: number): void {
     if (memTotalBytes === this.#exactForBytes) return
     this.#exactForBytes = memTotalBytes
-    const { rssBytes } = exactNear(this.#settings.rules, memTotalBytes)
-    this.#sampler!.setExactNear(rssBytes ?? new Float64Array())
+    this.#sampler!.setExactNear(exactNear(this.#settings.rules, memTotalBytes))
   }
 
   #makeRunner(place: Place): ActionRunner {
@@ -353,6 +353,6 @@ function look(table: Table, { pid, startTicks }: ProcessIdentity): ReturnType<Lo
   return { rssBytes: table.at(slot).rssBytes }
 }
 
-function samplerChoice(sampler: EngineSampler | undefined): EngineStats['sampler'] {
+function samplerChoice(sampler: Sampler | undefined): EngineStats['sampler'] {
   return { source: sampler?.source ?? '', reason: sampler?.sourceReason ?? '' }
 }

@@ -2,12 +2,12 @@ import type { Logger } from 'pino'
 import type { ExecEvent, ExitEvent, LostEvent } from '../events/event.js'
 import type { JournalBody } from '../journal/records.js'
 import type { RuleEngine } from '../rules/rule_engine.js'
+import type { Sampler } from '../sampler/sampler.js'
 import type { Table } from '../table/table.js'
 import type { Deaths } from './deaths.js'
 import type { Overrun } from './events.js'
 import type { LifecycleListeners } from './lifecycle.js'
 import { ShortLived } from './short_lived.js'
-import type { EngineSampler } from './stand_ins.js'
 import type { Ticker } from './ticker.js'
 import type { WatchedProcesses } from './watched.js'
 
@@ -33,21 +33,21 @@ export class LifecycleReactions implements LifecycleListeners {
   #sampling = new Set<number>()
   #lost: Overrun | undefined
   #table: Table | undefined
-  #sampler: EngineSampler | undefined
+  #sampler: Sampler | undefined
   #rules: RuleEngine | undefined
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts
   }
 
-  use(sampler: EngineSampler, rules: RuleEngine): void {
+  use(sampler: Sampler, rules: RuleEngine): void {
     this.#sampler = sampler
     this.#rules = rules
   }
 
   readonly onExec = ({ pid }: ExecEvent): void => {
     this.#execed.add(pid)
-    this.#sampler?.forgetDetails?.(pid)
+    this.#sampler?.forgetDetails(pid)
   }
 
   readonly onExit = (event: ExitEvent): void => {

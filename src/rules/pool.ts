@@ -18,6 +18,8 @@ export class JudgePool {
   #pool: Piscina
   #closing: Promise<void> | undefined
   readonly #retired: Promise<void>[] = []
+  /** Used again from task to task: making one costs more than posting the task. */
+  readonly #idleAborts: AbortController[] = []
   /** Threads that died under a task or at rest. */
   crashes = 0
 
@@ -94,7 +96,7 @@ export class JudgePool {
   async #runOnce(pool: Piscina, task: JudgeTask | CommandTask): Promise<unknown> {
     const { timeLimitMs } = this.#options
     if (timeLimitMs === 0) return await pool.run(task)
-    const abort = new AbortController()
+    const abort = this.#idleAborts.pop() ?? new AbortController()
     const timer = setTimeout(() => abort.abort(), timeLimitMs)
     try {
       return await pool.run(task, { signal: abort.signal })
@@ -105,6 +107,7 @@ export class JudgePool {
       throw new ProcmusterError('TIMEOUT', { message, cause })
     } finally {
       clearTimeout(timer)
+      if (!abort.signal.aborted) this.#idleAborts.push(abort)
     }
   }
 }

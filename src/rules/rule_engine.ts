@@ -195,16 +195,8 @@ export class RuleEngine implements AsyncDisposable {
     this.#tick++
     const learned = this.#commandLines?.verdicts()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
-    const task = {
-      layout: memory.layout,
-      table: memory.buffer,
-      sequence,
-      nowMs,
-      tick: this.#tick,
-      learned,
-      rebound,
-    }
-    const judged = this.#shards.map((shard) => shard.judge(task))
+    const tick = { sequence, nowMs, tick: this.#tick, learned, rebound }
+    const judged = this.#shards.map((shard) => shard.judge(memory, tick))
     const postedMs = performance.now()
     const results = await Promise.allSettled(judged)
     const resumedMs = performance.now()
@@ -215,11 +207,12 @@ export class RuleEngine implements AsyncDisposable {
     this.lastTick.workMs = 0
     for (const result of results) {
       if (result.status === 'rejected' || result.value.torn) continue
-      const { numbers, names, wanted, workMs } = result.value
+      const { decided, wanted, workMs } = result.value
       this.lastTick.workMs += workMs
-      const reader = new DecisionReader(numbers, names, this.rules, this.#thresholds, nowMs)
+      if (wanted !== undefined) wantedLists.push(wanted)
+      if (decided === undefined) continue
+      const reader = new DecisionReader(decided.numbers, decided.names, this.rules, this.#thresholds, nowMs)
       while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
-      wantedLists.push(wanted)
     }
     this.#commandLines?.want(wantedLists, memory.columns.generation, nowMs)
     this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs

@@ -1,7 +1,8 @@
+import type { TableMemory } from '../table/layout.js'
 import type { JudgePool } from './pool.js'
 import type { Program } from './program.js'
 import { mapState, shapeOf } from './state.js'
-import type { JudgeResult, JudgeTask } from './worker.js'
+import type { JudgeResult, JudgeTask, TaskMemory } from './worker.js'
 
 let buffers = 0
 const tableIds = new WeakMap<SharedArrayBuffer, number>()
@@ -27,29 +28,33 @@ export class Shard {
 
   /** Judges a table; for a larger one the memory grows first, and is only kept if the tick was a success. */
   async judge(
-    task: Pick<JudgeTask, 'layout' | 'table' | 'sequence' | 'nowMs' | 'tick' | 'learned' | 'rebound'>,
+    { layout, buffer: table }: Pick<TableMemory, 'layout' | 'buffer'>,
+    tick: Pick<JudgeTask, 'sequence' | 'nowMs' | 'tick' | 'learned' | 'rebound'>,
   ): Promise<JudgeResult> {
-    const capacity = Math.max(task.layout.capacity, this.#capacity)
+    const capacity = Math.max(layout.capacity, this.#capacity)
     let state = this.#state
     let stateId = this.#stateId
-    let grownFrom: JudgeTask['grownFrom']
+    let grownFrom: TaskMemory['grownFrom']
+    const isNew = state === undefined || capacity > this.#capacity
     if (state === undefined || capacity > this.#capacity) {
       grownFrom = state && { buffer: state, capacity: this.#capacity }
       const shape = shapeOf(this.#program, this.#first, this.#ruleCount, capacity, this.#commandRuleCount)
       state = mapState(shape).buffer
       stateId = ++buffers
     }
-    const result = await this.#pool.run({
+    const memory: TaskMemory = { layout, table, state, grownFrom }
+    const task: JudgeTask = {
       type: 'judge',
       first: this.#first,
       ruleCount: this.#ruleCount,
       capacity,
-      state,
       stateId,
-      grownFrom,
-      tableId: tableIdOf(task.table),
-      ...task,
-    })
+      tableId: tableIdOf(table),
+      ...tick,
+    }
+    // Whichever thread takes it: most know the memory by now, and one that does not says so.
+    let result = await this.#pool.run(isNew ? { ...task, memory } : task)
+    if (result.needsMemory) result = await this.#pool.run({ ...task, memory })
     if (!result.torn) {
       this.#state = state
       this.#stateId = stateId

@@ -15,20 +15,26 @@ export interface JudgeTask {
   readonly first: number
   readonly ruleCount: number
   readonly capacity: number
-  readonly state: SharedArrayBuffer
   /** Numbers that tell buffers apart, so that a thread can keep its views of them. */
   readonly stateId: number
   readonly tableId: number
-  /** The smaller state that this one takes over from. */
-  readonly grownFrom?: { buffer: SharedArrayBuffer; capacity: number } | undefined
-  readonly layout: TableLayout
-  readonly table: SharedArrayBuffer
+  /** For a thread that does not know them yet. Cloning them costs more than all the rest, so they are left out mostly. */
+  readonly memory?: TaskMemory | undefined
   readonly sequence: number
   readonly nowMs: number
   readonly tick: number
   readonly learned?: Learned | undefined
   /** Pids that a rule names since the last tick, or does not name any more. */
   readonly rebound?: readonly number[] | undefined
+}
+
+/** Where a task's table and state are. */
+export interface TaskMemory {
+  readonly layout: TableLayout
+  readonly table: SharedArrayBuffer
+  readonly state: SharedArrayBuffer
+  /** The smaller state that this one takes over from. */
+  readonly grownFrom?: { buffer: SharedArrayBuffer; capacity: number } | undefined
 }
 
 /** A chunk of command lines to try all patterns on. */
@@ -40,11 +46,14 @@ export interface CommandTask {
 export interface JudgeResult {
   /** The table was overwritten meanwhile; nothing was decided. */
   readonly torn: boolean
-  readonly numbers: Float64Array
-  /** NAME_BYTES per decision. */
-  readonly names: Uint8Array
-  /** Slots whose command line should be read. */
-  readonly wanted: Uint32Array
+  /** This thread lacks the task's memory; nothing was judged. */
+  readonly needsMemory?: true
+  /** Undefined when nothing was decided, as mostly. */
+  readonly decided?:
+    | { readonly numbers: Float64Array /** NAME_BYTES per decision. */; readonly names: Uint8Array }
+    | undefined
+  /** Slots whose command line should be read; undefined for none. */
+  readonly wanted?: Uint32Array | undefined
   /** Time this took in the worker. */
   readonly workMs: number
 }
@@ -71,20 +80,24 @@ export function work(task: JudgeTask | CommandTask): JudgeResult | Int32Array {
   return task.type === 'judge' ? judgeShard(task) : matchCommandLines(patterns, task.texts)
 }
 
+const needsMemory: JudgeResult = { torn: false, needsMemory: true, workMs: 0 }
+
 function judgeShard(task: JudgeTask): JudgeResult {
   const startedMs = performance.now()
   const { first, ruleCount, capacity } = task
+  const table = tableOf(task)
+  if (table === undefined) return needsMemory
   const shard = shardOf(first, ruleCount)
   if (shard.changes?.capacity !== capacity) shard.changes = makeChanges(ruleCount, capacity)
   const { selectors, commands, changes } = shard
   if (shard.state === undefined || shard.stateId !== task.stateId) {
+    if (task.memory === undefined) return needsMemory
     const shape = shapeOf(program, first, ruleCount, capacity, selectors.commandRules.length)
-    shard.state = openState(shape, task.state, task.grownFrom, task.tick)
+    shard.state = openState(shape, task.memory.state, task.memory.grownFrom, task.tick)
     shard.stateId = task.stateId
   }
   const { state } = shard
   const { sequence, nowMs, tick, learned, rebound } = task
-  const table = tableOf(task)
   const isWhole = judge({
     table,
     sequence,
@@ -102,22 +115,27 @@ function judgeShard(task: JudgeTask): JudgeResult {
   })
   return {
     torn: !isWhole,
-    numbers: findings.numbers.slice(0, findings.numberLength),
-    names: findings.names.slice(0, findings.nameLength),
-    wanted: Uint32Array.from(isWhole ? changes.wanted : []),
+    decided:
+      findings.nameLength === 0
+        ? undefined
+        : {
+            numbers: findings.numbers.slice(0, findings.numberLength),
+            names: findings.names.slice(0, findings.nameLength),
+          },
+    wanted: isWhole && changes.wanted.length > 0 ? Uint32Array.from(changes.wanted) : undefined,
     workMs: performance.now() - startedMs,
   }
 }
 
-function tableOf({ tableId, layout, table }: JudgeTask): TableMemory {
+function tableOf({ tableId, memory: given }: JudgeTask): TableMemory | undefined {
   const known = tables.get(tableId)
-  if (known !== undefined) return known
+  if (known !== undefined || given === undefined) return known
   // Views cost a hundred times what a look costs. The sampler has two buffers; others have been given up.
   for (const id of tables.keys()) {
     if (tables.size < 2) break
     tables.delete(id)
   }
-  const memory = mapTable(layout, table)
+  const memory = mapTable(given.layout, given.table)
   tables.set(tableId, memory)
   return memory
 }

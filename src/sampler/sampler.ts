@@ -2,7 +2,14 @@ import { availableParallelism, constants } from 'node:os'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
 import { bpfObstacle } from '../system/kernel_support.js'
-import { headerCell, layoutTable, mapTable, type OptionalGroup, type TableMemory } from '../table/layout.js'
+import {
+  headerCell,
+  layoutTable,
+  mapTable,
+  type OptionalGroup,
+  slotOf,
+  type TableMemory,
+} from '../table/layout.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 import { type Source, Table } from '../table/table.js'
 import { BPF_REASON, obstacleError, openBpf, procfsReason } from './choose_source.js'
@@ -159,6 +166,12 @@ export class Sampler implements AsyncDisposable {
    */
   readDetails(rows: Iterable<ProcessRow>): Promise<void> {
     return this.#details.read(rows)
+  }
+
+  /** Forgets what was read of the process with that pid: it runs another program now, as the next sample will show. */
+  forgetDetails(pid: number): void {
+    const slot = this.#done === 0 ? undefined : slotOf(this.#memories[this.#done % 2]!, pid)
+    if (slot !== undefined) this.#details.drop(slot)
   }
 
   /** Idempotent; frees threads and descriptors. Tables stay readable. */

@@ -1,61 +1,49 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { exactNear } from '../../dist/rules/exact_near.js'
+import { exactNear, needsExactForAll } from '../../dist/rules/exact_near.js'
 import { checkRules } from '../../dist/rules/rule.js'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
 const MEM_TOTAL = 8 * GIB
 
-const nearOf = (...conditions: string[]) => {
-  const rules = checkRules(conditions.map((when, index) => ({ name: `r${index}`, when })))
-  const near = exactNear(rules, MEM_TOTAL)
-  return Object.fromEntries(Object.entries(near).map(([column, bytes]) => [column, [...bytes]]))
-}
+const checked = (conditions: readonly string[]) =>
+  checkRules(conditions.map((when, index) => ({ name: `r${index}`, when })))
+const nearOf = (...conditions: string[]) => [...exactNear(checked(conditions), MEM_TOTAL)]
 
 describe('exactNear', () => {
-  const table: [name: string, conditions: string[], near: Record<string, number[]>][] = [
-    ['nothing without rules', [], {}],
-    ['bytes as they are written', ['rss > 500MiB'], { rssBytes: [500 * MIB] }],
+  const table: [name: string, conditions: string[], near: number[]][] = [
+    ['nothing without rules', [], []],
+    ['bytes as they are written', ['rss > 500MiB'], [500 * MIB]],
     [
       'every operator',
       ['rss < 1MiB', 'rss <= 2MiB', 'rss >= 3MiB', 'rss == 4MiB', 'rss != 5MiB'],
-      {
-        rssBytes: [MIB, 2 * MIB, 3 * MIB, 4 * MIB, 5 * MIB],
-      },
+      [MIB, 2 * MIB, 3 * MIB, 4 * MIB, 5 * MIB],
     ],
-    ['every clause', ['rss > 1MiB and cpu > 5 and rss < 3MiB for 30s'], { rssBytes: [MIB, 3 * MIB] }],
-    ['percent of memory as bytes', ['rss > 50%'], { rssBytes: [4 * GIB] }],
-    ['the percentage column as bytes of RSS', ['memory > 25%'], { rssBytes: [2 * GIB] }],
-    ['each threshold once', ['rss > 25%', 'memory > 25', 'rss < 2GiB'], { rssBytes: [2 * GIB] }],
-    [
-      'ascending, as numbers',
-      ['rss > 9MiB', 'rss > 10MiB', 'rss > 1GiB'],
-      {
-        rssBytes: [9 * MIB, 10 * MIB, GIB],
-      },
-    ],
-    [
-      'every approximate column by itself',
-      [
-        ...['shared > 1MiB', 'rssAnon > 2MiB', 'rssFile > 3MiB', 'rssShmem > 4MiB'],
-        ...['swap > 5MiB', 'peakRss > 6MiB'],
-      ],
-      {
-        sharedBytes: [MIB],
-        rssAnonBytes: [2 * MIB],
-        rssFileBytes: [3 * MIB],
-        rssShmemBytes: [4 * MIB],
-        swapBytes: [5 * MIB],
-        peakRssBytes: [6 * MIB],
-      },
-    ],
-    ['no exact column', ['vsz > 1GiB', 'text > 1MiB', 'data > 1MiB', 'cpu > 50%', 'threads > 4'], {}],
-    ['zero, which a process can rise above', ['rss > 0'], { rssBytes: [0] }],
-    ['nothing below zero', ['rss > -1'], {}],
+    ['every clause', ['rss > 1MiB and cpu > 5 and rss < 3MiB for 30s'], [MIB, 3 * MIB]],
+    ['percent of memory as bytes', ['rss > 50%'], [4 * GIB]],
+    ['the percentage column as bytes of RSS', ['memory > 25%'], [2 * GIB]],
+    ['each threshold once', ['rss > 25%', 'memory > 25', 'rss < 2GiB'], [2 * GIB]],
+    ['ascending, as numbers', ['rss > 9MiB', 'rss > 10MiB', 'rss > 1GiB'], [9 * MIB, 10 * MIB, GIB]],
+    ['no other column', ['vsz > 1GiB', 'shared > 1MiB', 'cpu > 50%', 'threads > 4'], []],
+    ['zero, which a process can rise above', ['rss > 0'], [0]],
+    ['nothing below zero', ['rss > -1'], []],
   ]
   it.each(table)('%s', (_, conditions, near) => {
     expect(nearOf(...conditions)).toEqual(near)
+  })
+
+  it.each(['shared', 'rssAnon', 'rssFile', 'rssShmem', 'swap', 'peakRss'])(
+    'leaves %s to the group exactRss',
+    (name) => {
+      expect(needsExactForAll(checked([`cpu > 5 and ${name} > 1MiB`]))).toBe(true)
+    },
+  )
+
+  it('needs that group for no other column', () => {
+    expect(
+      needsExactForAll(checked(['rss > 1MiB', 'memory > 5', 'vsz > 1MiB', 'text > 1', 'data > 1'])),
+    ).toBe(false)
   })
 
   // What the table is for: if exact cells are used where near, and approximate ones elsewhere, no comparison differs.
@@ -72,7 +60,7 @@ describe('exactNear', () => {
         fc.integer(),
         (op, threshold, exact, error, noise) => {
           const approximate = exact + (noise % (error + 1))
-          const [t] = nearOf(`rss ${op} ${threshold}B`).rssBytes!
+          const [t] = nearOf(`rss ${op} ${threshold}B`)
           const cell = Math.abs(approximate - t!) <= error ? exact : approximate
           expect(holds[op](cell, t!)).toBe(holds[op](exact, t!))
         },

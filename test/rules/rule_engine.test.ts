@@ -288,7 +288,7 @@ it('the pool gives up on a task that cannot be done, with the reason', async () 
   const rules = compileRules(checkRules([big]), { groups: [], memTotalBytes: 0, uidOf: () => undefined })
   const pool = new JudgePool({ rules, threads: 1, timeLimitMs: 5000 })
   try {
-    const broken = { type: 'judge' } as unknown as Parameters<JudgePool['run']>[0]
+    const broken = { type: 'judge', memory: {} } as unknown as Parameters<JudgePool['run']>[0]
     await expect(pool.run(broken as never)).rejects.toMatchObject({ code: 'IO_ERROR' })
   } finally {
     await pool.close()
