@@ -68,7 +68,7 @@ describe('with events from the kernel', () => {
   })
 
   it('a process that executes another program of the same name is matched by its new command line', async () => {
-    // The same name: a sample from /proc alone cannot tell the programs apart.
+    // The same name, so that nothing but the command line tells the programs apart.
     const program = await fixtureProgram()
     mkdirSync(join(bench.directory, 'other'))
     const other = join(bench.directory, 'other', basename(program))
@@ -92,6 +92,25 @@ describe('with events from the kernel', () => {
     expect(isAlive(pid)).toBe(true)
   })
 
+  it('an exec makes what was read of the old program unknown at once, before the next sample', async () => {
+    const { pid } = await startProcess('idle', {
+      execOnUsr1: await fixtureProgram(),
+      extraArguments: [bench.token],
+    })
+    const engine = await start([{ name: 'r', match: { commandLine: bench.token }, when: 'rss > 0' }], 2000)
+    const first = await nextTick(engine)
+    await waitFor(() => first.table.get(pid)!.commandLine?.includes(bench.token))
+    const { execs } = engine.stats.lifecycle
+    process.kill(pid, 'SIGUSR1')
+    await waitFor(
+      () => engine.stats.lifecycle.execs > execs && first.table.get(pid)!.commandLine === undefined,
+      {
+        timeoutMs: 3000, // the table itself is good for two samples
+      },
+    )
+    expect(engine.stats.ticks).toBeLessThan(3)
+  })
+
   it('processes between two samples are counted for who started them', async () => {
     const engine = await start([], 700)
     await nextTick(engine)
@@ -103,9 +122,9 @@ describe('with events from the kernel', () => {
     expect(counted.parent!.name).toBeTruthy()
     expect(counted.count).toBeLessThanOrEqual(20)
     expect(counted.cpuTimeNs).toBeGreaterThan(0)
-    const { forks, execs, exits, shortLived } = engine.stats.lifecycle
-    expect(Math.min(forks, execs, exits)).toBeGreaterThanOrEqual(20)
-    expect(shortLived.count).toBeGreaterThanOrEqual(counted.count)
+    const heard = () => engine.stats.lifecycle
+    await waitFor(() => Math.min(heard().forks, heard().execs, heard().exits) >= 20)
+    expect(heard().shortLived.count).toBeGreaterThanOrEqual(counted.count)
   })
 })
 
