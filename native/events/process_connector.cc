@@ -21,7 +21,7 @@
 namespace procmuster {
 namespace {
 
-constexpr int kAcknowledgeMs = 1000;
+constexpr int kAcknowledgeMs = 200;  // it answers within the request
 constexpr size_t kMessageBytes = 1024;  // a message is below 100
 // The kernel charges a message with about ten times its size.
 constexpr uint32_t kSmallestSocketBytes = 1 << 18;

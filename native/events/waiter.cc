@@ -14,7 +14,7 @@ namespace {
 
 // What comes within this time after the first event is told of together: waking the event loop costs more
 // than an event does.
-constexpr double kBatchNs = 8e6;
+constexpr double kBatchNs = 10e6;
 
 }  // namespace
 

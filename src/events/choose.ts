@@ -1,5 +1,5 @@
 import { ProcmusterError } from '../errors.js'
-import { bpfObstacle } from '../system/kernel_support.js'
+import { bpfObstacle, namespacePlace } from '../system/kernel_support.js'
 import type { EventSource } from './event.js'
 import type { EventFeed, FeedOptions } from './feed.js'
 import { NativeFeed } from './native_feed.js'
@@ -49,7 +49,13 @@ async function openBpf(options: FeedOptions): Promise<EventFeed> {
   return open('bpf', options)
 }
 
-function openNetlink(options: FeedOptions): Promise<EventFeed> {
+async function openNetlink(options: FeedOptions): Promise<EventFeed> {
+  for (const namespace of ['pid', 'user'] as const) {
+    if (namespacePlace(namespace) !== 'other') continue
+    throw new ProcmusterError('UNSUPPORTED', {
+      message: `no netlink events: this process is in a ${namespace} namespace of its own, and the process connector tells only the host's`,
+    })
+  }
   return open('netlink', options)
 }
 

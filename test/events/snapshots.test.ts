@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { EventStream, Sampler } from '../../dist/index.js'
 import { fixtureProgram, startProcess, stopAll } from '../fixtures/processes.js'
@@ -67,39 +64,5 @@ describe('a stream of compared snapshots', () => {
     }
     expect(await stream.next()).toEqual({ done: true, value: undefined })
     expect(stream.lost).toBe(0)
-  })
-})
-
-describe('the life of a stream', () => {
-  it('ends its readers when it is closed, twice as well as once', async () => {
-    const { stream, ended } = await collect({ source: 'snapshots', intervalMs: 3_600_000 })
-    await Promise.all([stream.close(), stream.close()])
-    await ended
-  })
-
-  it.each([
-    [{ source: 'perf' as never }, /no source "perf"; there are auto, bpf, netlink, snapshots/],
-    [{ types: ['birth' as never] }, /no event type "birth"; there are fork, exec, exit, signal/],
-    [{ intervalMs: 0 }, /intervalMs is 0; give a whole number from 1 to 3600000/],
-    [{ bufferBytes: 100 }, /bufferBytes is 100; give a whole number from 4096 to 1073741824/],
-  ])('refuses %o', async (options, message) => {
-    await expect(EventStream.open(options)).rejects.toMatchObject({
-      code: 'INVALID_ARGUMENT',
-      message: expect.stringMatching(message),
-    })
-  })
-
-  it.each(['snapshots'])('keeps the program alive only while it is read (%s)', async (source) => {
-    const program = `
-      import { EventStream } from ${JSON.stringify(fileURLToPath(new URL('../../dist/index.js', import.meta.url)))}
-      const stream = await EventStream.open({ source: '${source}', intervalMs: 20 })
-      if (process.argv[1] === 'read') for await (const event of stream) if (event.type === 'fork') break
-      console.log('end')`
-    const run = (mode: string) =>
-      promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, mode], { timeout: 20_000 })
-    expect((await run('open')).stdout).toBe('end\n')
-    const reading = run('read')
-    const births = setInterval(() => void startProcess('exit', { after: 100 }), 200)
-    expect((await reading.finally(() => clearInterval(births))).stdout).toBe('end\n')
   })
 })
