@@ -21,6 +21,8 @@ class EventSource {
   // Drain has something.
   virtual void Prepare() {}
   virtual bool Collect() = 0;
+  // Whether to collect again at once, whatever fd() says.
+  virtual bool HasBacklog() const { return false; }
   // On the JavaScript thread: the oldest events, kEventCells each, at most `capacity` of them.
   virtual size_t Drain(double* cells, size_t capacity) = 0;
   // Events lost so far.

@@ -21,7 +21,7 @@
 namespace procmuster {
 namespace {
 
-constexpr int kAcknowledgeMs = 200;  // it answers within the request
+constexpr int kAcknowledgeMs = 200;     // it answers within the request
 constexpr size_t kMessageBytes = 1024;  // a message is below 100
 // The kernel charges a message with about ten times its size.
 constexpr uint32_t kSmallestSocketBytes = 1 << 18;
@@ -58,7 +58,10 @@ uint32_t MessageCounts::MissingBefore(uint32_t cpu, uint32_t sequence) {
 }
 
 ProcessConnector::ProcessConnector(uint32_t wanted, uint32_t bytes)
-    : wanted_(wanted), bytes_(bytes), capacity_(std::max<size_t>(bytes / sizeof(Event), 16)) {}
+    : wanted_(wanted),
+      bytes_(bytes),
+      capacity_(std::max<size_t>(bytes / sizeof(Event), 16)),
+      inbox_capacity_(std::max<size_t>(bytes / sizeof(ConnectorMessage), 1024)) {}
 
 ProcessConnector::~ProcessConnector() {
   // Older kernels go on making messages for a listener that is gone.
@@ -125,12 +128,14 @@ void ProcessConnector::Prepare() {
   for (int32_t pid : pids) {
     Event event;
     Read(pid, now, &event);
+    if (pid % 16 == 0) Receive();
   }
 }
 
-bool ProcessConnector::Collect() {
+// Taking a message costs a hundredth of asking /proc about it, and the socket holds only so many.
+void ProcessConnector::Receive() {
   char buffer[kMessageBytes];
-  for (int i = 0; i < kMessagesAtOnce; i++) {
+  while (inbox_.size() < inbox_capacity_) {
     struct sockaddr_nl from = {};
     socklen_t from_size = sizeof(from);
     ssize_t size = recvfrom(socket_.get(), buffer, sizeof(buffer), MSG_DONTWAIT,
@@ -141,19 +146,27 @@ bool ProcessConnector::Collect() {
       Lose(1);
       continue;
     }
-    if (size < 0) {
-      if (errno == EAGAIN) EndRound();
-      break;
-    }
+    if (size < 0) return;
     ConnectorMessage message;
     if (from.nl_pid != 0 || !ParseConnectorMessage(buffer, static_cast<size_t>(size), &message)) continue;
-    if (message.kind != ConnectorMessage::kAcknowledged) {
-      double missing = counts_.MissingBefore(message.cpu, message.sequence);
-      double told = std::min(missing, overruns_);
-      overruns_ -= told;
-      Lose(missing - told);
+    if (message.kind == ConnectorMessage::kAcknowledged) continue;
+    double missing = counts_.MissingBefore(message.cpu, message.sequence);
+    double told = std::min(missing, overruns_);
+    overruns_ -= told;
+    Lose(missing - told);
+    if (message.kind != ConnectorMessage::kOther) inbox_.push_back(message);
+  }
+}
+
+bool ProcessConnector::Collect() {
+  for (int handled = 0; handled < kMessagesAtOnce; handled++) {
+    if (inbox_.empty() || handled % 16 == 0) Receive();
+    if (inbox_.empty()) {
+      EndRound();
+      break;
     }
-    Handle(message);
+    Handle(inbox_.front());
+    inbox_.pop_front();
   }
   if (round_.size() > kLongestRound) EndRound();
   std::lock_guard lock(mutex_);

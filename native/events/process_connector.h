@@ -43,6 +43,7 @@ class ProcessConnector : public EventSource {
   bool eager() const override { return true; }
   void Prepare() override;
   bool Collect() override;
+  bool HasBacklog() const override { return !inbox_.empty(); }
   size_t Drain(double* cells, size_t capacity) override;
   double lost() const override;
 
@@ -60,6 +61,7 @@ class ProcessConnector : public EventSource {
   void HandleExit(const ConnectorMessage& message);
   // Fills in who it is; whether /proc could still be asked, and told of the one that it was at that time.
   bool Read(int32_t pid, uint64_t monotonic_ns, Event* event);
+  void Receive();
   void EndRound();
   bool IsKnown(int32_t pid, const StatFields& stat) const;
   Event Describe(uint32_t type, const ConnectorMessage& message) const;
@@ -68,9 +70,11 @@ class ProcessConnector : public EventSource {
 
   const uint32_t wanted_;
   const uint32_t bytes_;
-  const size_t capacity_;
+  const size_t capacity_;  // of events_
+  const size_t inbox_capacity_;
   UniqueFd socket_;
   // Of the waiting thread.
+  std::deque<ConnectorMessage> inbox_;
   MessageCounts counts_;
   double overruns_ = 0;  // told by the socket, and not yet found in the counts
   std::unordered_map<int32_t, Known> known_;

@@ -69,10 +69,12 @@ void EventWaiter::Run() {
       double left = deliver_at - ClockNs(CLOCK_MONOTONIC);
       if (left > 0) timeout.tv_nsec = static_cast<long>(left);
     }
-    if (ppoll(fds, 2, deliver_at != 0 ? &timeout : nullptr, nullptr) < 0 && errno != EINTR) return;
+    bool backlog = source_->HasBacklog();
+    if (backlog) timeout = {};
+    if (ppoll(fds, 2, backlog || deliver_at != 0 ? &timeout : nullptr, nullptr) < 0 && errno != EINTR) return;
     uint64_t drained;
     if (fds[0].revents != 0 && read(wake_.get(), &drained, sizeof(drained)) < 0) continue;
-    if (fds[1].revents != 0 && source_->Collect()) waiting = true;
+    if ((backlog || fds[1].revents != 0) && source_->Collect()) waiting = true;
     if (!armed_) continue;
     double now = ClockNs(CLOCK_MONOTONIC);
     if (deliver_at == 0 && waiting) deliver_at = now + kBatchNs;
