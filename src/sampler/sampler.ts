@@ -243,7 +243,8 @@ export class Sampler implements AsyncDisposable {
     const obstacle = bpfObstacle({ procRoot: this.#procRoot })
     const why = `the kernel refused to run its program (${errnoName(errno)}${obstacle ? `: ${obstacle.reason}` : ''})`
     if (this.#wanted === 'bpf') {
-      throw new ProcmusterError(codeOfErrno(errno), {
+      const code = codeOfErrno(errno)
+      throw new ProcmusterError(code === 'ACCESS_DENIED' ? code : 'UNSUPPORTED', {
         message: `${why}; ${obstacle?.remedy ?? "open a sampler with source 'auto', which goes on with procfs"}`,
         errno,
       })
@@ -260,7 +261,7 @@ export class Sampler implements AsyncDisposable {
   }
 
   #failure(what: string, errno: number): ProcmusterError {
-    return new ProcmusterError(codeOfErrno(errno), {
+    return new ProcmusterError(this.#closed ? 'CLOSED' : codeOfErrno(errno), {
       message: `${what} (${errnoName(errno)})`,
       path: this.#procRoot,
       errno,
