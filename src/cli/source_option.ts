@@ -1,18 +1,37 @@
-import { ProcmusterError } from '../index.js'
+import type { Option } from 'commander'
+import { bpfObstacle } from '../index.js'
 import { EXIT } from './exit_codes.js'
-import { fail, messageOf } from './fault.js'
+import type { FaultList } from './fault.js'
+import { didYouMean } from './suggest.js'
+import { valueOption } from './value_option.js'
+import { quoted } from './values.js'
 
-/** Opens something by a source; one asked for by name that is not to be had here is a fault of the flag. */
-export async function openingSource<T>(source: string, open: () => Promise<T>): Promise<T> {
-  try {
-    return await open()
-  } catch (error) {
-    const isSource =
-      error instanceof ProcmusterError && (error.code === 'UNSUPPORTED' || error.code === 'ACCESS_DENIED')
-    if (source === 'auto' || !isSource) throw error
-    fail(
-      error.code === 'ACCESS_DENIED' ? EXIT.permission : EXIT.outOfRange,
-      `--source ${source}: ${messageOf(error)}`,
-    )
-  }
+/** Where samples come from, as `--source` has it. */
+export const SAMPLE_SOURCES = ['auto', 'bpf', 'procfs'] as const
+export type SampleSource = (typeof SAMPLE_SOURCES)[number]
+
+export const sourceOption = (what: string, sources: readonly string[]): Option =>
+  valueOption('--source <SOURCE>', `where ${what} come from: ${sources.join(', ')} (default: auto)`)
+
+/** One of `sources`; undefined when it is not given, or is none and a fault. */
+export function readSource<S extends string>(
+  word: string | undefined,
+  sources: readonly S[],
+  faults: FaultList,
+): S | undefined {
+  const source = sources.find((each) => each === word)
+  if (word === undefined || source !== undefined) return source
+  const hint = `${didYouMean(word, sources)}; give ${sources.join(', ')}`
+  return faults.add(EXIT.malformed, `--source ${quoted(word)} is not known${hint}`)
+}
+
+/** Says before anything starts why samples cannot come from the source that was asked for. */
+export function requireSource(source: SampleSource | undefined, faults: FaultList, flag = '--source'): void {
+  const obstacle = source === 'bpf' ? bpfObstacle() : undefined
+  if (obstacle === undefined) return
+  const { code, reason, remedy } = obstacle
+  faults.add(
+    code === 'NO_CAPABILITY' ? EXIT.permission : EXIT.outOfRange,
+    `${flag} bpf: ${reason}; ${remedy}`,
+  )
 }

@@ -99,7 +99,8 @@ function lackingForBpf({ effective = 0n }: BpfReadings): Capability[] {
 
 async function tryBpf(): Promise<{ works: boolean; found: string }> {
   try {
-    await using sampler = await Sampler.open({ source: 'bpf' as never })
+    await using sampler = await Sampler.open({ source: 'bpf' })
+    await sampler.sample() // makes the table large enough
     const from = performance.now()
     const table = await sampler.sample()
     const ms = performance.now() - from

@@ -32,7 +32,8 @@ async function watching(...flags: string[]): Promise<Run> {
 test('a birth, an exec and an end, with counts at the end', async () => {
   const watch = await watching(...SNAPSHOTS, '--json', '--name', 'evt-')
   const { pid, stop } = await startProcess('idle', { name: 'evt-one' })
-  await waitFor(() => eventsOf(watch).some((event) => event.type === 'fork' && event.pid === pid))
+  // Seen before it had its name, its birth is another name's, and the new name is told as an exec.
+  await waitFor(() => eventsOf(watch).some((event) => event.type !== 'exit' && event.pid === pid))
   await stop()
   await waitFor(() => eventsOf(watch).some((event) => event.type === 'exit' && event.pid === pid))
   watch.child.kill('SIGINT')
@@ -68,14 +69,14 @@ test('filters by type, pid and parent; --count ends it', async () => {
 })
 
 test('text has a line for each event on stdout, and where they come from on stderr', async () => {
-  const watch = await watching(...SNAPSHOTS, '--type', 'fork', '--name', 'evt-text', '--count', '1')
+  const watch = await watching(...SNAPSHOTS, '--type', 'fork,exec', '--name', 'evt-text', '--count', '1')
   const { pid } = await startProcess('idle', { name: 'evt-text' })
   const { code, stdout, stderr } = await watch.ended
   expect(code).toBe(0)
-  const line = `^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d\\.\\d{3}  fork +${pid}  evt-text +parent +${process.pid}\\n$`
+  const line = `^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d\\.\\d{3}  (fork|exec) +${pid}  evt-text +parent +${process.pid}\\n$`
   expect(stdout).toMatch(new RegExp(line))
   expect(stderr).toMatch(
-    /^muster: events from snapshots[^\n]+\nmuster: 1 forks, 0 execs, 0 exits[^\n]+none lost\n$/,
+    /^muster: events from snapshots[^\n]+\nmuster: \d forks, \d execs, 0 exits[^\n]+none lost\n$/,
   )
 })
 
@@ -88,17 +89,24 @@ test('--for ends it', async () => {
 })
 
 test('hostile names never reach the output raw, as text or as JSON', async () => {
-  const text = await watching(...SNAPSHOTS, '--type', 'fork')
-  const json = await watching(...SNAPSHOTS, '--type', 'fork', '--json')
+  const text = await watching(...SNAPSHOTS, '--type', 'fork,exit')
+  const json = await watching(...SNAPSHOTS, '--type', 'fork,exit', '--json')
   const started = await Promise.all(Object.values(hostileNames).map((name) => startProcess('idle', { name })))
-  for (const { pid } of started) {
-    await text.said(new RegExp(`fork +${pid} `))
-    await json.said(new RegExp(`"pid":${pid},`))
+  // Born after all had their names: a sample that shows it has shown those.
+  const marker = await startProcess('idle')
+  await text.said(new RegExp(`fork +${marker.pid} `))
+  await json.said(new RegExp(`"fork","pid":${marker.pid},`))
+  for (const { pid, stop } of started) {
+    await stop()
+    await text.said(new RegExp(`exit +${pid} `))
+    await json.said(new RegExp(`"exit","pid":${pid},`))
   }
   for (const watch of [text, json]) expect(watch.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
-  for (const line of text.stdout.trimEnd().split('\n'))
-    expect(line).toMatch(/^\d{4}-\d\d-\d\d .* parent +\d+$/)
-  expect(json.records().map(({ name }) => name)).toContain('\u001b[31mred\u001b[0m\u0007')
+  for (const line of text.stdout.trimEnd().split('\n')) {
+    expect(line).toMatch(/^\d{4}-\d\d-\d\d .* parent +\d+( {2}ended {2}lived [^ ]+ [a-z]+( {2}cpu .*)?)?$/)
+  }
+  const names = eventsOf(json).flatMap(({ type, name }) => (type === 'exit' ? [name] : []))
+  expect(names).toContain('\u001b[31mred\u001b[0m\u0007')
 })
 
 test('a reader that goes away ends it quietly', async () => {

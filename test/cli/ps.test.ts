@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { afterEach, expect, test } from 'vitest'
+import { readdir, readFile } from 'node:fs/promises'
+import { afterEach, describe, expect, test } from 'vitest'
+import { bpfObstacle } from '../../dist/index.js'
+import { runConfined } from '../fixtures/confined_node.js'
 import { hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { endRuns, MUSTER, muster } from './muster.js'
 
@@ -93,6 +96,57 @@ test('--top puts the largest first and shows no more than asked for', async () =
   expect(rows).toHaveLength(4)
 })
 
+const obstacle = bpfObstacle()
+
+describe.each(['bpf', 'procfs'])('from %s', (source) => {
+  test.runIf(source === 'procfs' || obstacle === undefined)(
+    'the same process, with the columns that cost a group, and the source told',
+    async () => {
+      const { pid } = await startProcess('idle', { name: 'src-one', rss: 40 << 20 })
+      const columns = 'pid,name,rss,cpuTimeNs,cgroupId,oomScoreAdj,openFiles,runQueueWaitNs,source'
+      const flags = ['--source', source, '--exact', '-v', '--pid', String(pid), '--columns', columns]
+      const { code, stdout, stderr } = await muster(['ps', '--json', ...flags])
+      expect(code).toBe(0)
+      expect(stderr).toMatch(new RegExp(`^muster: samples from ${source}[^\n]+\n$`))
+      const [row] = rowsOf(stdout) as [Row]
+      expect(row).toMatchObject({ pid, name: 'src-one', source })
+      expect(row.oomScoreAdj).toBe(Number(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8')))
+      expect(row.openFiles).toBe((await readdir(`/proc/${pid}/fd`)).length)
+      const statm = (await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ')
+      expect(row.rssBytes).toBe(Number(statm[1]) * 4096)
+      expect(row.cpuTimeNs).toBeGreaterThanOrEqual(0)
+      if (source === 'bpf') {
+        expect(row.cpuTimeNs).toBeGreaterThan(10_000) // far below a clock tick, and still counted
+        expect(row.cgroupId).toBeGreaterThan(0)
+      }
+    },
+  )
+})
+
+test('without -v nothing is said of the source', async () => {
+  const { code, stderr } = await muster(['ps', '--limit', '1'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
+test.runIf(obstacle === undefined && process.getuid!() === 0)(
+  'a source that is not permitted is a fault of the flag, and auto goes on without it',
+  async () => {
+    const refused = await runConfined('nobody', [MUSTER, 'ps', '--source', 'bpf'])
+    expect(refused).toMatchObject({ code: 6, stdout: '' })
+    expect(refused.stderr).toMatch(/^muster: --source bpf: no CAP_BPF and CAP_PERFMON; [^\n]*setcap[^\n]*\n$/)
+    const auto = await runConfined('nobody', [MUSTER, 'ps', '-v', '--limit', '1', '--columns', 'source'])
+    expect(auto).toMatchObject({ code: 0, stdout: 'SOURCE\nprocfs\n' })
+    expect(auto.stderr).toMatch(/^muster: samples from procfs[^\n]*no CAP_BPF and CAP_PERFMON[^\n]*\n$/)
+    const inside = await runConfined('pidNamespace', [MUSTER, 'ps', '--source', 'bpf'])
+    expect(inside).toMatchObject({ code: 4, stdout: '' })
+    expect(inside.stderr).toContain('pid namespace of its own')
+    const permitted = await runConfined('bpfOnly', [MUSTER, 'ps', '--source', 'bpf', '--pid', '1', '--json'])
+    expect(permitted).toMatchObject({ code: 0, stderr: '' })
+  },
+)
+
+test.skipIf(obstacle === undefined)(`SKIPPED: the bpf source (${obstacle?.reason})`, () => {})
+
 test('hostile names and command lines never reach the output raw, as text or as JSON', async () => {
   const started = await Promise.all(
     Object.values(hostileNames).map((name) =>
@@ -141,6 +195,7 @@ test.each<[string[], number, RegExp]>([
   [['--sort', 'nothing'], 3, /--sort "nothing"/],
   [['--sort', 'pid', '--top', 'cpu'], 2, /exclude each other/],
   [['--top', 'disk'], 3, /--top "disk"/],
+  [['--source', 'kernel'], 3, /--source "kernel" is not known; give auto, bpf, procfs/],
   [['--limit', 'ten'], 3, /--limit "ten" is not a whole number/],
   [['--limit', '0'], 4, /--limit "0" is out of range/],
   [['--limit', '1.5'], 3, /--limit "1.5" is not a whole number/],

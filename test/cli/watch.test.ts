@@ -2,10 +2,12 @@ import { chmod, copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { bpfObstacle } from '../../dist/index.js'
 import { native } from '../../dist/native.js'
+import { runConfined } from '../fixtures/confined_node.js'
 import { hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { endLeaky, isAlive, leakyProgram, startLeaky, successorsIn } from './leaky.js'
-import { endRuns, muster, Run } from './muster.js'
+import { endRuns, MUSTER, muster, Run } from './muster.js'
 
 const UNSAFE = /[\p{Cc}\p{Cf}]/u
 const MEMORY_BYTES = 64 << 20
@@ -400,3 +402,48 @@ test('a reader that goes away ends the watch', async () => {
   expect({ code, stderr }).toEqual({ code: 141, stderr: '' })
   expect((await journalOf()).at(-1)!.type).toBe('engine-stop')
 })
+
+const obstacle = bpfObstacle()
+
+test.each(['procfs', ...(obstacle === undefined ? ['bpf'] : [])])(
+  'looks by %s where that is asked for, by flag or configuration, and says so at the start',
+  async (source) => {
+    const config = join(directory, 'config.yaml')
+    await writeFile(
+      config,
+      `source: ${source}\nrules:\n  - { name: none, match: { name: no such name }, when: rss > 1 }\n`,
+    )
+    for (const flags of [
+      ['--name', 'no such name', '--rule', 'rss > 1', '--source', source],
+      ['--config', config],
+    ]) {
+      const { code, stdout, stderr } = await muster(['watch', '--once', '--json', ...flags])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      const [start] = stdout.split('\n').map((line) => line && (JSON.parse(line) as Record<string, unknown>))
+      expect(start).toMatchObject({ type: 'watch-start', source, sourceReason: expect.any(String) })
+    }
+    const text = await muster([
+      'watch',
+      '--once',
+      '--name',
+      'no such name',
+      '--rule',
+      'rss > 1',
+      '--source',
+      source,
+    ])
+    expect(text.stdout).toContain(`samples by ${source}`)
+  },
+)
+
+test.runIf(obstacle === undefined && process.getuid!() === 0)(
+  'a source that is not permitted is refused before anything starts',
+  async () => {
+    const flags = ['watch', '--once', '--rule', 'rss < 1', '--source', 'bpf']
+    const { code, stdout, stderr } = await runConfined('nobody', [MUSTER, ...flags])
+    expect({ code, stdout }).toEqual({ code: 6, stdout: '' })
+    expect(stderr).toMatch(/^muster: --source bpf: no CAP_BPF and CAP_PERFMON; [^\n]+\n$/)
+  },
+)
+
+test.skipIf(obstacle === undefined)(`SKIPPED: a watch by the bpf source (${obstacle?.reason})`, () => {})

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { FaultList } from '../fault.js'
+import { sourceOption } from '../source_option.js'
 import { StopSignals } from '../stop_signals.js'
 import { valueOption } from '../value_option.js'
 import { EVENT_SOURCES, type RawEventsOptions, readEventsOptions } from './options.js'
@@ -13,9 +14,7 @@ export function eventsCommand(): Command {
     .addOption(valueOption('--ppid <LIST>', 'of children of these PIDs only'))
     .addOption(valueOption('-n, --name <TEXT>', 'of processes with TEXT in their name'))
     .option('--failed', 'only ends by a signal or with an exit code other than 0')
-    .addOption(
-      valueOption('--source <SOURCE>', `where events come from: ${EVENT_SOURCES.join(', ')} (default: auto)`),
-    )
+    .addOption(sourceOption('events', EVENT_SOURCES))
     .addOption(
       valueOption('-i, --interval <SECONDS>', 'with snapshots, time between two samples (default: 1)'),
     )

@@ -1,6 +1,7 @@
 import { type EventSource, type LifecycleEventType, parseDuration } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, messageOf } from '../fault.js'
+import { readSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
 import { quoted, readNumber, readPids, readText, splitList } from '../values.js'
 
@@ -52,7 +53,7 @@ export function readEventsOptions(raw: RawEventsOptions, faults: FaultList): Eve
     name:
       raw.name === undefined ? undefined : readText(raw.name, '--name', 'a part of a process name', faults),
     failed,
-    source: raw.source === undefined ? 'auto' : sourceOf(raw.source, faults),
+    source: readSource(raw.source, EVENT_SOURCES, faults) ?? 'auto',
     intervalMs: raw.interval === undefined ? undefined : intervalOf(raw.interval, faults),
     count: raw.count === undefined ? Number.POSITIVE_INFINITY : countOf(raw.count, faults),
     durationMs: raw.for === undefined ? undefined : durationOf(raw.for, faults),
@@ -68,12 +69,6 @@ function typesOf(list: string, faults: FaultList): LifecycleEventType[] {
     const hint = `${didYouMean(word, TYPES)}; give some of ${TYPES.join(', ')}`
     return type ?? faults.add(EXIT.malformed, `--type ${quoted(word)} is no event${hint}`) ?? []
   })
-}
-
-function sourceOf(word: string, faults: FaultList): 'auto' | EventSource {
-  const source = EVENT_SOURCES.find((each) => each === word)
-  const hint = `${didYouMean(word, EVENT_SOURCES)}; give ${EVENT_SOURCES.join(', ')}`
-  return source ?? faults.add(EXIT.malformed, `--source ${quoted(word)} is not known${hint}`) ?? 'auto'
 }
 
 function intervalOf(raw: string, faults: FaultList): number | undefined {

@@ -1,10 +1,9 @@
 import type { Writable } from 'node:stream'
-import { type EventSource, EventStream, type LifecycleEvent } from '../../index.js'
+import { type EventSource, EventStream, type LifecycleEvent, ProcmusterError } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
-import { fail } from '../fault.js'
+import { fail, messageOf } from '../fault.js'
 import { ChunkedWriter } from '../output.js'
 import { wordedDuration } from '../quantities.js'
-import { openingSource } from '../source_option.js'
 import type { StopSignals } from '../stop_signals.js'
 import { colorsFor, escapeForTerminal, safeJson } from '../terminal.js'
 import { eventJson, eventLine } from './format.js'
@@ -18,7 +17,7 @@ export async function printEvents(
   stop: StopSignals,
   { stdout, stderr }: { stdout: Terminal; stderr: Writable },
 ): Promise<number> {
-  await using stream = await openingSource(options.source, () => EventStream.open(streamOptions(options)))
+  await using stream = await open(options)
   requireWhatWasAskedFor(options, stream, stderr)
   const tally = new Tally()
   const writer = new ChunkedWriter(stdout)
@@ -61,8 +60,16 @@ export async function printEvents(
   return exitCode
 }
 
-function streamOptions({ source, types, intervalMs }: EventsOptions) {
-  return { source, types, ...(intervalMs === undefined ? {} : { intervalMs }) }
+/** A source asked for by name that is not to be had here is a fault of the flag. */
+async function open({ source, types, intervalMs }: EventsOptions): Promise<EventStream> {
+  try {
+    return await EventStream.open({ source, types, ...(intervalMs === undefined ? {} : { intervalMs }) })
+  } catch (error) {
+    const code = error instanceof ProcmusterError ? error.code : undefined
+    if (source === 'auto' || (code !== 'UNSUPPORTED' && code !== 'ACCESS_DENIED')) throw error
+    const exitCode = code === 'ACCESS_DENIED' ? EXIT.permission : EXIT.outOfRange
+    fail(exitCode, `--source ${source}: ${messageOf(error)}`)
+  }
 }
 
 const KNOWS_SIGNALS: ReadonlySet<EventSource> = new Set(['bpf'])

@@ -1,5 +1,6 @@
 import { EXIT } from '../exit_codes.js'
 import type { FaultList } from '../fault.js'
+import { readSource, SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
 import { quoted, readNumber, readPids, readText, splitList } from '../values.js'
 import { DEFAULT_FIELDS, DEFAULT_JSON_FIELDS, type Field, fieldNamed, fieldWords } from './fields.js'
@@ -16,6 +17,9 @@ export interface RawPsOptions {
   state?: string
   minCpu?: string
   minMemory?: string
+  source?: string
+  exact?: boolean
+  verbose?: boolean
   json?: boolean
 }
 
@@ -35,6 +39,10 @@ export interface PsOptions {
   readonly state: string | undefined
   readonly minCpuPercent: number | undefined
   readonly minMemoryPercent: number | undefined
+  readonly source: SampleSource
+  /** Resident memory to the page. */
+  readonly exact: boolean
+  readonly verbose: boolean
   readonly json: boolean
 }
 
@@ -64,6 +72,9 @@ export function readPsOptions(raw: RawPsOptions, faults: FaultList): PsOptions {
     minCpuPercent: raw.minCpu === undefined ? undefined : percent(raw.minCpu, '--min-cpu', 1e6, faults),
     minMemoryPercent:
       raw.minMemory === undefined ? undefined : percent(raw.minMemory, '--min-memory', 100, faults),
+    source: readSource(raw.source, SAMPLE_SOURCES, faults) ?? 'auto',
+    exact: raw.exact === true,
+    verbose: raw.verbose === true,
     json,
   }
 }

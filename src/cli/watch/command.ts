@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { exitCodeHelp } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
+import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
 import { StopSignals } from '../stop_signals.js'
 import { colorsFor } from '../terminal.js'
 import { collectValues, valueOption } from '../value_option.js'
@@ -31,6 +32,7 @@ export function watchCommand(): Command {
     .addOption(valueOption('--config <FILE>', 'rules and settings from a YAML file; flags override it'))
     .addOption(valueOption('--grace <SECONDS>', 'time to end after SIGTERM (default: 10)'))
     .addOption(valueOption('--journal <FILE>', 'JSON Lines journal (default: DIRECTORY/muster.jsonl)'))
+    .addOption(sourceOption('samples', SAMPLE_SOURCES))
     .option('--dry-run', 'decide and write the journal, touch no process')
     .option('--json', 'JSON Lines on stdout instead of text')
     .option('--once', 'look once, act on what is found, exit 10 if a threshold is breached')
@@ -64,6 +66,7 @@ Configuration file (YAML; paths are relative to it):
   interval: 5                # seconds
   directory: evidence
   grace: 10                  # seconds
+  source: auto               # auto, bpf, procfs
   rules:
     - name: leaking workers
       match: { name: node, user: www-data }

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { type Rule, ruleSchema } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
+import { SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted } from '../values.js'
@@ -21,6 +22,8 @@ const configSchema = z.strictObject({
   journal: z.string().min(1).optional(),
   /** Seconds between SIGTERM and SIGKILL. */
   grace: z.number().min(0).max(3600).optional(),
+  /** Where samples come from. */
+  source: z.enum(SAMPLE_SOURCES).optional(),
   dryRun: z.boolean().optional(),
   environ: z.boolean().optional(),
   rules: z.array(ruleSchema).min(1),
@@ -32,6 +35,7 @@ export interface WatchConfig {
   readonly directory: string | undefined
   readonly journal: string | undefined
   readonly graceMs: number | undefined
+  readonly source: SampleSource | undefined
   readonly dryRun: boolean | undefined
   readonly environ: boolean | undefined
   readonly rules: readonly Rule[]
@@ -150,6 +154,7 @@ function withPaths(config: z.input<typeof configSchema>, base: string): WatchCon
     directory: path(config.directory),
     journal: path(config.journal),
     graceMs: config.grace === 0 ? 0 : ms(config.grace),
+    source: config.source,
     dryRun: config.dryRun,
     environ: config.environ,
     rules: config.rules,

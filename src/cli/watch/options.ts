@@ -1,6 +1,7 @@
 import { checkRules } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, messageOf } from '../fault.js'
+import { readSource, SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { PID_MAX, quoted, readNumber, readText } from '../values.js'
 
 /** As commander hands them over. */
@@ -21,6 +22,7 @@ export interface RawWatchOptions {
   once?: boolean
   environ?: boolean
   verbose?: boolean
+  source?: string
   /** commander's form of --no-nice. */
   nice?: boolean
 }
@@ -43,6 +45,7 @@ export interface WatchFlags {
   readonly once: boolean
   readonly environ: boolean
   readonly verbose: boolean
+  readonly source: SampleSource | undefined
   readonly lowerOwnPriority: boolean
 }
 
@@ -92,6 +95,7 @@ export function readWatchFlags(raw: RawWatchOptions, faults: FaultList): WatchFl
     once: raw.once === true,
     environ: raw.environ === true,
     verbose: raw.verbose === true,
+    source: readSource(raw.source, SAMPLE_SOURCES, faults),
     lowerOwnPriority: raw.nice !== false,
   }
   requireWhatBelongsTogether(raw, faults)

@@ -12,6 +12,7 @@ import {
 } from '../../index.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
+import { requireSource, type SampleSource } from '../source_option.js'
 import { requireUser } from '../users.js'
 import { quoted } from '../values.js'
 import { readConfig, type WatchConfig } from './config.js'
@@ -32,6 +33,7 @@ export interface WatchPlan {
   readonly journal: string | undefined
   readonly environ: boolean
   readonly dryRun: boolean
+  readonly source: SampleSource
   readonly flags: Pick<WatchFlags, 'config' | 'json' | 'once' | 'verbose' | 'lowerOwnPriority'>
 }
 
@@ -56,6 +58,8 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
   const found = flags.pid === undefined ? undefined : await findTarget(flags.pid, journal, faults)
   const target = found?.target
   if (flags.user !== undefined) await requireUser(flags.user, faults)
+  const source = flags.source ?? config?.source ?? 'auto'
+  requireSource(source, faults, flags.source ? '--source' : 'source')
   if (found?.row && flags.restart) await requireRestart(found.row, faults)
 
   const rules = rulesOf(flags, config, target?.identity, directory, faults)
@@ -80,6 +84,7 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
     journal,
     environ: flags.environ || config?.environ === true,
     dryRun: flags.dryRun || config?.dryRun === true,
+    source,
     flags,
   }
 }

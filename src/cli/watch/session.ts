@@ -48,10 +48,10 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
 }
 
 async function startEngine(plan: WatchPlan): Promise<Engine> {
-  const { rules, graceMs, dryRun, journal, directory, environ } = plan
+  const { rules, graceMs, dryRun, source, journal, directory, environ } = plan
   try {
     return await Engine.start({
-      ...{ rules, graceMs, dryRun },
+      ...{ rules, graceMs, dryRun, sampler: { source } },
       intervalMs: plan.flags.once ? Math.min(ONCE_INTERVAL_MS, plan.intervalMs) : plan.intervalMs,
       ...(journal !== undefined && { journal }),
       ...(directory !== undefined && {
