@@ -114,8 +114,8 @@ int ProcessConnector::AwaitAcknowledgement() {
     ssize_t size = recv(socket_.get(), buffer, sizeof(buffer), 0);
     ConnectorMessage message;
     if (size < 0 || !ParseConnectorMessage(buffer, static_cast<size_t>(size), &message)) continue;
-    if (message.kind == ConnectorMessage::kAcknowledged) return static_cast<int>(message.error);
     counts_.MissingBefore(message.cpu, message.sequence);
+    if (message.kind == ConnectorMessage::kAcknowledged) return static_cast<int>(message.error);
   }
 }
 
@@ -149,12 +149,13 @@ void ProcessConnector::Receive() {
     if (size < 0) return;
     ConnectorMessage message;
     if (from.nl_pid != 0 || !ParseConnectorMessage(buffer, static_cast<size_t>(size), &message)) continue;
-    if (message.kind == ConnectorMessage::kAcknowledged) continue;
+    // Answers to other listeners come here, too, and are counted with the rest.
     double missing = counts_.MissingBefore(message.cpu, message.sequence);
     double told = std::min(missing, overruns_);
     overruns_ -= told;
     Lose(missing - told);
-    if (message.kind != ConnectorMessage::kOther) inbox_.push_back(message);
+    bool of_use = message.kind != ConnectorMessage::kOther && message.kind != ConnectorMessage::kAcknowledged;
+    if (of_use) inbox_.push_back(message);
   }
 }
 
