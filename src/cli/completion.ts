@@ -34,6 +34,8 @@ interface Flag {
   readonly names: readonly string[]
   readonly description: string
   readonly takes: 'nothing' | 'value' | 'path'
+  /** The words that a value is one of, or that a list is made of; empty where it is anything. */
+  readonly choices: readonly string[]
 }
 
 function flagsOf(command: Command): Flag[] {
@@ -41,6 +43,7 @@ function flagsOf(command: Command): Flag[] {
     names: [option.short, option.long].filter((name) => name !== undefined && name !== null),
     description: option.description,
     takes: !option.required ? 'nothing' : /FILE|DIRECTORY/.test(option.flags) ? 'path' : 'value',
+    choices: option.argChoices ?? [],
   }))
 }
 
@@ -54,12 +57,17 @@ function bash(program: Command): string {
   const commands = commandsOf(program)
   const cases = commands.map((command) => {
     const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []).join(' ')
-    return `    ${command.name()}) words='${`${wordsOf(command)} ${choices}`.trim()}' ;;`
+    const values = flagsOf(command)
+      .filter((flag) => flag.choices.length > 0)
+      .map((flag) => `${flag.names.join('|')}) words='${flag.choices.join(' ')}' ;;`)
+    const words = `words='${`${wordsOf(command)} ${choices}`.trim()}'`
+    const byValue = values.length === 0 ? '' : `; case $previous in ${values.join(' ')} esac`
+    return `    ${command.name()}) ${words}${byValue} ;;`
   })
   return `# bash completion of muster
 _muster() {
-  local current=\${COMP_WORDS[COMP_CWORD]} words
-  case \${COMP_WORDS[COMP_CWORD-1]} in
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words
+  case $previous in
     ${pathFlags(commands).join('|')}) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
   esac
   case \${COMP_WORDS[1]} in
@@ -85,7 +93,8 @@ function zsh(program: Command): string {
   const quote = (text: string): string => text.replaceAll("'", "'\\''").replaceAll(/[[\]:]/g, '\\$&')
   const cases = commands.map((command) => {
     const specs = flagsOf(command).flatMap((flag) => {
-      const value = { nothing: '', value: ':value:', path: ':path:_files' }[flag.takes]
+      const words = flag.choices.length === 0 ? '' : `(${flag.choices.join(' ')})`
+      const value = { nothing: '', value: `:value:${words}`, path: ':path:_files' }[flag.takes]
       return flag.names.map((name) => `'${name}[${quote(flag.description)}]${value}'`)
     })
     const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? [])
@@ -121,7 +130,8 @@ function fish(program: Command): string {
       const names = flag.names.map((name) =>
         name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
       )
-      const value = { nothing: '', value: ' -x', path: ' -r -F' }[flag.takes]
+      const words = flag.choices.length === 0 ? '' : ` -a ${quote(flag.choices.join(' '))}`
+      const value = { nothing: '', value: ` -x${words}`, path: ' -r -F' }[flag.takes]
       lines.push(`complete -c muster ${seen} ${names.join(' ')}${value} -d ${quote(flag.description)}`)
     }
     for (const argument of command.registeredArguments) {

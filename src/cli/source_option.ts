@@ -11,7 +11,7 @@ export const SAMPLE_SOURCES = ['auto', 'bpf', 'procfs'] as const
 export type SampleSource = (typeof SAMPLE_SOURCES)[number]
 
 export const sourceOption = (what: string, sources: readonly string[]): Option =>
-  valueOption('--source <SOURCE>', `where ${what} come from: ${sources.join(', ')} (default: auto)`)
+  valueOption('--source <SOURCE>', `where ${what} come from`, sources)
 
 /** One of `sources`; undefined when it is not given, or is none and a fault. */
 export function readSource<S extends string>(

@@ -3,9 +3,14 @@ import { EXIT } from './exit_codes.js'
 import { fail } from './fault.js'
 import { quoted } from './values.js'
 
-/** An option with a value, to be given once: of two values the second would silently win. */
-export function valueOption(flags: string, description: string): Option {
+/**
+ * An option with a value, to be given once: of two values the second would silently win. The help and the completion
+ * name the choices.
+ */
+export function valueOption(flags: string, description: string, choices: readonly string[] = []): Option {
   const option = new Option(flags, description)
+  // Not by choices(): a fault is ours to report, and a list of them is a value too.
+  if (choices.length > 0) option.argChoices = [...choices]
   return option.argParser((value: string, previous: string | undefined) => {
     if (previous !== undefined) fail(EXIT.usage, `${option.long} is given twice; give it once`)
     return notAFlag(value, flags)

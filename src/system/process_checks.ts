@@ -76,15 +76,7 @@ const CHECKS: readonly ((readings: HostReadings, readsFiles: boolean) => Judged)
       gain: "raising hard limits, and setting those of other users' processes",
       without: "limits of this user's processes can be lowered, and soft ones raised up to the hard ones",
     }),
-  (readings) =>
-    byCapability(readings, {
-      id: 'restart-others',
-      title: "restarting other users' processes",
-      area: 'act',
-      needs: ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP', 'CAP_KILL', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'],
-      gain: 'a new process under the user and groups of the old one',
-      without: "only this user's processes can be restarted",
-    }),
+  restartOthers,
   keepStdio,
   ({ cgroups }) => {
     const version1 = cgroups.v1.length > 0 ? `version 1 (${cgroups.v1.join(', ')})` : undefined
@@ -260,6 +252,26 @@ function raisePriority(readings: HostReadings): Judged {
     found: `${judged.found}; RLIMIT_NICE allows nice ${readings.lowestNice}`,
     instead: `this user's processes can have nice values down to ${readings.lowestNice}`,
   }
+}
+
+function restartOthers(readings: HostReadings): Judged {
+  const check = {
+    id: 'restart-others',
+    title: "restarting other users' processes",
+    area: 'act',
+    gain: 'a new process under the user and groups of the old one, with no privilege that it had not',
+  } as const
+  const judged = byCapability(readings, {
+    ...check,
+    needs: ['CAP_SETUID', 'CAP_SETGID', 'CAP_KILL', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'],
+    without: "only this user's processes can be restarted",
+  })
+  if (judged.state !== 'ok') return judged
+  return byCapability(readings, {
+    ...check,
+    needs: ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP', 'CAP_KILL', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'],
+    without: 'processes whose bounding set is smaller than that of this one are not restarted',
+  })
 }
 
 function keepStdio({ status, ptraceScope, bpf }: HostReadings): Judged {

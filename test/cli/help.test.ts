@@ -93,6 +93,15 @@ test('colours and cut lines on a terminal; NO_COLOR is heard', async () => {
   for (const line of plain.split('\r\n')) expect(line.length).toBeLessThanOrEqual(60)
 })
 
+test('the other shells know the values too', async () => {
+  expect((await muster(['completion', 'zsh'])).stdout).toMatch(
+    /--source\[[^\]]*\]:value:\(auto bpf procfs\)'/,
+  )
+  expect((await muster(['completion', 'fish'])).stdout).toMatch(
+    /__fish_seen_subcommand_from doctor' -l require -x -a 'bpf-source [^']*pidfd[^']*'/,
+  )
+})
+
 test('the bash completion offers commands, flags and files', async () => {
   const { stdout: script } = await muster(['completion', 'bash'])
   const complete = async (...words: string[]): Promise<string[]> => {
@@ -111,5 +120,12 @@ test('the bash completion offers commands, flags and files', async () => {
   expect(await complete('watch', '--thr')).toEqual(['--threshold'])
   expect(await complete('ps', '--mi')).toEqual(['--min-cpu', '--min-memory'])
   expect(await complete('completion', 'f')).toEqual(['fish'])
+  expect(await complete('do')).toEqual(['doctor'])
+  expect(await complete('events', '--fa')).toEqual(['--failed'])
+  expect(await complete('events', '--source', '')).toEqual(['auto', 'bpf', 'netlink', 'snapshots'])
+  expect(await complete('events', '-t', 'ex')).toEqual(['exec', 'exit'])
+  expect(await complete('ps', '--source', 'b')).toEqual(['bpf'])
+  expect(await complete('watch', '--source', 'p')).toEqual(['procfs'])
+  expect(await complete('doctor', '--require', 'pidf')).toEqual(['pidfd', 'pidfs-inode'])
   expect(await complete('watch', '--config', 'READ')).toEqual(['README.md'])
 })

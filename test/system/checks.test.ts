@@ -72,6 +72,17 @@ test.each<[CheckId, Capability[]]>([
   })
 })
 
+test('restarting others works without CAP_SETPCAP, except where a bounding set would have to shrink', () => {
+  const needed = ['CAP_SETUID', 'CAP_SETGID', 'CAP_KILL', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'] as const
+  expect(check('restart-others', user(...needed, 'CAP_SETPCAP'))).toMatchObject({ state: 'ok' })
+  expect(check('restart-others', user(...needed))).toMatchObject({
+    ...{ state: 'limited', lacking: ['CAP_SETPCAP'], instead: expect.stringContaining('bounding set') },
+  })
+  expect(check('restart-others', user('CAP_KILL', 'CAP_SETPCAP'))).toMatchObject({
+    ...{ state: 'limited', instead: "only this user's processes can be restarted" },
+  })
+})
+
 test.each<[CheckId, Partial<HostReadings>, Check['state'], RegExp]>([
   ['all-processes', { proc: { ...FINE.proc, mounted: false } }, 'missing', /not mounted/],
   ['all-processes', { status: undefined }, 'missing', /not mounted/],

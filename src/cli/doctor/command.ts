@@ -16,7 +16,13 @@ interface RawDoctorOptions {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('check what works here, what it gains, and how to grant the rest')
-    .addOption(valueOption('--require <LIST>', 'only these checks decide the exit code, separated by commas'))
+    .addOption(
+      valueOption(
+        '--require <LIST>',
+        'only these checks decide the exit code, separated by commas',
+        CHECK_IDS,
+      ),
+    )
     .option('-j, --json', 'one JSON object; what does not apply is null')
     .addHelpText('after', HELP)
     .action(doctor)
@@ -60,9 +66,6 @@ function withNulls(value: unknown): unknown {
 }
 
 const HELP = `
-Checks:
-${CHECK_IDS.map((id) => `  ${id}`).join('\n')}
-
   ok works fully. limited works in part. missing does not work here; the report says what is done without it.
   Nothing is changed. The bpf program is loaded and run once, where nothing is in its way.
 

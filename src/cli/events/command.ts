@@ -3,13 +3,13 @@ import { FaultList } from '../fault.js'
 import { sourceOption } from '../source_option.js'
 import { StopSignals } from '../stop_signals.js'
 import { valueOption } from '../value_option.js'
-import { EVENT_SOURCES, type RawEventsOptions, readEventsOptions } from './options.js'
+import { EVENT_SOURCES, EVENT_TYPES, type RawEventsOptions, readEventsOptions } from './options.js'
 import { printEvents } from './session.js'
 
 export function eventsCommand(): Command {
   return new Command('events')
     .description('print births, execs, ends and fatal signals of processes as they happen')
-    .addOption(valueOption('-t, --type <LIST>', 'some of fork,exec,exit,signal (default: all)'))
+    .addOption(valueOption('-t, --type <LIST>', 'only these, separated by commas', EVENT_TYPES))
     .addOption(valueOption('-p, --pid <LIST>', 'of these PIDs only'))
     .addOption(valueOption('--ppid <LIST>', 'of children of these PIDs only'))
     .addOption(valueOption('-n, --name <TEXT>', 'of processes with TEXT in their name'))
@@ -34,7 +34,8 @@ export function eventsCommand(): Command {
 const HELP = `
 Sources:
   bpf        everything: exit code or signal and who sent it, CPU time, peak memory, I/O, life time
-  netlink    births, execs, ends with their exit code or signal
+  netlink    births, execs, ends with their exit code or signal; the names of very short lives are not known, and
+             --name leaves those out
   snapshots  compares samples: what lives for less than the interval is not seen, exit codes are not known
   auto takes the first that works here and says which; \`muster doctor\` says what the others lack.
 

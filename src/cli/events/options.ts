@@ -36,7 +36,7 @@ export interface EventsOptions {
   readonly json: boolean
 }
 
-const TYPES = ['fork', 'exec', 'exit', 'signal'] as const satisfies readonly LifecycleEventType[]
+export const EVENT_TYPES = ['fork', 'exec', 'exit', 'signal'] as const satisfies readonly LifecycleEventType[]
 export const EVENT_SOURCES = ['auto', 'bpf', 'netlink', 'snapshots'] as const
 const LONGEST_TIMER_MS = 2 ** 31 - 1 // of setTimeout, 24 days
 
@@ -47,7 +47,7 @@ export function readEventsOptions(raw: RawEventsOptions, faults: FaultList): Eve
     faults.add(EXIT.usage, '--failed shows ends, and --type leaves those out; add exit to it')
   }
   return {
-    types: failed ? ['exit'] : (types ?? TYPES),
+    types: failed ? ['exit'] : (types ?? EVENT_TYPES),
     pids: raw.pid === undefined ? undefined : readPids(raw.pid, '--pid', faults),
     ppids: raw.ppid === undefined ? undefined : readPids(raw.ppid, '--ppid', faults),
     name:
@@ -63,10 +63,11 @@ export function readEventsOptions(raw: RawEventsOptions, faults: FaultList): Eve
 
 function typesOf(list: string, faults: FaultList): LifecycleEventType[] {
   const words = splitList(list)
-  if (words.length === 0) faults.add(EXIT.malformed, `--type is empty; give some of ${TYPES.join(', ')}`)
+  if (words.length === 0)
+    faults.add(EXIT.malformed, `--type is empty; give some of ${EVENT_TYPES.join(', ')}`)
   return words.flatMap((word) => {
-    const type = TYPES.find((each) => each === word)
-    const hint = `${didYouMean(word, TYPES)}; give some of ${TYPES.join(', ')}`
+    const type = EVENT_TYPES.find((each) => each === word)
+    const hint = `${didYouMean(word, EVENT_TYPES)}; give some of ${EVENT_TYPES.join(', ')}`
     return type ?? faults.add(EXIT.malformed, `--type ${quoted(word)} is no event${hint}`) ?? []
   })
 }
