@@ -60,12 +60,13 @@ void DeriveRow(const TableBuffer& current, const TableBuffer& previous, uint32_t
   } else {
     SetMissing(current, slot, col_cpuPercent);
   }
+  const double per_second = 1e9 / elapsed_ns;
   for (const Rate& rate : kRates) {
     if (!(current.*rate.rate)) continue;
     if (elapsed_ns > 0 && !current.IsMissing(slot, rate.counter_id) &&
         !previous.IsMissing(slot, rate.counter_id)) {
       const double delta = (current.*rate.counter)[slot] - (previous.*rate.counter)[slot];
-      (current.*rate.rate)[slot] = std::max(delta, 0.0) * 1e9 / elapsed_ns;
+      (current.*rate.rate)[slot] = std::max(delta, 0.0) * per_second;
     } else {
       SetMissing(current, slot, rate.rate_id);
     }
