@@ -9,13 +9,9 @@ import { currentPlace } from '../journal/place.js'
 import type { Alert, JournalBody, Place } from '../journal/records.js'
 import { JournalFold } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
-import { exactNear, needsExactForAll } from '../rules/exact_near.js'
-import { groupsOf } from '../rules/program.js'
 import type { Rule } from '../rules/rule.js'
 import { RuleEngine } from '../rules/rule_engine.js'
-import { Sampler } from '../sampler/sampler.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import type { OptionalGroup } from '../table/layout.js'
 import type { Table } from '../table/table.js'
 import { Alarms } from './alarms.js'
 import type { AlertQuery } from './alert_book.js'
@@ -23,7 +19,6 @@ import { bindPids } from './bind_pids.js'
 import { asError, Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
-import { Lifecycle } from './lifecycle.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
 import { checkOptions, type EngineOptions, type Settings } from './options.js'
 import { type Look, Outcomes } from './outcomes.js'
@@ -31,6 +26,7 @@ import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
 import type { ShortLivedCount } from './short_lived.js'
+import { Sources } from './sources.js'
 import { Ticker } from './ticker.js'
 import { WatchedProcesses } from './watched.js'
 
@@ -49,7 +45,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #broadcast: Broadcast
   readonly #alarms: Alarms
   readonly #watched = new WatchedProcesses()
-  readonly #lifecycle = new Lifecycle()
+  readonly #sources: Sources
   readonly #lifecycleReactions: LifecycleReactions
   readonly #deaths: Deaths
   readonly #outcomes: Outcomes
@@ -60,17 +56,15 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #fold = new JournalFold()
   #context: ActionContext | undefined
   #journal: Journal | undefined
-  #sampler: Sampler | undefined
   #table: Table | undefined
   #rules: RuleEngine | undefined
   #runner: ActionRunner | undefined
-  /** Physical memory that the thresholds near which cells are exact were computed with. */
-  #exactForBytes = 0
   #closed: Promise<void> | undefined
 
   private constructor(settings: Settings, logger: Logger | undefined) {
     super()
     this.#settings = settings
+    this.#sources = new Sources(settings)
     this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
     this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
     const note = (body: JournalBody) => this.#journal?.append(body)
@@ -81,7 +75,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       this.#broadcast.publish({ type: 'outcome', outcome })
     })
     const watched = this.#watched
-    const listening = () => this.#lifecycle.listening
+    const listening = () => this.#sources.lifecycle.listening
     const deaths = new Deaths({ listening, alarms: this.#alarms })
     this.#deaths = deaths
     this.#reactions = new Reactions({
@@ -128,8 +122,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const { total } = this.#lifecycleReactions.shortLived
     return {
       ...this.#ownUse.stats,
-      sampler: samplerChoice(this.#sampler),
-      lifecycle: { ...this.#lifecycle.stats, rescans: this.#ticker.extra, shortLived: total },
+      sampler: this.#sources.samplerStats,
+      lifecycle: { ...this.#sources.lifecycle.stats, rescans: this.#ticker.extra, shortLived: total },
     }
   }
 
@@ -168,7 +162,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   async #open(): Promise<void> {
-    const { rules, journal, intervalMs, dryRun, sampler, workers } = this.#settings
+    const { rules, journal, intervalMs, dryRun, workers } = this.#settings
     if (journal !== undefined) {
       this.#journal = await Journal.open(journal, {
         onRecord: (record) => this.#fold.add(record),
@@ -179,15 +173,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       }
     }
     const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
-    const groups: OptionalGroup[] = [...new Set([...(sampler.groups ?? []), ...groupsOf(rules)])]
-    if (needsExactForAll(rules) && !groups.includes('exactRss')) groups.push('exactRss')
-    this.#sampler = await Sampler.open({ ...sampler, groups })
-    this.#keepExact(totalmem())
-    this.#runner = this.#makeRunner(place)
     // Before processes are bound to rules, so that no end of one is missed.
-    await this.#lifecycle.open(this.#settings.events, this.#lifecycleReactions)
-    const { source, reason: sourceReason } = samplerChoice(this.#sampler)
-    const { source: eventSource, reason: eventSourceReason } = this.#lifecycle.stats
+    await this.#sources.open(this.#lifecycleReactions)
+    this.#runner = this.#makeRunner(place)
+    const { source, reason: sourceReason } = this.#sources.samplerStats
+    const { source: eventSource, reason: eventSourceReason } = this.#sources.lifecycle.stats
     this.#log.info(
       { source, sourceReason, eventSource, eventSourceReason },
       'sources of samples and of events',
@@ -200,21 +190,14 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     })
     const bound = await this.#recoverAndBind()
     this.#rules = await RuleEngine.open({
-      ...{ rules: bound, groups, memTotalBytes: totalmem() },
+      ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem() },
       ...(workers === undefined ? {} : { workers }),
       readCommandLines: (slots) => this.#readCommandLines(slots),
       onWarning: (error) => this.#failed(error),
     })
     // A recovery that goes on may have made a successor since the rules were bound.
     for (const { ruleIndex, identity } of this.#watched.all) this.#rules.bind(ruleIndex, identity)
-    this.#lifecycleReactions.use(this.#sampler, this.#rules)
-  }
-
-  /** A cell by which a rule could turn has to be exact; what percentages mean in bytes follows from the host's memory. */
-  #keepExact(memTotalBytes: number): void {
-    if (memTotalBytes === this.#exactForBytes) return
-    this.#exactForBytes = memTotalBytes
-    this.#sampler!.setExactNear(exactNear(this.#settings.rules, memTotalBytes))
+    this.#lifecycleReactions.use(this.#sources.sampler, this.#rules)
   }
 
   #makeRunner(place: Place): ActionRunner {
@@ -267,7 +250,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   /** A process that has gone since leaves its place undefined. */
   async #readCommandLines(slots: Uint32Array): Promise<(string | undefined)[]> {
     const table = this.#table!
-    await this.#sampler!.readDetails(Array.from(slots, (slot) => table.at(slot)))
+    await this.#sources.sampler.readDetails(Array.from(slots, (slot) => table.at(slot)))
     return Array.from(slots, (slot) => this.#table!.at(slot).commandLine)
   }
 
@@ -277,9 +260,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     try {
       this.#reactions.beginSample()
       this.#lifecycleReactions.beginSample()
-      const table = await this.#sampler!.sample()
+      const { sampler } = this.#sources
+      const table = await sampler.sample()
       this.#table = table
-      this.#keepExact(this.#sampler!.memTotalBytes)
+      this.#sources.keepExact(sampler.memTotalBytes)
       const sampledAt = performance.now()
       // Epoch milliseconds that no clock step moves: durations of rules are measured with them.
       const nowMs = performance.timeOrigin + sampledAt
@@ -327,16 +311,16 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     await this.#ticker.stop()
     this.#closing.abort()
     await this.#runner?.settled()
-    await this.#lifecycle.close()
+    await this.#sources.lifecycle.close()
     this.#deaths.close()
     this.#broadcast.release()
     this.#outcomes.close(performance.now())
-    await Promise.allSettled([this.#rules?.close(), this.#sampler?.close()])
+    await Promise.allSettled([this.#rules?.close(), this.#sources.close()])
     if (this.#journal !== undefined) {
       this.#ownUse.note()
       const { ticks, missedTicks } = this.stats
       const unfinished = this.#fold.state.unfinished.length
-      const { source } = samplerChoice(this.#sampler)
+      const { source } = this.#sources.samplerStats
       const { lifecycle } = this.stats
       await this.#journal
         .commit({ type: 'engine-stop', ticks, missedTicks, unfinished, source, lifecycle })
@@ -351,8 +335,4 @@ function look(table: Table, { pid, startTicks }: ProcessIdentity): ReturnType<Lo
   const slot = table.slotOf(pid)
   if (slot === undefined || table.columns.startTicks[slot] !== startTicks) return undefined
   return { rssBytes: table.at(slot).rssBytes }
-}
-
-function samplerChoice(sampler: Sampler | undefined): EngineStats['sampler'] {
-  return { source: sampler?.source ?? '', reason: sampler?.sourceReason ?? '' }
 }
