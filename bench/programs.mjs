@@ -2,6 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -11,7 +12,7 @@ const folder = fileURLToPath(new URL('../build-bench/', import.meta.url))
 export function program(name) {
   const path = `${folder}${name}`
   if (!existsSync(path) || statSync(path).mtimeMs < statSync(source(name)).mtimeMs) {
-    mkdirSync(folder, { recursive: true })
+    mkdirSync(dirname(path), { recursive: true })
     execFileSync('cc', ['-O2', '-Wall', '-static', '-o', path, source(name)], { stdio: 'inherit' })
   }
   return path

@@ -101,3 +101,12 @@ export type { ProcessIdentity } from './table/identity.js'
 export type { ColumnGroup, ColumnInfo, ColumnName, Columns, OptionalGroup } from './table/layout.js'
 export { type ProcessDetails, ProcessRow } from './table/process.js'
 export { type ProcessFilter, type Source, Table } from './table/table.js'
+export { type Cohort, type CohortMember, type CohortVerdict, compareCohort } from './trend/cohort.js'
+export { TrendTracker, type TrendTrackerOptions } from './trend/tracker.js'
+export {
+  analyzeTrend,
+  type Trend,
+  type TrendInput,
+  type TrendOptions,
+  type TrendVerdict,
+} from './trend/trend.js'
