@@ -20,6 +20,7 @@ export class ChunkedWriter {
   readonly #stream: Writable
   #pending: string[] = []
   #length = 0
+  #draining: Promise<void> | undefined
 
   constructor(stream: Writable) {
     this.#stream = stream
@@ -32,21 +33,25 @@ export class ChunkedWriter {
     return this.#length >= CHUNK_CHARACTERS ? this.flush() : undefined
   }
 
+  /** While the reader is behind nothing more is handed over, so that what waits here stays a chunk or two. */
   flush(): Promise<void> | undefined {
+    if (this.#draining !== undefined) return this.#draining.then(() => this.flush())
     if (this.#length === 0) return undefined
     const chunk = this.#pending.join('')
     this.#pending = []
     this.#length = 0
     if (this.#stream.write(chunk)) return undefined
-    return new Promise((resolve) => {
+    this.#draining = new Promise((resolve) => {
       // 'close' too: after EPIPE no 'drain' ever comes.
       const done = (): void => {
         this.#stream.off('drain', done)
         this.#stream.off('close', done)
+        this.#draining = undefined
         resolve()
       }
       this.#stream.once('drain', done)
       this.#stream.once('close', done)
     })
+    return this.#draining
   }
 }

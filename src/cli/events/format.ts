@@ -60,7 +60,7 @@ function howItEnded(event: ExitEvent, colors: Colors): string {
   const { exitCode, signal, coreDumped, oomKilled, sender } = event
   if (signal !== undefined) {
     const by = oomKilled === true ? 'out of memory' : senderText(sender)
-    return `${colors.red(signal)} ${by}${coreDumped === true ? ', core dumped' : ''}`.trimEnd()
+    return `${colors.red(signal)}${by && ` ${by}`}${coreDumped === true ? ', core dumped' : ''}`
   }
   if (exitCode === undefined) return 'ended'
   return exitCode === 0 ? 'code 0' : colors.red(`code ${exitCode}`)

@@ -31,16 +31,22 @@ export async function printEvents(
   note(`events from ${escapeForTerminal(sourceReason)}`, { type: 'events-start', source, sourceReason })
   const write = options.json ? eventJson : lineWriter(stdout)
 
-  stop.signal.addEventListener('abort', () => void stream.close(), { once: true })
-  const timer =
-    options.durationMs === undefined ? undefined : setTimeout(() => void stream.close(), options.durationMs)
+  let end: () => void = () => {}
+  const ended = new Promise<void>((resolve) => {
+    end = () => {
+      resolve()
+      void stream.close()
+    }
+  })
+  stop.signal.addEventListener('abort', end, { once: true })
+  const timer = options.durationMs === undefined ? undefined : setTimeout(end, options.durationMs)
   let flushing: NodeJS.Immediate | undefined
   for await (const event of stream) {
     if (!isWanted(event, options)) continue
     tally.add(event)
     const full = writer.write(`${write(event)}\n`)
     // The kernel's buffer, whose size is bounded and whose losses are counted, is to fill up, not this process.
-    if (full !== undefined) await full
+    if (full !== undefined) await Promise.race([full, ended])
     if (tally.shown >= options.count) break
     // Not a write for each event: thousands can come in a second.
     flushing ??= setImmediate(() => {
@@ -56,7 +62,8 @@ export async function printEvents(
   note(`${tally.text(performance.now())}; ${lostText(lost)}`, {
     ...{ type: 'events-stop', exitCode, ...tally.counts, failed: tally.failed, lost, source, sourceReason },
   })
-  await writer.flush()
+  // A signal is not kept waiting by a reader that is behind.
+  if (stop.name === undefined) await writer.flush()
   return exitCode
 }
 
