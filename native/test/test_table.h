@@ -17,7 +17,7 @@ class TestTable {
     size_t end = header_count * sizeof(double);
     auto place = [&](size_t bytes) {
       size_t at = (end + 63) / 64 * 64;
-      end = at + bytes;
+      end = at + bytes + 5 * 64;
       return static_cast<double>(at);
     };
     offsets = {place(8)};
