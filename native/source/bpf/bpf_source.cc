@@ -129,6 +129,7 @@ void BpfSource::FillRow(Process* process, const process_row& row) {
   process->uid = row.uid[1];
   StoreName(process, row, is_new || renamed);
   StoreProcessRow(pass.current, slot, row, &process->shown);
+  MarkUncounted(slot);
   if (row.has_mm && IsInDoubt(pass.current.rssBytes[slot])) ReadExactRss(*process);
   DeriveRow(pass.current, pass.previous, slot, !is_new, pass.mem_total_bytes);
 }
@@ -151,6 +152,15 @@ void BpfSource::StoreName(Process* process, const process_row& row, bool is_chan
     memcpy(name, full.data(), length);
     memset(name + length, 0, kNameBytes - length);
   }
+}
+
+void BpfSource::MarkUncounted(uint32_t slot) {
+  const TableBuffer& table = table_->pass().current;
+  if (table.readBytes && !proc_.kernel_counts_io()) {
+    for (Column column : {col_readBytes, col_writeBytes, col_rchar, col_wchar})
+      SetMissing(table, slot, column);
+  }
+  if (table.runQueueWaitNs && !proc_.kernel_counts_waits()) SetMissing(table, slot, col_runQueueWaitNs);
 }
 
 bool BpfSource::IsInDoubt(double rss_bytes) const {

@@ -46,6 +46,7 @@ class BpfSource : public Source {
   Process* Admit(const process_row& row);
   void FillRow(Process* process, const process_row& row);
   void StoreName(Process* process, const process_row& row, bool is_new);
+  void MarkUncounted(uint32_t slot);
   bool IsInDoubt(double rss_bytes) const;
   void ReadExactRss(const Process& process);
   void UpdatePids();

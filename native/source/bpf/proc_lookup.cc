@@ -9,7 +9,10 @@ namespace procmuster {
 
 int ProcLookup::Open() {
   proc_.reset(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return proc_.valid() ? 0 : errno;
+  if (!proc_.valid()) return errno;
+  counts_io_ = faccessat(proc_.get(), "self/io", F_OK, 0) == 0;
+  counts_waits_ = faccessat(proc_.get(), "self/schedstat", F_OK, 0) == 0;
+  return 0;
 }
 
 std::string_view ProcLookup::Name(int32_t pid) {

@@ -13,6 +13,10 @@ class ProcLookup {
  public:
   int Open();  // an errno, 0 for success
 
+  // Whether the kernel keeps these counters at all: it has the files then that show them.
+  bool kernel_counts_io() const { return counts_io_; }
+  bool kernel_counts_waits() const { return counts_waits_; }
+
   // The name in full: the kernel keeps 15 bytes of that of a kernel thread, and makes the rest when it is
   // read. Empty if it cannot be read; good until the next call.
   std::string_view Name(int32_t pid);
@@ -24,6 +28,8 @@ class ProcLookup {
   std::string_view Read(int directory, const char* path);
 
   UniqueFd proc_;
+  bool counts_io_ = false;
+  bool counts_waits_ = false;
   char text_[4096];
 };
 
