@@ -256,7 +256,7 @@ export const HARD_CASES = Object.entries(hard).map(([pattern, { leaks, make }]) 
 }))
 
 /** Seeds below are for tuning; those that count are from here on, and are never looked at while tuning. */
-export const FIRST_SCORING_SEED = 1_000_000
+export const FIRST_SCORING_SEED = 2_000_000
 
 /** One series of a case: an hour at 5 s unless told otherwise. */
 export function generate({ pattern, growth = 0, make }, seed, { durationMs = HOUR, intervalMs = 5000 } = {}) {

@@ -31,6 +31,8 @@ const lows = new Float64Array(MOST)
 const swings = new Float64Array(MOST)
 const ts = new Float64Array(WAYS)
 const steps = new Float64Array(WAYS)
+/** Of the rise, what was reached halfway. */
+const firstHalves = new Float64Array(WAYS)
 
 function cut({ count, values, high }: Floors, parts: number): void {
   for (let part = 0; part < parts; part++) {
@@ -100,15 +102,13 @@ export function findRisingLows(floors: Floors, falls: number, options: GrowthOpt
   let rise = 0
   let swing = 0
   let level = 0
-  let firstHalf = 0
   for (let parts = FEWEST; parts <= MOST; parts++) {
     cut(floors, parts)
     const risen = fitLows(parts)
-    if (parts === 6 || parts === 9) {
-      const third = parts / 3
-      const start = meanOf(0, third)
-      firstHalf += (meanOf(third, 2 * third) - start) / (meanOf(2 * third, parts) - start) / 2
-    }
+    const third = Math.ceil(parts / 3)
+    const start = meanOf(0, third)
+    firstHalves[parts - FEWEST] =
+      (meanOf(third, parts - third) - start) / (meanOf(parts - third, parts) - start)
     if (parts === 6) {
       rise = risen
       level = lows[0]!
@@ -116,6 +116,7 @@ export function findRisingLows(floors: Floors, falls: number, options: GrowthOpt
     }
   }
   if (!(rise > 0)) return undefined
+  const firstHalf = medianOf(firstHalves, WAYS)
   const findings = new Findings(0, rise, level, timesMs[count - 1]! - timesMs[0]!)
   findings.need('span', findings.spanMs / options.minSpanMs)
   findings.need('size', rise / (options.minGrowth * Math.abs(level)))

@@ -122,8 +122,10 @@ export function takeCyclesAway(floors: Floors): void {
       for (let i = from; i < at; i++) values[i] = Math.min(values[i]!, values[at]!)
       from = at
     }
-    // What grew since the last trough may be given back as it was before: only after a much longer time it is a
-    // floor.
-    if (timesMs[floors.count - 1]! - timesMs[from]! <= 2 * longestMs) floors.count = from + 1
+    // What grew since the last trough may be given back as it was before: only after a much longer time it is a floor.
+    if (timesMs[floors.count - 1]! - timesMs[from]! > 2 * longestMs) continue
+    // What fell lower than the trough is one at once, although that fall is not over.
+    for (let i = from + 1; i < floors.count; i++) values[from] = Math.min(values[from]!, values[i]!)
+    floors.count = from + 1
   }
 }

@@ -31,7 +31,7 @@ const NEEDED = {
   /** Rise over the greatest fall since the onset. */
   noise: 5,
   /** Rise over the height of cycles that were taken away, whose floors are few. */
-  height: 0.12,
+  height: 0.6,
   /** Rise over the greatest fall before it. */
   wander: 4,
   /** Of the rise, above the highest level before the onset. */
