@@ -57,5 +57,5 @@ test('the snippets of README are right TypeScript too', async () => {
 }, 60_000)
 
 test('README has the snippets', () => {
-  expect(snippets).toHaveLength(4)
+  expect(snippets).toHaveLength(5)
 })
