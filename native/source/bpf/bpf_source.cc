@@ -182,6 +182,8 @@ void BpfSource::ReadExactRss(const Process& process) {
 // The table lists its rows in the order of pids, and the kernel its processes in that of their births.
 void BpfSource::UpdatePids() {
   std::sort(new_pids_.begin(), new_pids_.end());
+  // A pid given twice within a walk, or between two attempts, was admitted twice.
+  new_pids_.erase(std::unique(new_pids_.begin(), new_pids_.end()), new_pids_.end());
   all_pids_.clear();
   std::set_union(pids_.begin(), pids_.end(), new_pids_.begin(), new_pids_.end(),
                  std::back_inserter(all_pids_));
