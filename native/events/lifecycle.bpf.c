@@ -123,7 +123,7 @@ struct {
   MAP_UINT(max_entries, 4096);  // the loader says how many
 } events SEC(".maps");
 
-// The last sender of each signal that would end its target, until that has ended.
+// The last sender of each signal that ends its target by default, until that has ended.
 struct sender_key {
   __s32 pid, signal;
 };
@@ -321,7 +321,7 @@ int on_signal(__u64* ctx) {
   int result = (int)ctx[4];
   if (signal < 1 || signal > 64 || (HARMLESS & BIT(signal))) return 0;
   if (result != TRACE_SIGNAL_DELIVERED && result != TRACE_SIGNAL_LOSE_INFO) return 0;
-  if ((task->flags & PF_KTHREAD) || (signal != SIGKILL && handled(task, signal))) return 0;
+  if (task->flags & PF_KTHREAD) return 0;
   struct task_struct* leader = task->group_leader;
   struct sender_key key = {task->tgid, signal};
   struct sent_signal sent = {};
@@ -331,7 +331,9 @@ int on_signal(__u64* ctx) {
     sent.sender.pid = sender->tgid;
     bpf_probe_read_kernel(sent.sender.name, sizeof(sent.sender.name), sender->group_leader->comm);
   }
+  // Also of one that is handled now: it may be blocked, and no longer handled once it is delivered.
   bpf_map_update_elem(&senders, &key, &sent, 0);
+  if (signal != SIGKILL && handled(task, signal)) return 0;
 
   struct lifecycle_state* shared = state();
   if (!shared || !(shared->wanted & (1 << kEventSignal))) return 0;

@@ -91,6 +91,19 @@ describe.runIf(privileged).each(['bpf', 'netlink'] as const)('an end as %s tells
     expect(all('signal', pid)).toHaveLength(1)
   })
 
+  it('has the sender of the signal that ended it, not of an earlier one that it took', async () => {
+    const { find } = await collect({ source })
+    const child = await live('two-terms')
+    const kill = () => Number(execFileSync('sh', ['-c', `echo $$; kill -TERM ${child.pid}`]))
+    await once(child.stdout!, 'data')
+    kill()
+    await once(child.stdout!, 'data')
+    const second = kill()
+    const exit = await find('exit', child.pid)
+    expect(exit.signal).toBe('SIGTERM')
+    if (bpf) expect(exit.sender).toEqual({ pid: second, name: 'sh' })
+  })
+
   it('has the code that another thread than the main one ended it with', async () => {
     const { find, all } = await collect({ source })
     const { pid } = await live('group-exit', 5)
