@@ -88,6 +88,8 @@ KERNEL_STRUCTS_END
 struct bpf_iter_task {
   __u64 opaque[3];
 } __attribute__((aligned(8)));
+extern struct task_struct* bpf_task_acquire(struct task_struct* task) __ksym;
+extern void bpf_task_release(struct task_struct* task) __ksym;
 extern int bpf_iter_task_new(struct bpf_iter_task* it, struct task_struct* task, unsigned int flags) __ksym;
 extern struct task_struct* bpf_iter_task_next(struct bpf_iter_task* it) __ksym;
 extern void bpf_iter_task_destroy(struct bpf_iter_task* it) __ksym;
@@ -221,14 +223,16 @@ static __always_inline __u64 peak_rss_pages(struct task_struct* task) {
   return peak > now ? peak : now;
 }
 
-static __always_inline void count_use(struct lifecycle_exit* record, struct task_struct* task) {
-  struct signal_struct* signal = task->signal;
+// The iterator goes from the thread that it is given to the end of the list: only from the leader, which is
+// first and is listed until all others have gone, does it meet every thread.
+static __always_inline void count_use(struct lifecycle_exit* record, struct task_struct* leader,
+                                      struct signal_struct* signal) {
   // Of threads that were reaped; the others, the last one too, are still listed.
   __u64 cpu_ns = signal->sum_sched_runtime;
   __u64 read_bytes = signal->ioac.read_bytes, write_bytes = signal->ioac.write_bytes;
   struct bpf_iter_task threads;
   struct task_struct* thread;
-  bpf_iter_task_new(&threads, task, TASK_ITER_PROC_THREADS);
+  bpf_iter_task_new(&threads, leader, TASK_ITER_PROC_THREADS);
   while ((thread = bpf_iter_task_next(&threads))) {
     cpu_ns += thread->se.sum_exec_runtime;
     read_bytes += thread->ioac.read_bytes;
@@ -286,7 +290,12 @@ int on_exit(__u64* ctx) {
     record->oom_killed = key.signal == SIGKILL && signal->oom_mm && !record->sender.pid;
     record->unused = 0;
     record->peak_rss_pages = peak_rss_pages(task);
-    count_use(record, task);
+    record->cpu_ns = record->read_bytes = record->write_bytes = 0;
+    struct task_struct* first = bpf_task_acquire(leader);
+    if (first) {
+      count_use(record, first, signal);
+      bpf_task_release(first);
+    }
     record->cpu_ns += unaccounted_ns(shared, task);
     bpf_ringbuf_submit(record, 0);
   }

@@ -18,7 +18,7 @@ export async function openFeed(
 ): Promise<{ feed: EventFeed; reason: string }> {
   if (source !== 'auto') {
     const feed = await openOne(source, options)
-    return { feed, reason: `${source} was asked for: ${GAINS[source]}` }
+    return { feed, reason: `${source}, as asked for: ${GAINS[source]}` }
   }
   const refused: string[] = []
   for (const candidate of ['bpf', 'netlink'] as const) {

@@ -185,6 +185,14 @@ describe.runIf(privileged)('what only the kernel knows of an end', () => {
     expect(exit.cpuTimeNs).toBeLessThan(110e6)
   })
 
+  it('counts that of the main thread where another is the last to end', async () => {
+    const { find } = await collect({ source: 'bpf' })
+    const { pid } = await live('headless-burn', 50)
+    const exit = await find('exit', pid)
+    expect(exit.cpuTimeNs).toBeGreaterThanOrEqual(50e6)
+    expect(exit.cpuTimeNs).toBeLessThan(80e6)
+  })
+
   it('has the peak of its memory, not that of the program before an exec', async () => {
     const { find } = await collect({ source: 'bpf' })
     const large = await live('touch', 50 * 2 ** 20)
