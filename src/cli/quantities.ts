@@ -47,7 +47,8 @@ export function wordedDuration(ms: number): string {
 
 /** Milliseconds as `310 us`, `4.9 ms`, `350 ms`, `1.5 s`, `2 min`: for what may be very short. */
 export function fineDuration(ms: number): string {
-  if (ms < 1) return `${Math.round(ms * 1000)} us`
+  const us = Math.round(ms * 1000)
+  if (us < 1000) return `${us} us`
   return ms < 10 ? `${Number(ms.toFixed(1))} ms` : wordedDuration(ms)
 }
 

@@ -130,6 +130,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   /**
    * Processes since the start that no sample has seen, by the nearest ancestor that was sampled: most CPU time first, at most
    * `limit`, the rest together at the end. Empty without a source of events.
+   *
+   * @throws ProcmusterError `INVALID_ARGUMENT` for a limit that is no number of 0 or more.
    */
   shortLived({ limit }: { readonly limit?: number } = {}): ShortLivedCount[] {
     return this.#lifecycleReactions.shortLived.list(limit)

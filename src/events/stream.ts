@@ -53,6 +53,11 @@ export class EventStream implements AsyncIterableIterator<LifecycleEvent, undefi
   static async open(options: EventStreamOptions = {}): Promise<EventStream> {
     const { source = 'auto', types = TYPES, intervalMs = 1_000, bufferBytes = 4 * 2 ** 20 } = options
     checkOneOf('source', ['auto', ...SOURCES], source)
+    if (!Array.isArray(types)) {
+      throw new ProcmusterError('INVALID_ARGUMENT', {
+        message: `types is ${JSON.stringify(types)}; give an array of some of ${TYPES.join(', ')}`,
+      })
+    }
     for (const type of types) checkOneOf('event type', TYPES, type)
     checkWithin('intervalMs', intervalMs, 1, 3_600_000)
     checkWithin('bufferBytes', bufferBytes, 2 ** 12, 2 ** 30)

@@ -94,9 +94,14 @@ function printClause({ column, op, threshold, ofMemory }: Clause): string {
 export function parseDuration(text: string): number {
   const trimmed = text.trim()
   const duration = readDuration(trimmed, 0)
-  if (duration === undefined || duration.end !== trimmed.length || duration.ms > MAX_DURATION_MS) {
+  if (duration === undefined || duration.end !== trimmed.length) {
     throw new ProcmusterError('INVALID_ARGUMENT', {
-      message: `${JSON.stringify(text)} is no duration; write '30s', '5m' or '1h30m', at most 366 days`,
+      message: `${JSON.stringify(text)} is no duration; write '30s', '5m' or '1h30m'`,
+    })
+  }
+  if (duration.ms > MAX_DURATION_MS) {
+    throw new ProcmusterError('INVALID_ARGUMENT', {
+      message: `${JSON.stringify(text)} is too long a duration; give at most 366 days`,
     })
   }
   return duration.ms

@@ -154,8 +154,16 @@ export class Sampler implements AsyncDisposable {
   /**
    * Bytes of `rssBytes` at which something is decided. The bpf source's counters are approximate: rows that lie within
    * their possible error of one of these are read again exactly, in the sample itself; one that cannot be is missing.
+   *
+   * @throws ProcmusterError `INVALID_ARGUMENT` for anything but a `Float64Array`.
    */
   setExactNear(thresholds: Float64Array): void {
+    // The addon takes the memory as it is.
+    if (!(thresholds instanceof Float64Array)) {
+      throw new ProcmusterError('INVALID_ARGUMENT', {
+        message: 'the thresholds of setExactNear are no Float64Array; give Float64Array.of(500 * 2 ** 20)',
+      })
+    }
     this.#native.setExactNear(thresholds)
   }
 

@@ -69,6 +69,7 @@ test('processor time finer than an age, and short durations finer than long ones
   for (const [ns, text] of times) expect(shortTime(ns)).toBe(text)
   const durations: [number, string][] = [
     [0.31, '310 us'],
+    [0.9996, '1 ms'],
     [4.93, '4.9 ms'],
     [5, '5 ms'],
     [350.4, '350 ms'],

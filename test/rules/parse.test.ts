@@ -182,8 +182,13 @@ describe('a duration', () => {
     expect(parseDuration(text)).toBe(ms)
   })
 
-  it.each(['', '30', 's', '30s5', '-5s', '5 s', '367d', '5y'])('%j is refused', (text) => {
+  it.each(['', '30', 's', '30s5', '-5s', '5 s', '5y'])('%j is refused', (text) => {
     expect(() => parseDuration(text)).toThrow(/is no duration/)
+  })
+
+  it('is refused when it is longer than a year and a day', () => {
+    expect(parseDuration('366d')).toBe(366 * 86_400_000)
+    expect(() => parseDuration('367d')).toThrow('"367d" is too long a duration; give at most 366 days')
   })
 })
 

@@ -210,4 +210,14 @@ describe.skipIf(!canBpf)('a running bpf source', () => {
     sampler.setExactNear(Float64Array.of(Number.NaN, 1 << 20, rss + 4096))
     expect((await sampler.sample()).get(pid)!.rssBytes).toBe(rss)
   })
+
+  it.each([[[1 << 20]], [new Uint8Array(8)], [undefined]])('refuses %j as thresholds', async (thresholds) => {
+    await using sampler = await Sampler.open()
+    expect(() => sampler.setExactNear(thresholds as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining('no Float64Array; give Float64Array.of'),
+      }),
+    )
+  })
 })

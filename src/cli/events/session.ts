@@ -75,7 +75,10 @@ async function open({ source, types, intervalMs }: EventsOptions): Promise<Event
     const code = error instanceof ProcmusterError ? error.code : undefined
     if (source === 'auto' || (code !== 'UNSUPPORTED' && code !== 'ACCESS_DENIED')) throw error
     const exitCode = code === 'ACCESS_DENIED' ? EXIT.permission : EXIT.outOfRange
-    fail(exitCode, `--source ${source}: ${messageOf(error)}`)
+    fail(
+      exitCode,
+      `--source ${source}: ${messageOf(error)}; or leave --source out: auto takes what works here`,
+    )
   }
 }
 
