@@ -4,7 +4,16 @@
 // With PROCMUSTER_BPF=off it prints 0; with PROCMUSTER_BPF=required it fails where it would print 0.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -61,7 +70,10 @@ function make(source, header, stamp) {
     run('clang', [...options, '-I', native, '-c', source, '-o', object])
     const skeleton = run('bpftool', ['gen', 'skeleton', '-L', object, 'name', name])
     mkdirSync(generated, { recursive: true })
-    writeFileSync(header, `${stamp}\n${skeleton}`)
+    // Whole or not at all: its stamp is its first line, and another build may read it.
+    const unfinished = `${header}.${process.pid}`
+    writeFileSync(unfinished, `${stamp}\n${skeleton}`)
+    renameSync(unfinished, header)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

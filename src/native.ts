@@ -30,10 +30,6 @@ interface NativeLayout {
 
 interface NativeSource {
   readonly Sampler: new () => NativeSampler
-  readonly bpf: {
-    /** Whether the addon has the kernel programs. */
-    readonly built: boolean
-  }
 }
 
 // `out` of an asynchronous call: errno, and for a sample 0 or the capacity that it takes.

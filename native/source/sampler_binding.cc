@@ -29,12 +29,14 @@ struct Result {
 };
 
 // new Sampler()
-//   .openProcfs(procRoot, threads, descriptors, out): Promise   the source that samples from now on; where
-//   there
-//                                                     was another, it goes on with its table and processes
+//   .openBpf(exactRss, refusal, out): Promise
+//   .openProcfs(procRoot, threads, descriptors, out): Promise
 //   .attach(view0, view1, capacity, offsets): errno   Uint8Array views over SharedArrayBuffers
+//   .setExactNear(thresholds)                         holds from the next sample on
 //   .sample(sequence, out): Promise
 //   .close()                                          idempotent; stops what is under way
+// A source that is opened samples from then on; procfs goes on with the table and the processes of the one
+// before it. `refusal` is a Uint8Array for the kernel's words, the unused rest of it left as it was.
 // `out` is a Float64Array(2) and holds, once the promise is settled, an errno and, where that is 0, the
 // capacity that the sample takes, 0 when there has been enough. It has a thread of its own, because the pool
 // that Node shares with the program's own file and DNS calls can be busy for seconds, and a watchdog must not
@@ -243,11 +245,6 @@ void Sampler::OnDone(Napi::Env env, Napi::Function, Sampler* self, Result* raw) 
 
 }  // namespace
 
-void RegisterSampler(Napi::Env env, Napi::Object exports) {
-  exports.Set("Sampler", Sampler::Class(env));
-  Napi::Object bpf = Napi::Object::New(env);
-  bpf.Set("built", BpfBuilt());
-  exports.Set("bpf", bpf);
-}
+void RegisterSampler(Napi::Env env, Napi::Object exports) { exports.Set("Sampler", Sampler::Class(env)); }
 
 }  // namespace procmuster

@@ -25,8 +25,8 @@ namespace procmuster {
   X(processor, Int32, "", table, "CPU last run on. proc_pid_stat(5) field 39.")                              \
   X(flags, Uint32, "", table, "Kernel flags, PF_* of linux/sched.h. proc_pid_stat(5) field 9.")              \
   X(uid, Uint32, "", table,                                                                                  \
-    "Effective user id: owner of /proc/<pid>. Read at birth, after an exec or a change of flags, and every " \
-    "eighth sample.")                                                                                        \
+    "Effective user id. From procfs the owner of /proc/<pid>, read at birth, after an exec or a change of "  \
+    "flags, and every eighth sample; from the bpf source that of this sample.")                              \
   X(generation, Uint32, "", table, "How often the slot was given to a process; part of a slot's identity.")  \
   X(state, Uint8, "", table,                                                                                 \
     "State letter as a character code (R S D T t Z X I). proc_pid_stat(5) field 3.")                         \
@@ -47,7 +47,8 @@ namespace procmuster {
   X(rssBytes, Float64, "bytes", table,                                                                       \
     "Resident set size. proc_pid_statm(5) field 2. The bpf source takes the kernel's approximate counters, " \
     "off by at most 3 counters x N CPUs x max(32, 2 N) pages: 768 KiB with 2 CPUs, 96 MiB with 64 (pages "   \
-    "of 4 KiB); the group exactRss makes it exact, as procfs is.")                                           \
+    "of 4 KiB), and so are memoryPercent, sharedBytes and the resident and swap columns of the group "       \
+    "status; the group exactRss makes them exact, as procfs is.")                                            \
   X(vszBytes, Float64, "bytes", table, "Virtual memory size. proc_pid_stat(5) field 23.")                    \
   X(sharedBytes, Float64, "bytes", table, "Resident file and shared pages. proc_pid_statm(5) field 3.")      \
   X(textBytes, Float64, "bytes", table, "Code. proc_pid_statm(5) field 4.")                                  \
@@ -88,7 +89,9 @@ namespace procmuster {
   X(runQueueWaitNs, Float64, "ns", kernel,                                                                   \
     "Time that its live threads were ready and waited for a CPU. Missing from procfs, and without "          \
     "CONFIG_SCHED_INFO.")                                                                                    \
-  X(openFiles, Uint32, "", kernel, "Number of open descriptors. Missing from procfs before Linux 6.2.")      \
+  X(openFiles, Uint32, "", kernel,                                                                           \
+    "Number of open descriptors. Missing from procfs before Linux 6.2, from the bpf source for a process "   \
+    "whose table has room for more than 1,048,576.")                                                         \
   X(oomScoreAdj, Int32, "", kernel, "OOM score adjustment, -1000 to 1000. proc_pid_oom_score_adj(5).")
 
 enum class ColumnType : uint8_t { Int32, Uint32, Uint8, Float64 };

@@ -31,7 +31,7 @@ export function requireSource(source: SampleSource | undefined, faults: FaultLis
   if (obstacle === undefined) return
   const { code, reason, remedy } = obstacle
   faults.add(
-    code === 'NO_CAPABILITY' ? EXIT.permission : EXIT.outOfRange,
+    code === 'NO_CAPABILITY' || code === 'LOCKDOWN' ? EXIT.permission : EXIT.outOfRange,
     `${flag} bpf: ${reason}; ${remedy}`,
   )
 }

@@ -320,12 +320,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     await Promise.allSettled([this.#rules?.close(), this.#sources.close()])
     if (this.#journal !== undefined) {
       this.#ownUse.note()
-      const { ticks, missedTicks } = this.stats
+      const { ticks, missedTicks, sampler, lifecycle } = this.stats
       const unfinished = this.#fold.state.unfinished.length
-      const { source } = this.#sources.samplerStats
-      const { lifecycle } = this.stats
       await this.#journal
-        .commit({ type: 'engine-stop', ticks, missedTicks, unfinished, source, lifecycle })
+        .commit({ type: 'engine-stop', ticks, missedTicks, unfinished, source: sampler.source, lifecycle })
         .catch(() => {})
       await this.#journal.close()
     }

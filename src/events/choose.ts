@@ -1,5 +1,5 @@
 import { ProcmusterError } from '../errors.js'
-import { bpfObstacle, namespacePlace } from '../system/kernel_support.js'
+import { bpfObstacle, namespacePlace, obstacleError } from '../system/kernel_support.js'
 import type { EventSource } from './event.js'
 import type { EventFeed, FeedOptions } from './feed.js'
 import { NativeFeed } from './native_feed.js'
@@ -40,12 +40,7 @@ function openOne(source: EventSource, options: FeedOptions): Promise<EventFeed> 
 
 async function openBpf(options: FeedOptions): Promise<EventFeed> {
   const obstacle = bpfObstacle()
-  if (obstacle !== undefined) {
-    const { code, reason, remedy } = obstacle
-    throw new ProcmusterError(code === 'NO_CAPABILITY' ? 'ACCESS_DENIED' : 'UNSUPPORTED', {
-      message: `no bpf events: ${reason}; ${remedy}`,
-    })
-  }
+  if (obstacle !== undefined) throw obstacleError('no bpf events', obstacle)
   return open('bpf', options)
 }
 

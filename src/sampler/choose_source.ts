@@ -1,22 +1,10 @@
-import { errnoName, ProcmusterError } from '../errors.js'
+import { errnoName } from '../errors.js'
 import type { NativeSampler } from '../native.js'
 import { bpfObstacle, type Obstacle } from '../system/kernel_support.js'
-import type { Source } from '../table/table.js'
-
-/** Which source samples, and one line on why this one and not the other. */
-export interface ChosenSource {
-  readonly source: Source
-  readonly reason: string
-}
 
 const REFUSAL_BYTES = 4096
 
-/**
- * Opens the bpf source where it was asked for or can be had; undefined when procfs is to be opened, with the reason in
- * `obstacle`.
- *
- * @throws ProcmusterError where `bpf` was asked for and cannot be had.
- */
+/** Opens the bpf source; what was in the way, or undefined once it is open. */
 export async function openBpf(
   sampler: NativeSampler,
   procRoot: string,
@@ -44,11 +32,4 @@ export function procfsReason(obstacle: Obstacle | undefined): string {
   return obstacle === undefined
     ? 'procfs: it was asked for'
     : `procfs: no bpf here, for ${obstacle.reason}; to have it, ${obstacle.remedy}`
-}
-
-export function obstacleError({ code, reason, remedy }: Obstacle): ProcmusterError {
-  const denied = code === 'NO_CAPABILITY' || code === 'LOCKDOWN'
-  return new ProcmusterError(denied ? 'ACCESS_DENIED' : 'UNSUPPORTED', {
-    message: `the bpf source cannot be had: ${reason}; ${remedy}`,
-  })
 }

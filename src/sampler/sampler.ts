@@ -1,7 +1,7 @@
 import { availableParallelism, constants } from 'node:os'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
-import { bpfObstacle } from '../system/kernel_support.js'
+import { bpfObstacle, obstacleError } from '../system/kernel_support.js'
 import {
   headerCell,
   layoutTable,
@@ -12,7 +12,7 @@ import {
 } from '../table/layout.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 import { type Source, Table } from '../table/table.js'
-import { BPF_REASON, obstacleError, openBpf, procfsReason } from './choose_source.js'
+import { BPF_REASON, openBpf, procfsReason } from './choose_source.js'
 import { DetailStore } from './detail_store.js'
 import { UserNames } from './user_names.js'
 
@@ -240,7 +240,7 @@ export class Sampler implements AsyncDisposable {
       this.#source = 'bpf'
       this.#sourceReason = BPF_REASON
     } else if (this.#wanted === 'bpf') {
-      throw obstacleError(obstacle!)
+      throw obstacleError('the bpf source cannot be had', obstacle!)
     } else {
       await this.#openProcfs(procfsReason(obstacle))
     }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { release } from 'node:os'
 import { resolve } from 'node:path'
+import { ProcmusterError } from '../errors.js'
 import { parseStatus } from '../inspect/process_status.js'
 import { native } from '../native.js'
 import {
@@ -84,6 +85,14 @@ export function bpfObstacle(options: { procRoot?: string } = {}): Obstacle | und
 /** All that is in the way; what no privilege could mend comes first. */
 export function bpfObstacles(readings: BpfReadings): Obstacle[] {
   return CHECKS.flatMap((check) => check(readings) ?? [])
+}
+
+/** For who asked for what cannot be had, `what`: `ACCESS_DENIED` where a privilege or a policy is in the way. */
+export function obstacleError(what: string, { code, reason, remedy }: Obstacle): ProcmusterError {
+  const denied = code === 'NO_CAPABILITY' || code === 'LOCKDOWN'
+  return new ProcmusterError(denied ? 'ACCESS_DENIED' : 'UNSUPPORTED', {
+    message: `${what}: ${reason}; ${remedy}`,
+  })
 }
 
 export function readBpfReadings(procRoot = '/proc'): BpfReadings {

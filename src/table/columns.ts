@@ -99,7 +99,7 @@ export const COLUMNS = [
     type: 'Uint32',
     unit: '',
     group: 'table',
-    description: 'Effective user id: owner of /proc/<pid>. Read at birth, after an exec or a change of flags, and every eighth sample.',
+    description: 'Effective user id. From procfs the owner of /proc/<pid>, read at birth, after an exec or a change of flags, and every eighth sample; from the bpf source that of this sample.',
   },
   {
     name: 'generation',
@@ -169,7 +169,7 @@ export const COLUMNS = [
     type: 'Float64',
     unit: 'bytes',
     group: 'table',
-    description: 'Resident set size. proc_pid_statm(5) field 2. The bpf source takes the kernel\'s approximate counters, off by at most 3 counters x N CPUs x max(32, 2 N) pages: 768 KiB with 2 CPUs, 96 MiB with 64 (pages of 4 KiB); the group exactRss makes it exact, as procfs is.',
+    description: 'Resident set size. proc_pid_statm(5) field 2. The bpf source takes the kernel\'s approximate counters, off by at most 3 counters x N CPUs x max(32, 2 N) pages: 768 KiB with 2 CPUs, 96 MiB with 64 (pages of 4 KiB), and so are memoryPercent, sharedBytes and the resident and swap columns of the group status; the group exactRss makes them exact, as procfs is.',
   },
   {
     name: 'vszBytes',
@@ -421,7 +421,7 @@ export const COLUMNS = [
     type: 'Uint32',
     unit: '',
     group: 'kernel',
-    description: 'Number of open descriptors. Missing from procfs before Linux 6.2.',
+    description: 'Number of open descriptors. Missing from procfs before Linux 6.2, from the bpf source for a process whose table has room for more than 1,048,576.',
   },
   {
     name: 'oomScoreAdj',

@@ -1,11 +1,12 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { startProcess, stopAll } from '../fixtures/processes.js'
+import { canBpf } from '../fixtures/sources.js'
 import { closeAll, collect } from './collect.js'
 
 afterEach(closeAll)
 afterAll(stopAll)
 
-describe('a stream from the kernel', () => {
+describe.skipIf(!canBpf)('a stream from the kernel', () => {
   it('tells who ended a process, with what it had used', async () => {
     const { stream, find } = await collect({ source: 'bpf' })
     expect(stream.source).toBe('bpf')

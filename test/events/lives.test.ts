@@ -6,10 +6,11 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { ExitEvent } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
 import { hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { canBpf } from '../fixtures/sources.js'
 import { closeAll, collect } from './collect.js'
 
-const privileged = process.getuid?.() === 0
-if (!privileged) console.warn('SKIPPED: events from the kernel, which take root')
+const privileged = process.getuid?.() === 0 && canBpf
+if (!privileged) console.warn('SKIPPED: events from the kernel, which take root of the host and bpf')
 
 afterEach(closeAll)
 afterAll(stopAll)

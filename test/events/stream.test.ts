@@ -8,10 +8,11 @@ import { EventStream, type LifecycleEvent } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
 import { evaluateConfined, type Setting } from '../fixtures/confined_node.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { canBpf } from '../fixtures/sources.js'
 import { closeAll, collect } from './collect.js'
 
-const privileged = process.getuid?.() === 0
-if (!privileged) console.warn('SKIPPED: events from the kernel, which take root')
+const privileged = process.getuid?.() === 0 && canBpf
+if (!privileged) console.warn('SKIPPED: events from the kernel, which take root of the host and bpf')
 const sources = privileged ? (['bpf', 'netlink', 'snapshots'] as const) : (['snapshots'] as const)
 const library = JSON.stringify(fileURLToPath(new URL('../../dist/events/stream.js', import.meta.url)))
 

@@ -12,7 +12,7 @@ import {
   type TestProcess,
   waitFor,
 } from '../fixtures/processes.js'
-import { describeSources, requireBpfInCi } from '../fixtures/sources.js'
+import { describeSources } from '../fixtures/sources.js'
 
 const run = promisify(execFile)
 const PYTHON = '/usr/bin/python3' // the distribution's, which python3-psutil is for
@@ -84,8 +84,6 @@ const nameBytes = (row: ProcessRow): string => {
 }
 
 const bootSeconds = async () => Number(/^btime (\d+)$/m.exec(await readFile('/proc/stat', 'latin1'))![1])
-
-requireBpfInCi()
 
 describeSources('parity on stopped processes: every number is the same', (source) => {
   let sampler: Sampler

@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { ProcmusterError, Sampler, type SamplerOptions, type Source, type Table } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
 import { fixtureProgram, hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
-import { describeSources, requireBpfInCi } from '../fixtures/sources.js'
+import { describeSources } from '../fixtures/sources.js'
 import { statLine } from '../fixtures/stat_line.js'
 
 const open: Sampler[] = []
@@ -20,8 +20,6 @@ const opener =
   }
 afterEach(() => Promise.all(open.splice(0).map((sampler) => sampler.close())))
 afterAll(stopAll)
-
-requireBpfInCi()
 
 describeSources('a sample', (source) => {
   const openSampler = opener(source)

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { Sampler } from '../../dist/index.js'
 import { evaluateConfined, runConfined, type Setting } from '../fixtures/confined_node.js'
 import { startProcess, stopAll } from '../fixtures/processes.js'
-import { canBpf, requireBpfInCi } from '../fixtures/sources.js'
+import { canBpf } from '../fixtures/sources.js'
 
 const isRoot = process.getuid?.() === 0
 const library = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
@@ -36,8 +36,6 @@ const opening = (options: string, pid = 1) => `
   } catch ({ code, message }) { said = { code, message } }
   console.log(JSON.stringify(said))
 `
-
-requireBpfInCi()
 
 describe('the choice of a source', () => {
   it('takes procfs for another proc root, and says why', async () => {
