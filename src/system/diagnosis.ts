@@ -72,7 +72,7 @@ export async function diagnose(): Promise<Diagnosis> {
   }
 }
 
-export function worstOf(checks: readonly Pick<Check, 'state'>[]): CheckState {
+function worstOf(checks: readonly Pick<Check, 'state'>[]): CheckState {
   const has = (state: CheckState): boolean => checks.some((check) => check.state === state)
   return has('missing') ? 'missing' : has('limited') ? 'limited' : 'ok'
 }

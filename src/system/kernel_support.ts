@@ -144,7 +144,7 @@ export function isKernelAtLeast(release: string, wanted: string): boolean {
 }
 
 /** The program to which file capabilities have to be given. */
-export function nodeProgram(): string {
+function nodeProgram(): string {
   try {
     return realpathSync(process.execPath)
   } catch {
