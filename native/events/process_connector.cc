@@ -15,7 +15,6 @@
 
 #include "common/clock.h"
 #include "common/pidfd.h"
-#include "source/procfs/parse.h"
 #include "source/procfs/pid_list.h"
 
 namespace procmuster {
