@@ -133,6 +133,15 @@ const leaking = {
       return { memoryAt: (t) => base + scale * (2 ** (t / doublingMs) - 1), onsetMs: 0 }
     },
   },
+  'under sawtooth': {
+    growths: [0.15, 0.3, 1],
+    make: (random, base, growth) => {
+      const height = base * growth * random.scale(0.25, 5)
+      const cycles = sawtooth(random, height, random.scale(15e3, 8 * MINUTE), { partly: 0 })
+      const { memoryAt, onsetMs } = linear(random, base, growth)
+      return { memoryAt: (t) => memoryAt(t) + cycles.at(t), onsetMs }
+    },
+  },
   'under sawtooth x10': {
     growths: [0.1, 0.2, 0.4],
     make: (random, base, growth) => {
@@ -256,7 +265,7 @@ export const HARD_CASES = Object.entries(hard).map(([pattern, { leaks, make }]) 
 }))
 
 /** Seeds below are for tuning; those that count are from here on, and are never looked at while tuning. */
-export const FIRST_SCORING_SEED = 2_000_000
+export const FIRST_SCORING_SEED = 3_000_000
 
 /** One series of a case: an hour at 5 s unless told otherwise. */
 export function generate({ pattern, growth = 0, make }, seed, { durationMs = HOUR, intervalMs = 5000 } = {}) {

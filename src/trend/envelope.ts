@@ -22,7 +22,7 @@ const NEEDED = {
    */
   height: 0.045,
   /** Height of the cycles over the rise: lower ones do not hide a leak, and the floors tell more. */
-  cycles: 1.5,
+  cycles: 0.8,
   /** Falls that were seen. */
   falls: 8,
 } as const

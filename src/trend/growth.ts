@@ -29,9 +29,9 @@ const NEEDED = {
   fadeAfterFaster: 0.85,
   longerThanFaster: 1.5,
   /** Rise over the greatest fall since the onset. */
-  noise: 5,
+  noise: 3,
   /** Rise over the height of cycles that were taken away, whose floors are few. */
-  height: 0.6,
+  height: 0.15,
   /** Rise over the greatest fall before it. */
   wander: 4,
   /** Of the rise, above the highest level before the onset. */

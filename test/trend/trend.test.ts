@@ -117,6 +117,12 @@ test('a restart after a leak starts anew; it is a leak again when it grows for l
   expect(cured.verdict).toBe('steady')
 })
 
+test('memory that is given back below the floors is no leak, however they rose', () => {
+  const rising = (minute: number) => minute / 2 + 30 * ((minute / 6.1) % 1)
+  expect(analyzeTrend(hourOf(rising)).verdict).toBe('leak')
+  expect(analyzeTrend(hourOf((minute) => (minute < 57 ? rising(minute) : 0))).verdict).not.toBe('leak')
+})
+
 test('does not change what it is given, and takes typed arrays', () => {
   const { timesMs, values } = hourOf(courses.underSawtooth)
   const frozen = analyzeTrend({
