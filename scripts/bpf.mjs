@@ -89,7 +89,9 @@ function headersMade() {
     } catch (error) {
       const words = `procmuster is built without its bpf source and bpf events: ${error.message}`
       if (process.env.PROCMUSTER_BPF === 'required') throw new Error(words)
-      console.error(`${words} (to have them: apt-get install clang bpftool, then npm rebuild procmuster)`)
+      console.error(
+        `${words} (to have them: apt-get install clang bpftool, then npm rebuild procmuster; in a clone of it npm ci)`,
+      )
       return false
     }
   }

@@ -191,7 +191,8 @@ const CHECKS: readonly ((readings: BpfReadings) => Obstacle | undefined)[] = [
       : {
           code: 'NOT_BUILT',
           reason: 'the addon was built without the bpf program',
-          remedy: 'install clang and bpftool, then run `npm rebuild procmuster`',
+          remedy:
+            'install clang and bpftool, then run `npm rebuild procmuster`, or `npm ci` in a clone of it',
         },
   ({ lockdown }) =>
     lockdown !== 'confidentiality'
