@@ -12,9 +12,9 @@ export default mergeConfig(
       testTimeout: 120_000,
       hookTimeout: 120_000,
       setupFiles: ['test/sanitizer.setup.ts'],
-      // The rules run no native code and hold to time limits that a sanitizer breaks; the command makes no native call
-      // that the tests of the API do not make.
-      exclude: ['test/rules/**', 'test/cli/**'],
+      // The rules run no native code and hold to time limits that a sanitizer breaks, nor do the trends, which compute for
+      // long; the command makes no native call that the tests of the API do not make.
+      exclude: ['test/rules/**', 'test/trend/**', 'test/cli/**'],
     },
   }),
 )
