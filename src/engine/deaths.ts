@@ -3,7 +3,7 @@ import type { ExitCause } from '../journal/records.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Alarms } from './alarms.js'
 import { deathMessage } from './messages.js'
-import type { Binding } from './watched.js'
+import { type Binding, type EventIdentity, isOf } from './watched.js'
 
 /** A binding as it was when its process ended. */
 type Death = Pick<Binding, 'rule' | 'identity' | 'name'>
@@ -49,12 +49,11 @@ export class Deaths {
     this.#kept.set(key, exit)
   }
 
-  /** The identity of a death that waits for a record of this pid. */
-  awaited(pid: number, startTicks: number | undefined): ProcessIdentity | undefined {
+  /** The identity of a death that waits for this record. */
+  awaited(event: EventIdentity): ProcessIdentity | undefined {
     for (const { deaths } of this.#waiting.values()) {
       const { identity } = deaths[0]!
-      if (identity.pid === pid && (startTicks === undefined || identity.startTicks === startTicks))
-        return identity
+      if (isOf(event, identity)) return identity
     }
     return undefined
   }

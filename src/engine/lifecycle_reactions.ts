@@ -52,10 +52,9 @@ export class LifecycleReactions implements LifecycleListeners {
 
   readonly onExit = (event: ExitEvent): void => {
     const { watched, deaths } = this.#parts
-    const { pid, startTicks } = event
-    this.#execed.delete(pid)
+    this.#execed.delete(event.pid)
     this.shortLived.exited(event, this.#table)
-    const identity = watched.identityOf(pid, startTicks) ?? deaths.awaited(pid, startTicks)
+    const identity = watched.identityOf(event) ?? deaths.awaited(event)
     if (identity === undefined) return
     deaths.exited(identity, event)
     deaths.ended(watched.ended(identity.pid, identity.startTicks))

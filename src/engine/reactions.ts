@@ -91,7 +91,6 @@ export class Reactions {
     const { pid, startTicks } = table.columns
     for (const slot of table.goneSlots) {
       alarms.resolveGone(pid[slot]!, startTicks[slot]!)
-      if (watched.identityOf(pid[slot]!, startTicks[slot]!) === undefined) continue
       deaths.ended(watched.ended(pid[slot]!, startTicks[slot]!))
     }
   }

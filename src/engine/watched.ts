@@ -1,3 +1,4 @@
+import type { ProcessEvent } from '../events/event.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
 /** A rule that names its process by pid, and the process it means: after a restart by this engine, the successor. */
@@ -13,6 +14,18 @@ export interface Binding {
   state: 'alive' | 'ending' | 'gone' | 'died'
   /** Tables looked into since it was bound that did not have it yet. */
   samples: number
+}
+
+export type EventIdentity = Pick<ProcessEvent, 'pid' | 'startTicks' | 'pidfsInode'>
+
+/**
+ * Whether an event tells of that process. A predecessor with the same pid may have begun in the same tick, and the record
+ * of its end come late; without any identity in the event, it is whoever has the pid.
+ */
+export function isOf({ pid, startTicks, pidfsInode }: EventIdentity, identity: ProcessIdentity): boolean {
+  if (pid !== identity.pid) return false
+  if (pidfsInode !== undefined && identity.pidfsInode !== undefined) return pidfsInode === identity.pidfsInode
+  return startTicks === undefined || startTicks === identity.startTicks
 }
 
 /** The processes that rules watch by pid: their deaths are noticed, their successors followed. */
@@ -39,11 +52,9 @@ export class WatchedProcesses {
     return found === undefined ? [] : found.filter((binding) => binding.identity.startTicks === startTicks)
   }
 
-  /** The process with that pid that a rule watches; with unknown start ticks, whichever it is. */
-  identityOf(pid: number, startTicks: number | undefined): ProcessIdentity | undefined {
-    return this.#byPid
-      .get(pid)
-      ?.find(({ identity }) => startTicks === undefined || identity.startTicks === startTicks)?.identity
+  /** The process that a rule watches of which an event tells. */
+  identityOf(event: EventIdentity): ProcessIdentity | undefined {
+    return this.#byPid.get(event.pid)?.find(({ identity }) => isOf(event, identity))?.identity
   }
 
   /** From now on its end is our doing. */

@@ -5,7 +5,7 @@ import { Deaths } from '../../dist/engine/deaths.js'
 import { Lifecycle, type LifecycleListeners } from '../../dist/engine/lifecycle.js'
 import { deathMessage } from '../../dist/engine/messages.js'
 import { ShortLived } from '../../dist/engine/short_lived.js'
-import type { Binding } from '../../dist/engine/watched.js'
+import { type Binding, WatchedProcesses } from '../../dist/engine/watched.js'
 import { ProcmusterError } from '../../dist/errors.js'
 import type { ExitEvent, LifecycleEvent } from '../../dist/events/event.js'
 import type { Alert, ExitCause } from '../../dist/journal/records.js'
@@ -85,8 +85,8 @@ describe('deaths', () => {
     deaths.ended([binding(5, 'a')])
     deaths.ended([binding(5, 'b'), binding(6, 'c')])
     expect(told()).toEqual([])
-    expect(deaths.awaited(5, undefined)).toMatchObject({ pid: 5 })
-    expect(deaths.awaited(5, 2)).toBeUndefined()
+    expect(deaths.awaited(exitOf(5, { startTicks: undefined }))).toMatchObject({ pid: 5 })
+    expect(deaths.awaited(exitOf(5, { startTicks: 2 }))).toBeUndefined()
     deaths.exited(binding(5).identity, exitOf(5, { exitCode: 9 }))
     expect(told()).toEqual([
       ['a', 9],
@@ -98,6 +98,17 @@ describe('deaths', () => {
       ['b', 9],
       ['c', undefined],
     ])
+  })
+
+  it('are not those of a predecessor that began in the same tick', () => {
+    const watched = new WatchedProcesses()
+    const { identity, ...rest } = binding(5)
+    watched.add({ ...rest, identity: { ...identity, pidfsInode: 78 } })
+    expect(watched.identityOf(exitOf(5, { pidfsInode: 77 }))).toBeUndefined()
+    expect(watched.identityOf(exitOf(5, { pidfsInode: 78 }))).toMatchObject({ pid: 5 })
+    expect(watched.identityOf(exitOf(5, { pidfsInode: undefined }))).toMatchObject({ pid: 5 })
+    expect(watched.identityOf(exitOf(5, { startTicks: 2 }))).toBeUndefined()
+    expect(watched.identityOf(exitOf(6))).toBeUndefined()
   })
 
   it('wait no longer than they may, and not at all when nothing is heard', async () => {
