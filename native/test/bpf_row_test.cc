@@ -78,6 +78,17 @@ TEST(AdjustCpuTime, GoesOnFromWhatProcShowedOthers) {
   ExpectShown(AdjustCpuTime(CpuTime(1000, 10, 10, {500, 300}), {750, 250}), 750, 250);
 }
 
+TEST(StoreProcessRow, NeverTakesCpuTimeBack) {
+  TestTable table(1);
+  ShownCpuTime shown;
+  StoreProcessRow(table.buffer, 0, CpuTime(1000, 30, 10), &shown);
+  EXPECT_EQ(table.buffer.cpuTimeNs[0], 1000);
+  StoreProcessRow(table.buffer, 0, CpuTime(950, 30, 10), &shown);
+  EXPECT_EQ(table.buffer.cpuTimeNs[0], 1000);
+  StoreProcessRow(table.buffer, 0, CpuTime(1001, 30, 10), &shown);
+  EXPECT_EQ(table.buffer.cpuTimeNs[0], 1001);
+}
+
 TEST(StoreProcessRow, MarksWhatTheKernelDoesNotTell) {
   TestTable table(2);
   process_row row = {};

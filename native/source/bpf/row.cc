@@ -110,7 +110,8 @@ void StoreProcessRow(const TableBuffer& table, uint32_t slot, const process_row&
     SetMissing(table, slot, col_pidfsInode);
   }
   *shown = AdjustCpuTime(row, *shown);
-  table.cpuTimeNs[slot] = static_cast<double>(row.cpu_ns);
+  // A thread that ended under the walk's eyes can be missing from a sum: not even then does it go back.
+  table.cpuTimeNs[slot] = static_cast<double>(std::max<uint64_t>(row.cpu_ns, shown->sum()));
   table.userTimeNs[slot] = static_cast<double>(shown->user_ns);
   table.systemTimeNs[slot] = static_cast<double>(shown->system_ns);
   table.minorFaults[slot] = static_cast<double>(row.minor_faults);
