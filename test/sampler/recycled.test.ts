@@ -24,7 +24,9 @@ describeSources('pids given again within a sample', (source) => {
       children.push(child)
       await once(child.stdout!, 'data')
     }
-    for (let round = 0; round < 60; round++) {
+    // Fewer rounds on a host that is busy with other things.
+    const deadline = performance.now() + 10_000
+    for (let round = 0; round < 60 && performance.now() < deadline; round++) {
       const running = readdirSync('/proc').filter((name) => /^\d/.test(name)).length
       await using sampler = await Sampler.open({ source, capacity: Math.max(1, running - (round % 30)) })
       const table = await sampler.sample()
