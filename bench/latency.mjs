@@ -81,7 +81,7 @@ export async function run(args) {
 async function under(source, { interval, seconds }) {
   const sleeper = [program('sleeper'), seconds]
   if (source === 'none') return runJson(sleeper)
-  const sampler = spawn(process.execPath, [sampling, source, interval, START_MS / 1000 + seconds + 1], {
+  const sampler = spawn(process.execPath, [sampling, source, interval, 0, START_MS / 1000 + seconds + 1], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let stderr = ''
