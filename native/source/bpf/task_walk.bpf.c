@@ -1,125 +1,12 @@
 // The kernel writes one row per process into a mapped array: no file is opened, no text made or parsed.
 #include "bpf/program.h"
+#include "source/bpf/resting.h"
+#include "source/bpf/row_parts.h"
 #include "source/bpf/rows.h"
+#include "source/bpf/task_structs.h"
+#include "source/bpf/thread_sums.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
-
-KERNEL_STRUCTS_BEGIN
-struct list_head {
-  struct list_head* next;
-};
-struct thread_info {
-  __u32 cpu;
-};
-struct upid {
-  int nr;
-};
-struct pid {
-  __u64 ino;
-  struct upid numbers[1];
-};
-struct uid_value {
-  __u32 val;
-};
-struct cred {
-  struct uid_value uid, gid, suid, sgid, euid, egid, fsuid, fsgid;
-};
-struct percpu_counter {
-  __s64 count;
-  __s32* counters;
-};
-struct mm_struct {
-  unsigned long hiwater_rss, total_vm, locked_vm, data_vm, stack_vm, start_code, end_code;
-  struct percpu_counter rss_stat[4];
-};
-struct task_io_accounting {
-  __u64 rchar, wchar, read_bytes, write_bytes;
-};
-struct prev_cputime {
-  __u64 utime, stime;
-};
-struct seqcount {
-  unsigned int sequence;
-};
-struct seqcount_spinlock {
-  struct seqcount seqcount;
-};
-struct tty_driver {
-  int major, minor_start;
-};
-struct tty_struct {
-  int index;
-  struct tty_driver* driver;
-  struct {
-    struct pid* pgrp;
-  } ctrl;
-};
-struct signal_struct {
-  int nr_threads;
-  struct list_head thread_head;
-  struct pid* pids[4];
-  struct tty_struct* tty;
-  struct {
-    struct seqcount_spinlock seqcount;
-  } stats_lock;
-  __u64 utime, stime, sum_sched_runtime;
-  struct prev_cputime prev_cputime;
-  unsigned long min_flt, maj_flt;
-  struct task_io_accounting ioac;
-  short oom_score_adj;
-};
-struct bpf_array {
-  void* pptrs[1];
-};
-struct sched_entity {
-  __u64 sum_exec_runtime;
-};
-struct sched_info {
-  unsigned long long run_delay;
-};
-struct fdtable {
-  unsigned int max_fds;
-  unsigned long* open_fds;
-};
-struct files_struct {
-  struct fdtable* fdt;
-};
-struct kernfs_node {
-  __u64 id;
-};
-struct cgroup {
-  struct kernfs_node* kn;
-};
-struct css_set {
-  struct cgroup* dfl_cgrp;
-};
-struct task_struct {
-  struct thread_info thread_info;
-  unsigned int __state, flags;
-  int prio, static_prio;
-  unsigned int rt_priority;
-  struct sched_entity se;
-  unsigned int policy;
-  struct sched_info sched_info;
-  struct list_head tasks;
-  struct mm_struct* mm;
-  int exit_state, pid, tgid;
-  struct task_struct *real_parent, *group_leader;
-  struct pid* thread_pid;
-  struct list_head thread_node;
-  __u64 utime, stime;
-  unsigned long nvcsw, nivcsw;
-  __u64 start_boottime;
-  unsigned long min_flt, maj_flt;
-  const struct cred* real_cred;
-  char comm[16];
-  struct files_struct* files;
-  struct signal_struct* signal;
-  __u64 self_exec_id;
-  struct task_io_accounting ioac;
-  struct css_set* cgroups;
-};
-KERNEL_STRUCTS_END
 
 struct bpf_iter_task {
   __u64 opaque[3];
@@ -140,19 +27,6 @@ struct {
   MAP_TYPE(value, struct process_slice);
 } slices SEC(".maps");
 
-// Memory that the reader does not map.
-struct scratch {
-  __u64 number;
-  // Where each CPU's copy of a per-CPU variable is, relative to the variable's address.
-  __u64 cpu_offset[PROCMUSTER_EXACT_CPUS];
-};
-struct {
-  MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
-  MAP_UINT(max_entries, 1);
-  MAP_TYPE(key, __u32);
-  MAP_TYPE(value, struct scratch);
-} scratches SEC(".maps");
-
 // For learn_cpu: one per-CPU variable whose address is known.
 struct {
   MAP_UINT(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -161,36 +35,9 @@ struct {
   MAP_TYPE(value, __u64);
 } per_cpu SEC(".maps");
 
-// What cannot change of a process that does not run, as of its last whole reading. By the low bits of the
-// pid: of two processes in one place, each is read whole whenever its turn comes. The sizes of a memory that
-// is shared with another process, as after vfork, can be up to 15 walks old; what is resident never is.
-struct known {
-  __u64 start_ns, ran_ns, mm;
-  __u32 pid, sequence;
-  __u32 uses_left;  // until it is read whole whatever happens
-  __u32 exit_state, uid, exec_id;
-  __u64 pidfs_inode;
-  __u64 cpu_ns, utime_ns, stime_ns, minor_faults, major_faults, prev_utime_ns, prev_stime_ns;
-  __u64 vsz_pages, data_pages, stack_pages, code_start, code_end;
-  __u64 comm[2];
-};
-enum { kKnownPlaces = 1 << 16, kKnownUses = 8 };
-struct {
-  MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
-  MAP_UINT(max_entries, kKnownPlaces);
-  MAP_TYPE(key, __u32);
-  MAP_TYPE(value, struct known);
-} knowns SEC(".maps");
-
 enum { kPidtypeTgid = 1, kPidtypePgid = 2, kPidtypeSid = 3 };
 enum { kKernelThread = 0x00200000 };  // PF_KTHREAD
-enum {
-  kRetries = 8,
-  kRowsPerClockRead = 64,
-  kUnbounded = 1 << 23,
-  kMostFileWords = 1 << 14,
-  kManyThreads = 32
-};
+enum { kRetries = 8, kRowsPerClockRead = 64, kManyThreads = 32 };
 
 // A task is carried from one round to the next as a number: the verifier then sees the same state each time.
 struct walk {
@@ -200,175 +47,6 @@ struct walk {
   __u64 now_ns, end_ns;
   __u32 groups, count, visited, retries, more, cpus;
 };
-
-// Functions that are __noinline and not static are verified by themselves, once, which keeps the load short;
-// they take kernel addresses as numbers.
-
-#define OFFSET_OF(type, member) __builtin_preserve_field_info(((type*)0)->member, 0)
-#define TASK_OF(node, member) ((__u64)(node)-OFFSET_OF(struct task_struct, member))
-// Again from memory, whatever the compiler knows.
-#define READ_ONCE(place) (*(volatile typeof(place)*)&(place))
-
-// A pointer that has been in a map is a mere number to the verifier.
-static __always_inline __u64 number_of(const void* pointer, struct scratch* scratch) {
-  scratch->number = (__u64)pointer;
-  return READ_ONCE(scratch->number);
-}
-
-static __always_inline void add_task(struct process_row* row, struct task_struct* task, __u32 groups) {
-  row->cpu_ns += task->se.sum_exec_runtime;
-  row->utime_ns += task->utime;
-  row->stime_ns += task->stime;
-  row->minor_faults += task->min_flt;
-  row->major_faults += task->maj_flt;
-  if (groups & kWalkIo) {
-    if (FIELD_EXISTS(task->ioac.rchar)) {
-      row->rchar += task->ioac.rchar;
-      row->wchar += task->ioac.wchar;
-    }
-    if (FIELD_EXISTS(task->ioac.read_bytes)) {
-      row->read_bytes += task->ioac.read_bytes;
-      row->write_bytes += task->ioac.write_bytes;
-    }
-  }
-  if ((groups & kWalkKernel) && FIELD_EXISTS(task->sched_info.run_delay))
-    row->run_queue_wait_ns += task->sched_info.run_delay;
-}
-
-struct threads {
-  struct process_row* row;
-  __u64 node, head;
-  __u32 groups;
-};
-
-static long add_thread(__u32 index, struct threads* threads) {
-  if (threads->node == threads->head) return 1;
-  struct task_struct* task = KERNEL_CAST(struct task_struct, TASK_OF(threads->node, thread_node));
-  add_task(threads->row, task, threads->groups);
-  threads->node = (__u64)task->thread_node.next;
-  return 0;
-}
-
-__noinline int add_threads(struct process_row* row, __u64 address, __u32 groups) {
-  struct signal_struct* signal = KERNEL_CAST(struct signal_struct, address);
-  if (!row) return 0;
-  struct threads threads = {.row = row, .node = (__u64)signal->thread_head.next, .groups = groups};
-  threads.head = address + OFFSET_OF(struct signal_struct, thread_head);
-  bpf_loop(kUnbounded, add_thread, &threads, 0);
-  return 0;
-}
-
-// What the threads that have ended left behind. As long as none has, and no child was waited for, the
-// sequence number of these fields' lock is 0 and so are they, and three cache lines need not be fetched.
-static __always_inline void start_sums(struct process_row* row, struct signal_struct* signal,
-                                       unsigned int sequence, __u32 groups) {
-  row->prev_utime_ns = signal->prev_cputime.utime;
-  row->prev_stime_ns = signal->prev_cputime.stime;
-  row->cpu_ns = row->utime_ns = row->stime_ns = row->minor_faults = row->major_faults = 0;
-  if (groups & kWalkIo) row->rchar = row->wchar = row->read_bytes = row->write_bytes = 0;
-  if (groups & kWalkKernel) row->run_queue_wait_ns = 0;
-  if (sequence == 0) return;
-  row->cpu_ns = signal->sum_sched_runtime;
-  row->utime_ns = signal->utime;
-  row->stime_ns = signal->stime;
-  row->minor_faults = signal->min_flt;
-  row->major_faults = signal->maj_flt;
-  if (groups & kWalkIo) {
-    if (FIELD_EXISTS(signal->ioac.rchar)) {
-      row->rchar = signal->ioac.rchar;
-      row->wchar = signal->ioac.wchar;
-    }
-    if (FIELD_EXISTS(signal->ioac.read_bytes)) {
-      row->read_bytes = signal->ioac.read_bytes;
-      row->write_bytes = signal->ioac.write_bytes;
-    }
-  }
-}
-
-__noinline int fill_terminal(struct process_row* row, __u64 address) {
-  struct signal_struct* signal = KERNEL_CAST(struct signal_struct, address);
-  struct tty_struct* tty = signal->tty;
-  if (!row || !tty) return 0;
-  struct tty_driver* driver = tty->driver;
-  struct pid* foreground = tty->ctrl.pgrp;
-  __u32 minor = (__u32)(driver->minor_start + tty->index);
-  __u32 device = (minor & 0xff) | ((__u32)driver->major << 8) | ((minor & 0xfff00) << 12);
-  int group = foreground ? foreground->numbers[0].nr : 0;
-  if (READ_ONCE(signal->tty) != tty) return 0;  // hung up meanwhile, and perhaps freed
-  row->tty_nr = (__s32)device;
-  row->tpgid = group;
-  return 0;
-}
-
-struct cpu_sums {
-  struct scratch* scratch;
-  __u64 counters[4];  // addresses, per CPU
-  __s64 pages[4];
-};
-
-// A 32-bit word at any address; struct seqcount for want of a plain type that bpf_rdonly_cast takes.
-static __always_inline __s32 word_at(__u64 address) {
-  return (__s32)KERNEL_CAST(struct seqcount, address)->sequence;
-}
-
-static long add_cpu(__u32 cpu, struct cpu_sums* sums) {
-  if (cpu >= PROCMUSTER_EXACT_CPUS) return 1;
-  __u64 offset = sums->scratch->cpu_offset[cpu];
-  sums->pages[0] += word_at(sums->counters[0] + offset);
-  sums->pages[1] += word_at(sums->counters[1] + offset);
-  sums->pages[2] += word_at(sums->counters[2] + offset);
-  sums->pages[3] += word_at(sums->counters[3] + offset);
-  return 0;
-}
-
-// What each CPU has counted and not yet added to the counters, as percpu_counter_sum() does for statm.
-__noinline int add_remainders(struct process_row* row, __u64 memory, __u32 cpus) {
-  __u32 zero = 0;
-  struct mm_struct* mm = KERNEL_CAST(struct mm_struct, memory);
-  struct cpu_sums sums = {.scratch = bpf_map_lookup_elem(&scratches, &zero)};
-  sums.counters[0] = (__u64)mm->rss_stat[0].counters;
-  sums.counters[1] = (__u64)mm->rss_stat[1].counters;
-  sums.counters[2] = (__u64)mm->rss_stat[2].counters;
-  sums.counters[3] = (__u64)mm->rss_stat[3].counters;
-  if (!row || !sums.scratch || !sums.counters[0]) return 0;
-  bpf_loop(cpus, add_cpu, &sums, 0);
-  row->rss_pages[0] += sums.pages[0];
-  row->rss_pages[1] += sums.pages[1];
-  row->rss_pages[2] += sums.pages[2];
-  row->rss_pages[3] += sums.pages[3];
-  return 0;
-}
-
-struct open_files {
-  __u64 words;
-  __u32 count;
-};
-
-static long count_word(__u32 index, struct open_files* files) {
-  // struct prev_cputime: its first member is 64 bits wide, which is all that is wanted of it here.
-  __u64 bits = KERNEL_CAST(struct prev_cputime, files->words + index * 8ull)->utime;
-  bits -= (bits >> 1) & 0x5555555555555555ull;
-  bits = (bits & 0x3333333333333333ull) + ((bits >> 2) & 0x3333333333333333ull);
-  bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0full;
-  files->count += (__u32)((bits * 0x0101010101010101ull) >> 56);
-  return 0;
-}
-
-__noinline int fill_open_files(struct process_row* row, __u64 address) {
-  struct task_struct* task = KERNEL_CAST(struct task_struct, address);
-  if (!row) return 0;
-  struct files_struct* files = task->files;
-  row->open_files = 0;
-  if (!files) return 0;
-  struct fdtable* table = files->fdt;
-  __u32 words = table->max_fds / 64;
-  struct open_files open = {.words = (__u64)table->open_fds};
-  if (words <= kMostFileWords) bpf_loop(words, count_word, &open, 0);
-  // Given up meanwhile, and perhaps another's by now.
-  if (READ_ONCE(task->files) != files) return 0;
-  row->open_files = words <= kMostFileWords ? open.count : PROCMUSTER_UNKNOWN;
-  return 0;
-}
 
 static __always_inline void fill_memory(struct process_row* row, struct mm_struct* mm, __u32 groups) {
   row->vsz_pages = mm->total_vm;
@@ -398,56 +76,6 @@ static __always_inline void fill_credentials(struct process_row* row, const stru
   row->gid[1] = cred->egid.val;
   row->gid[2] = cred->sgid.val;
   row->gid[3] = cred->fsgid.val;
-}
-
-static __always_inline void remember(struct known* known, const struct process_row* row, __u64 ran_ns,
-                                     __u64 mm, unsigned int sequence) {
-  known->start_ns = row->start_ns;
-  known->ran_ns = ran_ns;
-  known->mm = mm;
-  known->pid = (__u32)row->pid;
-  known->sequence = sequence;
-  known->uses_left = kKnownUses + (known->pid & (kKnownUses - 1));  // not all in the same walk
-  known->exit_state = row->exit_state;
-  known->uid = row->uid[1];
-  known->exec_id = row->exec_id;
-  known->pidfs_inode = row->pidfs_inode;
-  known->cpu_ns = row->cpu_ns;
-  known->utime_ns = row->utime_ns;
-  known->stime_ns = row->stime_ns;
-  known->minor_faults = row->minor_faults;
-  known->major_faults = row->major_faults;
-  known->prev_utime_ns = row->prev_utime_ns;
-  known->prev_stime_ns = row->prev_stime_ns;
-  known->vsz_pages = row->vsz_pages;
-  known->data_pages = row->data_pages;
-  known->stack_pages = row->stack_pages;
-  known->code_start = row->code_start;
-  known->code_end = row->code_end;
-  known->comm[0] = ((const __u64*)row->comm)[0];
-  known->comm[1] = ((const __u64*)row->comm)[1];
-}
-
-static __always_inline void recall(struct process_row* row, const struct known* known) {
-  row->start_ns = known->start_ns;
-  row->exit_state = known->exit_state;
-  row->uid[1] = known->uid;
-  row->exec_id = known->exec_id;
-  row->pidfs_inode = known->pidfs_inode;
-  row->cpu_ns = known->cpu_ns;
-  row->utime_ns = known->utime_ns;
-  row->stime_ns = known->stime_ns;
-  row->minor_faults = known->minor_faults;
-  row->major_faults = known->major_faults;
-  row->prev_utime_ns = known->prev_utime_ns;
-  row->prev_stime_ns = known->prev_stime_ns;
-  row->vsz_pages = known->vsz_pages;
-  row->data_pages = known->data_pages;
-  row->stack_pages = known->stack_pages;
-  row->code_start = known->code_start;
-  row->code_end = known->code_end;
-  ((__u64*)row->comm)[0] = known->comm[0];
-  ((__u64*)row->comm)[1] = known->comm[1];
 }
 
 static __always_inline void fill_resident(struct process_row* row, struct mm_struct* mm) {
