@@ -229,14 +229,20 @@ static __always_inline void count_use(struct lifecycle_exit* record, struct task
                                       struct signal_struct* signal) {
   // Of threads that were reaped; the others, the last one too, are still listed.
   __u64 cpu_ns = signal->sum_sched_runtime;
-  __u64 read_bytes = signal->ioac.read_bytes, write_bytes = signal->ioac.write_bytes;
+  __u64 read_bytes = PROCMUSTER_UNCOUNTED, write_bytes = PROCMUSTER_UNCOUNTED;
+  if (FIELD_EXISTS(signal->ioac.read_bytes)) {
+    read_bytes = signal->ioac.read_bytes;
+    write_bytes = signal->ioac.write_bytes;
+  }
   struct bpf_iter_task threads;
   struct task_struct* thread;
   bpf_iter_task_new(&threads, leader, TASK_ITER_PROC_THREADS);
   while ((thread = bpf_iter_task_next(&threads))) {
     cpu_ns += thread->se.sum_exec_runtime;
-    read_bytes += thread->ioac.read_bytes;
-    write_bytes += thread->ioac.write_bytes;
+    if (FIELD_EXISTS(thread->ioac.read_bytes)) {
+      read_bytes += thread->ioac.read_bytes;
+      write_bytes += thread->ioac.write_bytes;
+    }
   }
   bpf_iter_task_destroy(&threads);
   record->cpu_ns = cpu_ns;

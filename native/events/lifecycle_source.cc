@@ -91,8 +91,10 @@ void LifecycleSource::ReadExit(const lifecycle_exit& record, Event* event) const
   event->oom_killed = record.oom_killed;
   event->cpu_ns = static_cast<double>(record.cpu_ns);
   event->peak_rss_bytes = static_cast<double>(record.peak_rss_pages) * page_bytes_;
-  event->read_bytes = static_cast<double>(record.read_bytes);
-  event->write_bytes = static_cast<double>(record.write_bytes);
+  if (record.read_bytes != PROCMUSTER_UNCOUNTED) {
+    event->read_bytes = static_cast<double>(record.read_bytes);
+    event->write_bytes = static_cast<double>(record.write_bytes);
+  }
   event->lifetime_ms = static_cast<double>(record.event.at_ns - record.event.start_ns) / 1e6;
 }
 

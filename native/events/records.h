@@ -36,6 +36,8 @@ struct lifecycle_signal {
   __s32 signal;
 };
 
+#define PROCMUSTER_UNCOUNTED (~0ull)
+
 struct lifecycle_exit {
   struct lifecycle_event event;
   struct lifecycle_sender sender;
@@ -44,7 +46,7 @@ struct lifecycle_exit {
   __u32 unused;
   __u64 cpu_ns;
   __u64 peak_rss_pages;
-  __u64 read_bytes, write_bytes;
+  __u64 read_bytes, write_bytes;  // PROCMUSTER_UNCOUNTED: by a kernel that does not account for I/O
 };
 
 struct lifecycle_state {
