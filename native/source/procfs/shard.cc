@@ -16,7 +16,7 @@ namespace {
 constexpr uint32_t kForkNoExec = 0x40;  // PF_FORKNOEXEC of linux/sched.h: has not called exec yet
 // Some 0.2 ms of work. Without yielding, a thread that wakes up while all cores scan, such as the event
 // loop's, waits for the scheduler's slice to end, or for its next tick: on two cores a p99 of 3.4 ms instead
-// of about 2.
+// of 1.4.
 constexpr uint32_t kProcessesPerYield = 16;
 constexpr uint64_t kUidRefreshPeriod = 8;  // samples
 
