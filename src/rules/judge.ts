@@ -7,6 +7,15 @@ import type { Program } from './program.js'
 import type { Selectors } from './selector.js'
 import { type ShardState, stateCell } from './state.js'
 
+/**
+ * Rows looked at between two pauses: some 0.4 ms of work. Without a pause a thread that wakes up on this core, such as
+ * the event loop's, waits for the scheduler's next tick: measured on two cores, an event-loop delay of 2.1 to 2.6 ms at
+ * p99 instead of 1.7.
+ */
+const ROWS_PER_PAUSE = 160_000
+const PAUSE_MS = 0.02
+const NEVER = new Int32Array(new SharedArrayBuffer(4))
+
 /** One shard's part of a tick. */
 export interface Judgement {
   readonly table: TableMemory
@@ -56,7 +65,14 @@ export function judge(judgement: Judgement): boolean {
   }
   if (isRepeated) reportFresh(evaluation)
   const dues = new Float64Array(state.ruleCount)
-  for (let local = 0; local < state.ruleCount; local++) dues[local] = evaluateRule(evaluation, local)
+  let rows = 0
+  for (let local = 0; local < state.ruleCount; local++) {
+    dues[local] = evaluateRule(evaluation, local)
+    rows += table.header[headerCell.size]!
+    if (rows < ROWS_PER_PAUSE) continue
+    rows = 0
+    Atomics.wait(NEVER, 0, 0, PAUSE_MS)
+  }
   if (!isWhole(table, sequence)) {
     findings.reset()
     return false
