@@ -12,7 +12,7 @@ const USAGE = `loop: event-loop delay of the main thread under an engine
   --processes N   idle processes to start (20000)
   --rules N       rules (100)
   --interval MS   time between samples (100)
-  --seconds S     how long, after 3 s to warm up (20)
+  --seconds S     how long, after 10 s to warm up (20)
   --sources A,B   where samples come from, in turn (bpf,procfs)
   --json          one JSON object instead of a table`
 
@@ -51,7 +51,7 @@ async function underEngine(source, { processes, rules, interval, seconds }) {
   } catch (error) {
     return { source, failure: error.message }
   }
-  await sleep(3000)
+  await sleep(10_000) // until V8 has collected what the start left behind: one pause of 9 ms
   const before = engine.stats
   const withEngineMs = await measure(seconds)
   const { stats } = engine
