@@ -65,10 +65,11 @@ export function judge(judgement: Judgement): boolean {
   }
   if (isRepeated) reportFresh(evaluation)
   const dues = new Float64Array(state.ruleCount)
+  const size = table.header[headerCell.size]!
   let rows = 0
   for (let local = 0; local < state.ruleCount; local++) {
     dues[local] = evaluateRule(evaluation, local)
-    rows += table.header[headerCell.size]!
+    rows += size
     if (rows < ROWS_PER_PAUSE) continue
     rows = 0
     Atomics.wait(NEVER, 0, 0, PAUSE_MS)
