@@ -7,15 +7,6 @@ import type { Program } from './program.js'
 import type { Selectors } from './selector.js'
 import { type ShardState, stateCell } from './state.js'
 
-/**
- * Rows looked at between two pauses: some 0.4 ms of work. Without a pause a thread that wakes up on this core, such as
- * the event loop's, waits for the scheduler's next tick: measured on two cores, an event-loop delay of 2.1 to 2.6 ms at
- * p99 instead of 1.7.
- */
-const ROWS_PER_PAUSE = 160_000
-const PAUSE_MS = 0.02
-const NEVER = new Int32Array(new SharedArrayBuffer(4))
-
 /** One shard's part of a tick. */
 export interface Judgement {
   readonly table: TableMemory
@@ -35,6 +26,8 @@ export interface Judgement {
   readonly rebound?: readonly number[] | undefined
   readonly changes: Changes
   readonly findings: Findings
+  /** Called after each rule with the rows that it looked at, so that a thread can pause. */
+  readonly looked?: (rows: number) => void
 }
 
 /**
@@ -45,7 +38,7 @@ export interface Judgement {
 export function judge(judgement: Judgement): boolean {
   const { table, sequence, program, selectors, state, first, commands, nowMs, tick, changes, findings } =
     judgement
-  const { learned, rebound } = judgement
+  const { learned, rebound, looked } = judgement
   findings.reset()
   if (!isWhole(table, sequence)) return false
   const isRepeated = state.header[stateCell.tick] === tick
@@ -66,13 +59,9 @@ export function judge(judgement: Judgement): boolean {
   if (isRepeated) reportFresh(evaluation)
   const dues = new Float64Array(state.ruleCount)
   const size = table.header[headerCell.size]!
-  let rows = 0
   for (let local = 0; local < state.ruleCount; local++) {
     dues[local] = evaluateRule(evaluation, local)
-    rows += size
-    if (rows < ROWS_PER_PAUSE) continue
-    rows = 0
-    Atomics.wait(NEVER, 0, 0, PAUSE_MS)
+    looked?.(size)
   }
   if (!isWhole(table, sequence)) {
     findings.reset()

@@ -112,6 +112,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
     rebound,
     changes,
     findings,
+    looked: pauseAfter(),
   })
   return {
     torn: !isWhole,
@@ -156,4 +157,23 @@ function shardOf(first: number, ruleCount: number): Shard {
   }
   shards.set(first, shard)
   return shard
+}
+
+/**
+ * Rows looked at between two pauses: some 0.4 ms of work. Without a pause a thread that wakes up on this core, such as
+ * the event loop's, waits for the scheduler's next tick: measured on two cores, an event-loop delay of 2.1 to 2.6 ms at
+ * p99 instead of 1.7.
+ */
+const ROWS_PER_PAUSE = 160_000
+const PAUSE_MS = 0.02
+const NEVER = new Int32Array(new SharedArrayBuffer(4))
+
+function pauseAfter(): (rows: number) => void {
+  let sincePause = 0
+  return (rows) => {
+    sincePause += rows
+    if (sincePause < ROWS_PER_PAUSE) return
+    sincePause = 0
+    Atomics.wait(NEVER, 0, 0, PAUSE_MS)
+  }
 }
