@@ -39,6 +39,12 @@ bool MapBuffer(uint8_t* base, size_t bytes, const double* offsets, uint32_t capa
   return ok;
 }
 
+void TableBuffer::StoreName(uint32_t slot, std::string_view name) const {
+  const size_t length = std::min<size_t>(name.size(), kNameBytes);
+  memcpy(NameOf(slot), name.data(), length);
+  memset(NameOf(slot) + length, 0, kNameBytes - length);
+}
+
 void CopyRow(const TableBuffer& from, const TableBuffer& to, uint32_t slot) {
 #define PROCMUSTER_COPY(name, type, unit, group, description) \
   if (to.name && from.name) to.name[slot] = from.name[slot];

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "table/layout.h"
 
@@ -31,6 +32,8 @@ struct TableBuffer {
 
   uint32_t* MissingOf(uint32_t slot) const { return missing + size_t{slot} * kMissingWords; }
   char* NameOf(uint32_t slot) const { return names + size_t{slot} * kNameBytes; }
+  // Zero-padded, cut to the region's width.
+  void StoreName(uint32_t slot, std::string_view name) const;
   void MarkMissing(uint32_t slot, Column column) const {
     MissingOf(slot)[column / 32] |= 1u << (column % 32);
   }

@@ -136,21 +136,16 @@ void BpfSource::FillRow(Process* process, const process_row& row) {
 
 void BpfSource::StoreName(Process* process, const process_row& row, bool is_changed) {
   const Pass& pass = table_->pass();
-  char* name = pass.current.NameOf(process->slot);
   if (is_changed) memcpy(process->comm, row.comm, sizeof row.comm);
+  // What stands behind its end in the kernel's array is of an older name.
+  const std::string_view comm(row.comm, strnlen(row.comm, sizeof row.comm));
   if ((row.flags & kKernelThread) == 0) {
-    // What stands behind its end in the kernel's array is of an older name.
-    const size_t length = strnlen(row.comm, sizeof row.comm);
-    memcpy(name, row.comm, length);
-    memset(name + length, 0, kNameBytes - length);
+    pass.current.StoreName(process->slot, comm);
   } else if (!is_changed) {
-    memcpy(name, pass.previous.NameOf(process->slot), kNameBytes);
+    memcpy(pass.current.NameOf(process->slot), pass.previous.NameOf(process->slot), kNameBytes);
   } else {
-    std::string_view full = proc_.Name(process->pid);
-    if (full.empty()) full = {row.comm, strnlen(row.comm, sizeof row.comm)};
-    const size_t length = std::min<size_t>(full.size(), kNameBytes);
-    memcpy(name, full.data(), length);
-    memset(name + length, 0, kNameBytes - length);
+    const std::string_view full = proc_.Name(process->pid);
+    pass.current.StoreName(process->slot, full.empty() ? comm : full);
   }
 }
 

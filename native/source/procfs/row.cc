@@ -16,13 +16,6 @@ const double kTickNs = 1e9 / static_cast<double>(sysconf(_SC_CLK_TCK));
 const double kPageBytes = static_cast<double>(sysconf(_SC_PAGESIZE));
 constexpr double kKiB = 1024;
 
-// Zero-padded, cut to the region's width.
-void StoreName(std::string_view name, char* out) {
-  const size_t length = std::min<size_t>(name.size(), kNameBytes);
-  memcpy(out, name.data(), length);
-  memset(out + length, 0, kNameBytes - length);
-}
-
 void SetAllMissing(const TableBuffer& table, uint32_t slot, std::initializer_list<Column> columns) {
   for (Column column : columns) SetMissing(table, slot, column);
 }
@@ -30,7 +23,7 @@ void SetAllMissing(const TableBuffer& table, uint32_t slot, std::initializer_lis
 }  // namespace
 
 void StoreStat(const TableBuffer& table, uint32_t slot, const StatFields& stat) {
-  StoreName(stat.comm, table.NameOf(slot));
+  table.StoreName(slot, stat.comm);
   table.ppid[slot] = stat.ppid;
   table.pgid[slot] = stat.pgid;
   table.sid[slot] = stat.sid;
