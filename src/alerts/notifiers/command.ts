@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Alert } from '../../journal/records.js'
 import { payloadOf } from './payload.js'
 import type { Deliver } from './queue.js'
@@ -6,6 +8,7 @@ import type { CommandSettings } from './spec.js'
 
 const KEPT_STDERR_BYTES = 4096
 const KILL_AFTER_MS = 2000
+const LAST_WORDS_MS = 100
 /** What of our environment a program needs to run at all. */
 const KEPT_VARIABLES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
 
@@ -67,12 +70,18 @@ function run(settings: CommandSettings, alert: Alert, closing: AbortSignal): Pro
     child.once('exit', (code, signal) => {
       // Of what it started, what does not hear SIGTERM.
       if (ended !== undefined) signalGroup(child, 'SIGKILL')
-      setImmediate(() => {
+      void lastWords(child).then(() => {
         const how = ended ?? (signal === null ? `exit code ${code}` : `killed by ${signal}`)
         finish(ended === undefined && code === 0 ? undefined : how + errors.text)
       })
     })
   })
+}
+
+/** What it wrote can still be in the pipe; what it left running may hold that open. */
+async function lastWords({ stderr }: ChildProcess): Promise<void> {
+  if (stderr === null || stderr.readableEnded) return
+  await Promise.race([once(stderr, 'end').catch(() => {}), sleep(LAST_WORDS_MS)])
 }
 
 function environmentFor({ id, state, severity, kind, rule, identity }: Alert): NodeJS.ProcessEnv {
