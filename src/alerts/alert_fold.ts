@@ -10,8 +10,8 @@ export interface FoldedAlerts {
   readonly silences: readonly Silence[]
 }
 
-/** So many subjects can be left behind by runs that were stopped; older ones are forgotten. */
-const MOST_LEFT = 10_000
+/** Runs that were stopped, and kinds that are never resolved, leave alerts behind; the oldest are forgotten. */
+const MOST_FIRING = 10_000
 
 /** Folds the records of alerts, silences and acknowledgements, oldest first. */
 export class AlertFold {
@@ -26,7 +26,7 @@ export class AlertFold {
         break
       case 'alert':
       case 'acknowledged':
-        this.#firing.set(alertKey(record.alert), record.alert)
+        this.#fires(record.alert)
         break
       case 'alert-resolved':
         this.#firing.delete(alertKey(record.alert))
@@ -44,16 +44,23 @@ export class AlertFold {
     return { firing: [...this.#firing.values()], silences: [...this.#silences.values()] }
   }
 
+  #fires(alert: Alert): void {
+    const key = alertKey(alert)
+    if (!this.#firing.has(key) && this.#firing.size >= MOST_FIRING) {
+      this.#firing.delete(this.#firing.keys().next().value!)
+    }
+    this.#firing.set(key, alert)
+  }
+
   #started({ place, atMs }: EngineStartBody & { readonly atMs: number }): void {
     const before = this.#place
     this.#place = place
     for (const [id, { untilMs }] of this.#silences) if (untilMs <= atMs) this.#silences.delete(id)
     const isElsewhere =
       before !== undefined && (before.bootId !== place.bootId || before.pidNamespace !== place.pidNamespace)
-    let surplus = this.#firing.size - MOST_LEFT
     for (const [key, { identity }] of this.#firing) {
       // Another boot or namespace: the same pid and start would be a stranger's.
-      if (surplus-- > 0 || (isElsewhere && identity !== undefined)) this.#firing.delete(key)
+      if (isElsewhere && identity !== undefined) this.#firing.delete(key)
     }
   }
 }

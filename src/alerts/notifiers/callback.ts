@@ -17,8 +17,6 @@ export function callbackDelivery(notify: (alert: Alert) => unknown, timeoutMs: n
     try {
       await Promise.race([Promise.resolve(notify(alert)), overdue])
       return { attempts: 1 }
-    } catch (error) {
-      return { attempts: 1, failure: error instanceof Error ? error.message : String(error) }
     } finally {
       stopWaiting()
     }

@@ -41,10 +41,11 @@ function run(settings: CommandSettings, alert: Alert, closing: AbortSignal): Pro
       return
     }
     const errors = new StartOfStream()
-    child.stderr!.on('data', (chunk: Buffer) => errors.add(chunk))
+    // Without descriptors left there are no pipes, and an `error` follows.
+    child.stderr?.on('data', (chunk: Buffer) => errors.add(chunk))
     // It need not read: EPIPE.
-    child.stdin!.on('error', () => {})
-    child.stdin!.end(payloadOf(alert))
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(payloadOf(alert))
     let ended: string | undefined
     let killTimer: NodeJS.Timeout | undefined
     const end = (why: string): void => {
@@ -56,18 +57,22 @@ function run(settings: CommandSettings, alert: Alert, closing: AbortSignal): Pro
     const timer = setTimeout(() => end(`not done within ${settings.timeoutMs} ms`), settings.timeoutMs)
     const onClosing = (): void => end('the engine closed first')
     closing.addEventListener('abort', onClosing, { once: true })
-    const finish = (failure: string | undefined): void => {
+    const stopTimers = (): void => {
       clearTimeout(timer)
       clearTimeout(killTimer)
       closing.removeEventListener('abort', onClosing)
+    }
+    const finish = (failure: string | undefined): void => {
+      stopTimers()
       // What it left running may hold its stderr; nobody reads that any more.
-      child.stderr!.destroy()
-      child.stdin!.destroy()
+      child.stderr?.destroy()
+      child.stdin?.destroy()
       resolve(failure)
     }
     child.once('error', (error) => finish(error.message))
     // Not `close`, which comes only when everything that it started has ended too.
     child.once('exit', (code, signal) => {
+      stopTimers()
       // Of what it started, what does not hear SIGTERM.
       if (ended !== undefined) signalGroup(child, 'SIGKILL')
       void lastWords(child).then(() => {
@@ -80,7 +85,7 @@ function run(settings: CommandSettings, alert: Alert, closing: AbortSignal): Pro
 
 /** What it wrote can still be in the pipe; what it left running may hold that open. */
 async function lastWords({ stderr }: ChildProcess): Promise<void> {
-  if (stderr === null || stderr.readableEnded) return
+  if (!stderr || stderr.readableEnded) return
   await Promise.race([once(stderr, 'end').catch(() => {}), sleep(LAST_WORDS_MS)])
 }
 

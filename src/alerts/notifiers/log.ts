@@ -13,13 +13,9 @@ export const levelOf = ({ state, severity }: Alert): 'info' | 'warn' | 'error' =
 /** Writes alerts to a file of JSON Lines (opened for each, so that it can be rotated), or to a logger. */
 export function logDelivery(path: string | undefined, log: Logger): Deliver {
   return async (alert) => {
-    try {
-      if (path === undefined) log[levelOf(alert)]({ alert }, alert.message)
-      else await appendLine(path, `${payloadOf(alert)}\n`)
-      return { attempts: 1 }
-    } catch (error) {
-      return { attempts: 1, failure: (error as Error).message }
-    }
+    if (path === undefined) log[levelOf(alert)]({ alert }, alert.message)
+    else await appendLine(path, `${payloadOf(alert)}\n`)
+    return { attempts: 1 }
   }
 }
 

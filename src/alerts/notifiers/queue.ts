@@ -7,7 +7,7 @@ export interface Delivery {
   readonly failure?: string
 }
 
-/** Hands an alert over. Never rejects; gives up soon after the signal. */
+/** Hands an alert over; gives up soon after the signal. */
 export type Deliver = (alert: Alert, signal: AbortSignal) => Promise<Delivery>
 
 /** What is given up at closing has so long to end: more than a command has between SIGTERM and SIGKILL. */
@@ -23,6 +23,11 @@ export interface QueueOptions {
   /** The first that is dropped since the queue had room. */
   readonly onDrop: () => void
 }
+
+const unexpected = (error: unknown): Delivery => ({
+  attempts: 1,
+  failure: error instanceof Error ? error.message : String(error),
+})
 
 /** The alerts that wait for one notifier. Of one alert never two are under way, so that its end does not overtake it. */
 export class DeliveryQueue {
@@ -110,7 +115,7 @@ export class DeliveryQueue {
     await new Promise(setImmediate)
     const delivery: Delivery = signal.aborted
       ? { attempts: 0, failure: 'the engine closed first' }
-      : await this.#options.deliver(alert, signal)
+      : await this.#options.deliver(alert, signal).catch(unexpected)
     this.counts.retries += Math.max(0, delivery.attempts - 1)
     const { attempts, failure } = delivery
     if (failure === undefined) this.counts.delivered++
