@@ -10,6 +10,21 @@ export { type StartedProcess, type StartOptions, startAgain } from './actions/re
 export { type CaptureOptions, captureRestart } from './actions/restart_capture.js'
 export type { RestartSpec } from './actions/restart_spec.js'
 export { releaseRestart } from './actions/restart_stdio.js'
+export type { AlertQuery } from './alerts/alert_book.js'
+export type { FoldedAlerts } from './alerts/alert_fold.js'
+export type { AlertNote, SilenceResult } from './alerts/alerting.js'
+export { type AlertHistory, type HistoryQuery, type ListedAlert, readAlerts } from './alerts/history.js'
+export type { NotifierStats } from './alerts/notifiers/notifiers.js'
+export { type NotifierSpec, notifierSchema } from './alerts/notifiers/spec.js'
+export type { EngineRequest } from './alerts/requests/request.js'
+export {
+  isJournalInUse,
+  type RequestAnswer,
+  type SendOptions,
+  type SentRequest,
+  sendRequest,
+} from './alerts/requests/send.js'
+export type { Silence, SilenceMatch, SilenceRequest } from './alerts/silences.js'
 export type { ExitInfo } from './control/children.js'
 export { identify, ProcessHandle } from './control/handle.js'
 export { lowerOwnPriority, type OwnPriority } from './control/own_priority.js'
@@ -27,7 +42,6 @@ export {
 export { sendSignal } from './control/signal.js'
 export { SIGNAL_NAMES, type SignalName, signalName, signalNumber } from './control/signal_names.js'
 export { type TerminateOptions, type Termination, terminate } from './control/terminate.js'
-export type { AlertQuery } from './engine/alert_book.js'
 export { Engine } from './engine/engine.js'
 export type { EngineEvent, EngineEvents, EngineStats, Overrun, TickReport } from './engine/events.js'
 export type { EngineEventSource } from './engine/lifecycle.js'
@@ -55,17 +69,20 @@ export {
   readProcFiles,
 } from './inspect/proc_files.js'
 export { currentPlace } from './journal/place.js'
-export { type JournalReader, readJournal } from './journal/reader.js'
+export { type JournalReader, type ReadJournalOptions, readJournal } from './journal/reader.js'
 export type {
+  Acknowledgement,
   ActionStatus,
   ActionType,
   Alert,
   AlertKind,
+  AlertState,
   ClauseValue,
   ExitCause,
   JournalBody,
   JournalRecord,
   LifecycleStats,
+  NotifyFailedBody,
   OutcomeBody,
   Place,
   RecordedError,
@@ -90,6 +107,7 @@ export {
   type Severity,
 } from './rules/rule.js'
 export { groupsNeeded, RuleEngine, type RuleEngineOptions, type RuleTable } from './rules/rule_engine.js'
+export { type GroupRef, type Subject, subjectKey } from './rules/subject.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'
 export type { Capability } from './system/capabilities.js'

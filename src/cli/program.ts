@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { ackCommand, silenceCommand, unsilenceCommand } from './alerts/ask_commands.js'
+import { alertsCommand } from './alerts/list_command.js'
 import { completionCommand } from './completion.js'
 import { doctorCommand } from './doctor/command.js'
 import { eventsCommand } from './events/command.js'
@@ -24,6 +26,10 @@ export function createProgram(): Command {
     watchCommand(),
     psCommand(),
     eventsCommand(),
+    alertsCommand(),
+    ackCommand(),
+    silenceCommand(),
+    unsilenceCommand(),
     doctorCommand(),
     completionCommand(() => program),
   ]) {
@@ -53,6 +59,7 @@ const EXAMPLES = `Examples:
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'
   muster events --type exit --failed         what fails as it happens, and who killed what
+  muster alerts -d ./evidence --state firing what fires; muster ack ID, muster silence --rule NAME --for 2h
   muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 

@@ -66,6 +66,9 @@ export class Broadcast {
       case 'overrun':
         this.#tell('overrun', event.overrun)
         break
+      case 'notify-failed':
+        this.#tell('notify-failed', event.failure)
+        break
       case 'error':
         this.#tell('error', event.error)
         break

@@ -1,7 +1,7 @@
+import type { Alarms } from '../alerts/alarms.js'
 import type { ExitEvent } from '../events/event.js'
 import type { ExitCause } from '../journal/records.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import type { Alarms } from './alarms.js'
 import { deathMessage } from './messages.js'
 import { type Binding, type EventIdentity, isOf } from './watched.js'
 

@@ -3,6 +3,10 @@ import { totalmem } from 'node:os'
 import { type Logger, pino } from 'pino'
 import type { ActionContext, ActionReport } from '../actions/context.js'
 import { ActionRunner } from '../actions/runner.js'
+import type { AlertQuery } from '../alerts/alert_book.js'
+import { Alerting, type AlertNote, type SilenceResult } from '../alerts/alerting.js'
+import { levelOf } from '../alerts/notifiers/log.js'
+import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { identify } from '../control/handle.js'
 import { PendingStore } from '../journal/pending.js'
 import { currentPlace } from '../journal/place.js'
@@ -13,8 +17,6 @@ import type { Rule } from '../rules/rule.js'
 import { RuleEngine } from '../rules/rule_engine.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
-import { Alarms } from './alarms.js'
-import type { AlertQuery } from './alert_book.js'
 import { bindPids } from './bind_pids.js'
 import { asError, Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
@@ -30,8 +32,6 @@ import { Sources } from './sources.js'
 import { Ticker } from './ticker.js'
 import { WatchedProcesses } from './watched.js'
 
-const LOG_LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const
-
 /**
  * Samples the host at an interval, judges every process by rules in worker threads, raises alerts, acts, and writes
  * down what it saw, decided and did. Several can live in one process, each with a journal of its own.
@@ -43,7 +43,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #settings: Settings
   readonly #log: Logger
   readonly #broadcast: Broadcast
-  readonly #alarms: Alarms
+  readonly #alerting: Alerting
   readonly #watched = new WatchedProcesses()
   readonly #sources: Sources
   readonly #lifecycleReactions: LifecycleReactions
@@ -68,7 +68,19 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
     this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
     const note = (body: JournalBody) => this.#journal?.append(body)
-    this.#alarms = new Alarms(settings.alertCapacity, note, (alert) => this.#alerted(alert))
+    this.#alerting = new Alerting({
+      ...{ capacity: settings.alertCapacity, notifiers: settings.notifiers, log: this.#log, note },
+      tell: (alert) => this.#alerted(alert),
+      onNotifyFailed: (failure) => {
+        this.#log.warn({ failure }, 'a notifier was not told')
+        this.#broadcast.publish({ type: 'notify-failed', failure })
+      },
+      onError: (error) => this.#failed(error),
+      ruleNames: () => settings.rules.map(({ name }) => name),
+      pending: () => [],
+      userOf: ({ identity }) => this.#userOf(identity),
+    })
+    const { alarms } = this.#alerting
     this.#outcomes = new Outcomes(settings.outcomeWindowMs, (outcome) => {
       note(outcome)
       this.#log.info({ outcome }, 'outcome of a restart')
@@ -76,13 +88,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     })
     const watched = this.#watched
     const listening = () => this.#sources.lifecycle.listening
-    const deaths = new Deaths({ listening, alarms: this.#alarms })
+    const deaths = new Deaths({ listening, alarms })
     this.#deaths = deaths
     this.#reactions = new Reactions({
       rules: settings.rules,
       dryRun: settings.dryRun,
-      alarms: this.#alarms,
-      ...{ watched, deaths },
+      ...{ alarms, watched, deaths },
       outcomes: this.#outcomes,
       note,
       bind: (ruleIndex, identity) => this.#rules?.bind(ruleIndex, identity),
@@ -124,6 +135,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       ...this.#ownUse.stats,
       sampler: this.#sources.samplerStats,
       lifecycle: { ...this.#sources.lifecycle.stats, rescans: this.#ticker.extra, shortLived: total },
+      notifiers: this.#alerting.notifierStats,
     }
   }
 
@@ -139,7 +151,34 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   /** Alerts of this run, newest first. */
   alerts(query?: AlertQuery): Alert[] {
-    return this.#alarms.list(query)
+    return this.#alerting.list(query)
+  }
+
+  /**
+   * Somebody has taken the alert up: it goes on to fire, and notifiers are told no more until it is resolved.
+   * @throws ProcmusterError `NOT_FOUND` when no alert with this id fires, `INVALID_ARGUMENT`
+   */
+  acknowledge(alertId: string, note: AlertNote): Alert {
+    return this.#alerting.acknowledge(alertId, note)
+  }
+
+  /**
+   * For a time, notifiers are not told of the alerts that fit, not of those that fire now either. It outlasts this engine where
+   * there is a journal. An alert that outlasts it is told then.
+   * @throws ProcmusterError `INVALID_ARGUMENT`, `OUT_OF_RANGE` (a time that is over, too many silences)
+   */
+  silence(request: SilenceRequest): SilenceResult {
+    return this.#alerting.silence(request)
+  }
+
+  /** Silences in force. */
+  silences(): Silence[] {
+    return this.#alerting.silences()
+  }
+
+  /** @throws ProcmusterError `NOT_FOUND` when no silence with this id is in force */
+  unsilence(id: string, { by = 'engine.unsilence()' }: { readonly by?: string } = {}): void {
+    this.#alerting.unsilence(id, by)
   }
 
   /**
@@ -190,6 +229,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       ...{ place, source, sourceReason, eventSource, eventSourceReason },
       ...{ intervalMs, dryRun, rules: rules.map(({ name }) => name) },
     })
+    if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
     const bound = await this.#recoverAndBind()
     this.#rules = await RuleEngine.open({
       ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem() },
@@ -227,7 +267,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       restartBackoff: settings.restartBackoff,
       onReport: (report) => this.#reported(report),
       onTrouble: (target, trouble) => reactions.troubled(target, trouble),
-      stillWanted: ({ rule, identity }) => this.#alarms.isFiring(rule, 'breach', identity),
+      stillWanted: ({ rule, identity }) => this.#alerting.alarms.isFiring(rule, 'breach', { identity }),
     })
   }
 
@@ -260,6 +300,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#broadcast.release()
     const startedAt = performance.now()
     try {
+      this.#alerting.tick()
       this.#reactions.beginSample()
       this.#lifecycleReactions.beginSample()
       const { sampler } = this.#sources
@@ -290,9 +331,15 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   #alerted(alert: Alert): void {
-    const level = alert.state === 'resolved' ? 'info' : LOG_LEVELS[alert.severity]
-    this.#log[level]({ alert }, alert.message)
+    this.#log[levelOf(alert)]({ alert }, alert.message)
     this.#broadcast.publish({ type: 'alert', alert })
+  }
+
+  #userOf(identity: ProcessIdentity | undefined): { uid: number; user: string } | undefined {
+    const row = identity && this.#table?.get(identity.pid)
+    if (row === undefined || row.startTicks !== identity?.startTicks) return undefined
+    const { uid, user } = row
+    return uid === undefined || user === undefined ? undefined : { uid, user }
   }
 
   #reported(report: ActionReport): void {
@@ -316,6 +363,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     await this.#sources.lifecycle.close()
     this.#deaths.close()
     this.#broadcast.release()
+    await this.#alerting.close()
     this.#outcomes.close(performance.now())
     await Promise.allSettled([this.#rules?.close(), this.#sources.close()])
     if (this.#journal !== undefined) {

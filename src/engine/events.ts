@@ -1,5 +1,6 @@
 import type { ActionReport } from '../actions/context.js'
-import type { Alert, LifecycleStats, OutcomeBody } from '../journal/records.js'
+import type { NotifierStats } from '../alerts/notifiers/notifiers.js'
+import type { Alert, LifecycleStats, NotifyFailedBody, OutcomeBody } from '../journal/records.js'
 import type { Table } from '../table/table.js'
 import type { LostEvents } from './event_queue.js'
 
@@ -34,6 +35,8 @@ export interface EngineEvents {
   recovered: [action: ActionReport]
   /** Births and deaths were missed; a sample made up for them. */
   overrun: [overrun: Overrun]
+  /** A notifier was not told of an alert, after all attempts. */
+  'notify-failed': [failure: NotifyFailedBody]
   /** Something went wrong that the engine goes on after: a sample, the journal, a listener. */
   error: [error: Error]
 }
@@ -46,6 +49,7 @@ export type EngineEvent =
   | { readonly type: 'tick'; readonly tick: TickReport }
   | { readonly type: 'recovered'; readonly action: ActionReport }
   | { readonly type: 'overrun'; readonly overrun: Overrun }
+  | { readonly type: 'notify-failed'; readonly failure: NotifyFailedBody }
   | { readonly type: 'error'; readonly error: Error }
   | LostEvents
 
@@ -66,6 +70,7 @@ export interface EngineStats {
   /** Where samples come from, and in one line why. */
   readonly sampler: { readonly source: string; readonly reason: string }
   readonly lifecycle: LifecycleStats
+  readonly notifiers: readonly NotifierStats[]
   /** Of the whole process that the engine runs in. */
   readonly userCpuMs: number
   readonly systemCpuMs: number

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { ActionHooks, EvidenceSettings } from '../actions/context.js'
 import type { BackoffOptions } from '../actions/governor.js'
+import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
 import { ProcmusterError } from '../errors.js'
 import { type CheckedRule, checkRules, type Rule } from '../rules/rule.js'
 import type { SamplerOptions } from '../sampler/sampler.js'
@@ -41,6 +42,8 @@ export interface EngineOptions {
   readonly outcomeWindowMs?: number
   /** How often the engine's own use of the host is written to the journal, milliseconds. Default 60,000. */
   readonly selfIntervalMs?: number
+  /** Whom to tell of alerts. None by default. */
+  readonly notifiers?: readonly NotifierSpec[]
   /** Alerts kept for `engine.alerts()`. Default 1000. */
   readonly alertCapacity?: number
   /** Events kept for each `engine.events()` reader that does not keep up. Default 1024. */
@@ -52,7 +55,7 @@ export interface EngineOptions {
 }
 
 export type Settings = Required<
-  Omit<EngineOptions, 'rules' | 'journal' | 'evidence' | 'logger' | 'workers'>
+  Omit<EngineOptions, 'rules' | 'journal' | 'evidence' | 'logger' | 'workers' | 'notifiers'>
 > & {
   readonly rules: readonly CheckedRule[]
   /** The same as they were given. */
@@ -60,14 +63,16 @@ export type Settings = Required<
   readonly journal: string | undefined
   readonly evidence: EvidenceSettings | undefined
   readonly workers: number | undefined
+  readonly notifiers: readonly CheckedNotifier[]
 }
 
 const DAY_MS = 86_400_000
 
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
 export function checkOptions(options: EngineOptions): Settings {
+  const rules = checkRules(options.rules)
   const settings: Settings = {
-    rules: checkRules(options.rules),
+    rules,
     ruleTexts: options.rules,
     intervalMs: range('intervalMs', options.intervalMs ?? 1000, 10, DAY_MS),
     journal: options.journal,
@@ -84,6 +89,10 @@ export function checkOptions(options: EngineOptions): Settings {
     selfIntervalMs: range('selfIntervalMs', options.selfIntervalMs ?? 60_000, 100, DAY_MS),
     alertCapacity: range('alertCapacity', options.alertCapacity ?? 1000, 1, 1_000_000),
     eventCapacity: range('eventCapacity', options.eventCapacity ?? 1024, 2, 1_000_000),
+    notifiers: checkNotifiers(
+      options.notifiers ?? [],
+      rules.map(({ name }) => name),
+    ),
     hooks: options.hooks ?? {},
   }
   range('restartBackoff.firstMs', settings.restartBackoff.firstMs, 1, DAY_MS)

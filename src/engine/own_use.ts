@@ -42,7 +42,7 @@ export class OwnUse {
     this.#note({ type: 'self', userCpuMs, systemCpuMs, rssBytes, ticks, missedTicks })
   }
 
-  get stats(): Omit<EngineStats, 'sampler' | 'lifecycle'> {
+  get stats(): Omit<EngineStats, 'sampler' | 'lifecycle' | 'notifiers'> {
     const { userCPUTime, systemCPUTime } = process.resourceUsage()
     return {
       ticks: this.#ticker.ticks,

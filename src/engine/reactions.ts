@@ -1,6 +1,7 @@
 import type { ActionReport, ActionTarget } from '../actions/context.js'
 import type { ReplaceTrouble, RestartResult } from '../actions/replace.js'
 import type { ActionRunner } from '../actions/runner.js'
+import type { Alarms } from '../alerts/alarms.js'
 import { signalNumber } from '../control/signal_names.js'
 import type { JournalBody } from '../journal/records.js'
 import type { UnfinishedAction } from '../journal/recover.js'
@@ -8,7 +9,6 @@ import type { Decision } from '../rules/decision.js'
 import type { ActionSpec, CheckedRule, Severity } from '../rules/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
-import type { Alarms } from './alarms.js'
 import type { Deaths } from './deaths.js'
 import { HeldChildren } from './held_children.js'
 import { breachMessage } from './messages.js'
@@ -75,7 +75,7 @@ export class Reactions {
     const head = { type: 'decision', decisionId, rule: rule.name, identity, name } as const
     note({ ...head, kind, cause, severity, clauses, sinceMs, actions: types, dryRun })
     if (kind === 'clear') {
-      alarms.resolve(rule.name, 'breach', identity)
+      alarms.resolve(rule.name, 'breach', decision)
       return
     }
     const message = breachMessage(name, identity, clauses)
@@ -138,8 +138,8 @@ export class Reactions {
     }
     if (status === 'done' && successor !== undefined) {
       this.#children.release(successor)
-      alarms.resolve(rule, 'restart-failed', identity)
-      alarms.resolve(rule, 'breach', identity)
+      alarms.resolve(rule, 'restart-failed', report)
+      alarms.resolve(rule, 'breach', report)
       this.#track(report, successor)
       deaths.ended(watched.expectLife(successor))
       return

@@ -13,8 +13,13 @@ export interface JournalReader extends AsyncIterable<JournalRecord> {
   readonly tornTail: boolean
 }
 
+export interface ReadJournalOptions {
+  /** Where a line begins, for example the size that the file had before: what comes earlier is left out. Default 0. */
+  readonly fromByte?: number
+}
+
 /** @throws ProcmusterError `NOT_FOUND`, `ACCESS_DENIED` or `IO_ERROR` while iterating. */
-export function readJournal(path: string): JournalReader {
+export function readJournal(path: string, { fromByte = 0 }: ReadJournalOptions = {}): JournalReader {
   let badLines = 0
   let tornTail = false
 
@@ -24,7 +29,7 @@ export function readJournal(path: string): JournalReader {
     let parts: Buffer[] = []
     let length = 0
     try {
-      for await (const data of createReadStream(path, { highWaterMark: 256 * 1024 })) {
+      for await (const data of createReadStream(path, { highWaterMark: 256 * 1024, start: fromByte })) {
         const chunk = data as Buffer
         let from = 0
         for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {

@@ -1,4 +1,6 @@
+import type { Silence } from '../alerts/silences.js'
 import type { ActionSpec, Severity } from '../rules/rule.js'
+import type { GroupRef } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
 /** Version of the record shape; a reader skips, and counts, what it does not know. */
@@ -35,6 +37,9 @@ export interface ExitCause {
   readonly lifetimeMs?: number | undefined
 }
 
+/** `pending`: the condition holds, and its `for` is not over. */
+export type AlertState = 'pending' | 'firing' | 'resolved'
+
 /** Something that somebody should know of, from when it began to fire until it is resolved. */
 export interface Alert {
   /** Unique over all runs of all engines. */
@@ -43,8 +48,11 @@ export interface Alert {
   readonly severity: Severity
   /** `breach`: the rule's condition holds. `died`: a process watched by pid ended, and not by us. */
   readonly kind: AlertKind
-  readonly state: 'firing' | 'resolved'
-  readonly identity: ProcessIdentity
+  readonly state: AlertState
+  /** Missing exactly for an alert about a group. */
+  readonly identity?: ProcessIdentity | undefined
+  readonly group?: GroupRef | undefined
+  /** Of the process; of a group `unit nginx.service`. */
   readonly name: string
   /** The clauses that held, with their values; empty for kinds other than `breach`. */
   readonly values: readonly ClauseValue[]
@@ -57,6 +65,17 @@ export interface Alert {
   readonly repeats: number
   readonly lastAtMs: number
   readonly resolvedAtMs?: number | undefined
+  readonly acknowledged?: Acknowledgement | undefined
+  /** Id of the silence because of which no notifier is told. */
+  readonly silencedBy?: string | undefined
+}
+
+/** Somebody has taken an alert up: notifiers are not told again while it lasts. */
+export interface Acknowledgement {
+  readonly by: string
+  /** Epoch milliseconds. */
+  readonly atMs: number
+  readonly note?: string | undefined
 }
 
 /** A `ProcmusterError`, or an error of the system, as the journal keeps it. */
@@ -112,6 +131,40 @@ export interface AlertBody {
 export interface AlertResolvedBody {
   readonly type: 'alert-resolved'
   readonly alert: Alert
+}
+interface Answering {
+  /** The request from outside that it answers; see `sendRequest`. */
+  readonly request?: string | undefined
+}
+export interface AcknowledgedBody extends Answering {
+  readonly type: 'acknowledged'
+  readonly alert: Alert
+}
+export interface SilenceBody extends Answering {
+  readonly type: 'silence'
+  readonly silence: Silence
+  /** It is in force, and probably not as it was meant. */
+  readonly warning?: string | undefined
+}
+export interface UnsilenceBody extends Answering {
+  readonly type: 'unsilence'
+  readonly silenceId: string
+  readonly by: string
+}
+/** A request from outside that could not be carried out, or read. */
+export interface RequestRefusedBody extends Answering {
+  readonly type: 'request-refused'
+  readonly reason: string
+}
+/** A notifier was not told of an alert. */
+export interface NotifyFailedBody {
+  readonly type: 'notify-failed'
+  readonly alertId: string
+  readonly state: AlertState
+  readonly notifier: string
+  /** 0: given up before the first. */
+  readonly attempts: number
+  readonly reason: string
 }
 export interface DecisionBody extends Targeted {
   readonly type: 'decision'
@@ -216,6 +269,11 @@ export type JournalBody =
   | EngineStartBody
   | AlertBody
   | AlertResolvedBody
+  | AcknowledgedBody
+  | SilenceBody
+  | UnsilenceBody
+  | RequestRefusedBody
+  | NotifyFailedBody
   | DecisionBody
   | ActionBegunBody
   | ActionStepBody

@@ -1,3 +1,4 @@
+import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionBegunBody, JournalRecord, Place, RestartStep } from './records.js'
 
@@ -16,14 +17,17 @@ export interface JournalState {
   readonly unfinished: readonly UnfinishedAction[]
   /** The last run ended without saying so. */
   readonly crashed: boolean
+  readonly alerts: FoldedAlerts
 }
 
-/** Folds records, oldest first, in memory bounded by the number of unfinished actions. */
+/** Folds records, oldest first, in memory bounded by the number of unfinished actions, alerts that fire and silences. */
 export class JournalFold {
   readonly #unfinished = new Map<string, UnfinishedAction>()
+  readonly #alerts = new AlertFold()
   #running = false
 
   add(record: JournalRecord): void {
+    this.#alerts.add(record)
     switch (record.type) {
       case 'engine-start':
         this.#running = true
@@ -56,7 +60,11 @@ export class JournalFold {
   }
 
   get state(): JournalState {
-    return { unfinished: [...this.#unfinished.values()], crashed: this.#running }
+    return {
+      unfinished: [...this.#unfinished.values()],
+      crashed: this.#running,
+      alerts: this.#alerts.state,
+    }
   }
 }
 

@@ -242,7 +242,7 @@ async function lockFile(file: FileHandle, path: string): Promise<void> {
 }
 
 /** JSON leaves C1 controls and direction marks as they are; a name must not drive a reader's terminal. */
-function escapeUnprintable(json: string): string {
+export function escapeUnprintable(json: string): string {
   return json.replace(
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,

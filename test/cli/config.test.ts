@@ -47,6 +47,7 @@ rules:
     journal: undefined,
     dryRun: undefined,
     environ: undefined,
+    notifiers: [],
     rules: [
       {
         name: 'large',

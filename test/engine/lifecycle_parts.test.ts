@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Alarms } from '../../dist/engine/alarms.js'
+import { Alarms } from '../../dist/alerts/alarms.js'
 import { Deaths } from '../../dist/engine/deaths.js'
 import { Lifecycle, type LifecycleListeners } from '../../dist/engine/lifecycle.js'
 import { deathMessage } from '../../dist/engine/messages.js'

@@ -1,13 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Backoff, backoffMs, RestartGate } from '../../dist/actions/governor.js'
-import { AlertBook } from '../../dist/engine/alert_book.js'
 import { EventQueue } from '../../dist/engine/event_queue.js'
 import { HeldChildren } from '../../dist/engine/held_children.js'
 import { Outcomes } from '../../dist/engine/outcomes.js'
 import { Ticker } from '../../dist/engine/ticker.js'
 import { WatchedProcesses } from '../../dist/engine/watched.js'
-import type { Alert, OutcomeBody } from '../../dist/journal/records.js'
+import type { OutcomeBody } from '../../dist/journal/records.js'
 import type { Decision } from '../../dist/rules/decision.js'
 
 /** Time that only moves when told to; timers run in order. */
@@ -194,59 +193,6 @@ describe('event queue', () => {
 })
 
 const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
-
-describe('alert book', () => {
-  const alert = (id: string, changes: Partial<Alert> = {}): Alert => ({
-    id,
-    rule: 'r',
-    severity: 'warning',
-    kind: 'breach',
-    state: 'firing',
-    identity: identity(1),
-    name: 'n',
-    values: [],
-    message: '',
-    atMs: 1,
-    repeats: 0,
-    lastAtMs: 1,
-    ...changes,
-  })
-  const ids = (alerts: Alert[]) => alerts.map(({ id }) => id)
-
-  it('lists newest first, by severity and number, from a bounded ring', () => {
-    const book = new AlertBook(3)
-    for (let pid = 1; pid <= 5; pid++) {
-      const severity = pid % 2 === 0 ? 'critical' : 'info'
-      book.add(alert(`a${pid}`, { identity: identity(pid), severity }))
-    }
-    expect(ids(book.list())).toEqual(['a5', 'a4', 'a3'])
-    expect(ids(book.list({ limit: 1 }))).toEqual(['a5'])
-    expect(ids(book.list({ severity: 'info' }))).toEqual(['a5', 'a3'])
-    expect(book.list({ limit: 0 })).toEqual([])
-  })
-
-  it('resolves in place, also what the ring has forgotten', () => {
-    const book = new AlertBook(2)
-    for (let pid = 1; pid <= 3; pid++) book.add(alert(`a${pid}`, { identity: identity(pid) }))
-    expect(book.resolve('r', 'breach', identity(1), 9)).toMatchObject({ id: 'a1', state: 'resolved' })
-    expect(book.resolve('r', 'breach', identity(3), 9)).toMatchObject({ id: 'a3', resolvedAtMs: 9 })
-    expect(book.list().map(({ state }) => state)).toEqual(['resolved', 'firing'])
-    expect(book.resolve('r', 'breach', identity(3), 10)).toBeUndefined()
-    expect(book.resolve('r', 'breach', identity(2, 2), 10)).toBeUndefined()
-  })
-
-  it('keeps one alert per rule, kind and process while it fires', () => {
-    const book = new AlertBook(10)
-    book.add(alert('a'))
-    book.add(alert('a', { repeats: 1 }))
-    expect(book.list().map(({ repeats }) => repeats)).toEqual([1])
-    book.add(alert('b', { kind: 'died' }))
-    expect(book.resolveGone(1, 2, 5)).toEqual([])
-    expect(ids(book.resolveGone(1, 1, 5))).toEqual(['a'])
-    expect(book.firing('r', 'died', identity(1))?.id).toBe('b')
-    expect(book.anyFiring).toBe(true)
-  })
-})
 
 describe('restart gate', () => {
   it('lets no more than its limit in, the others in order, and forgets who gives up', async () => {

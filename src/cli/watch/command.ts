@@ -67,6 +67,8 @@ Configuration file (YAML; paths are relative to it):
   directory: evidence
   grace: 10                  # seconds
   source: auto               # auto, bpf, procfs
+  notify:                    # webhook, command, log; see docs/alerts.md
+    - { type: webhook, url: "https://alerts.example.com/hook", secretEnv: HOOK_SECRET, minSeverity: critical }
   rules:
     - name: leaking workers
       match: { name: node, user: www-data }

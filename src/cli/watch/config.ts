@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { type Rule, ruleSchema } from '../../index.js'
+import { type NotifierSpec, notifierSchema, type Rule, ruleSchema } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
 import { SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
@@ -26,6 +26,8 @@ const configSchema = z.strictObject({
   source: z.enum(SAMPLE_SOURCES).optional(),
   dryRun: z.boolean().optional(),
   environ: z.boolean().optional(),
+  /** Whom to tell of alerts. */
+  notify: z.array(notifierSchema).max(64).optional(),
   rules: z.array(ruleSchema).min(1),
 })
 
@@ -38,6 +40,7 @@ export interface WatchConfig {
   readonly source: SampleSource | undefined
   readonly dryRun: boolean | undefined
   readonly environ: boolean | undefined
+  readonly notifiers: readonly NotifierSpec[]
   readonly rules: readonly Rule[]
 }
 
@@ -157,6 +160,11 @@ function withPaths(config: z.input<typeof configSchema>, base: string): WatchCon
     source: config.source,
     dryRun: config.dryRun,
     environ: config.environ,
+    notifiers: (config.notify ?? []).map((notifier) =>
+      notifier.type === 'log' && notifier.path
+        ? { ...notifier, path: resolve(base, notifier.path) }
+        : notifier,
+    ),
     rules: config.rules,
   }
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import {
   captureRestart,
   checkRules,
+  type NotifierSpec,
   type ProcessIdentity,
   type ProcessRow,
   ProcmusterError,
@@ -34,6 +35,7 @@ export interface WatchPlan {
   readonly environ: boolean
   readonly dryRun: boolean
   readonly source: SampleSource
+  readonly notifiers: readonly NotifierSpec[]
   readonly flags: Pick<WatchFlags, 'config' | 'json' | 'once' | 'verbose' | 'lowerOwnPriority'>
 }
 
@@ -85,6 +87,7 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
     environ: flags.environ || config?.environ === true,
     dryRun: flags.dryRun || config?.dryRun === true,
     source,
+    notifiers: config?.notifiers ?? [],
     flags,
   }
 }

@@ -101,8 +101,8 @@ export class TextReporter implements Reporter {
 
   alert(alert: Alert): void {
     const { green, [COLOR_OF[alert.severity]]: color } = this.#colors
-    const subject = who(alert.identity, alert.name)
-    this.#told.add(alert.identity.pid)
+    const subject = alert.identity ? who(alert.identity, alert.name) : escapeForTerminal(alert.name)
+    if (alert.identity) this.#told.add(alert.identity.pid)
     if (alert.state === 'resolved') {
       const after = wordedDuration((alert.resolvedAtMs ?? alert.lastAtMs) - alert.atMs)
       this.#line(

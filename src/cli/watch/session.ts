@@ -9,7 +9,7 @@ import { matchingNow } from './matching.js'
 import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
 import type { Reporter } from './report.js'
-import { describePlan, sourcesUsed, Tally } from './words.js'
+import { describePlan, notifyFailed, sourcesUsed, Tally } from './words.js'
 
 const ONCE_INTERVAL_MS = 200
 /** Of all sets together; the oldest make room. A breach that comes back all night must not fill the disk. */
@@ -48,10 +48,10 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
 }
 
 async function startEngine(plan: WatchPlan): Promise<Engine> {
-  const { rules, graceMs, dryRun, source, journal, directory, environ } = plan
+  const { rules, graceMs, dryRun, source, journal, directory, environ, notifiers } = plan
   try {
     return await Engine.start({
-      ...{ rules, graceMs, dryRun, sampler: { source } },
+      ...{ rules, graceMs, dryRun, notifiers, sampler: { source } },
       intervalMs: plan.flags.once ? Math.min(ONCE_INTERVAL_MS, plan.intervalMs) : plan.intervalMs,
       ...(journal !== undefined && { journal }),
       ...(directory !== undefined && {
@@ -109,6 +109,7 @@ class Session {
     engine.on('action', (action) => this.#onAction(action))
     engine.on('recovered', (action) => this.#onRecovered(action))
     engine.on('outcome', (outcome) => reporter.outcome(outcome))
+    engine.on('notify-failed', (failure) => reporter.note(...notifyFailed(failure)))
     engine.on('error', (error) => this.#onError(error))
   }
 
@@ -190,7 +191,7 @@ class Session {
 
   #isTarget({ identity }: Pick<Alert, 'identity'>): boolean {
     const target = this.#target?.identity
-    return target !== undefined && isSame(identity, target)
+    return target !== undefined && identity !== undefined && isSame(identity, target)
   }
 
   #onError(error: Error): void {

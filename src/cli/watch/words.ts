@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os'
-import type { ActionReport, Alert, Engine, EngineStats } from '../../index.js'
+import type { ActionReport, Alert, Engine, EngineStats, NotifyFailedBody } from '../../index.js'
 import { wordedBytes, wordedDuration } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
 import { hasAction, type WatchPlan, type WatchTarget } from './plan.js'
@@ -44,6 +44,14 @@ function whomOf({ identity, name, unfinished, successorOf }: WatchTarget): strin
   return successorOf === undefined
     ? process
     : `${process}, which an earlier run started in place of ${successorOf},`
+}
+
+/** A notifier that was not told, for a person and as a record. */
+export function notifyFailed(failure: NotifyFailedBody): [string, Omit<NotifyFailedBody, never>] {
+  const { notifier, alertId, attempts, reason } = failure
+  const tries = attempts > 1 ? ` after ${attempts} attempts` : ''
+  const text = `notifier ${notifier} was not told of alert ${alertId}${tries}: ${reason}`
+  return [escapeForTerminal(text), { ...failure }]
 }
 
 /** What a watch has seen and done, for its last line. */

@@ -1,0 +1,11 @@
+import { hostname } from 'node:os'
+import type { Alert } from '../../journal/records.js'
+import { escapeUnprintable } from '../../journal/writer.js'
+
+/** Of what notifiers send; another one when a key changes its meaning. */
+const PAYLOAD_VERSION = 1
+
+/** What notifiers send: the alert and where it comes from, as JSON on one line without control characters. */
+export function payloadOf(alert: Alert): string {
+  return escapeUnprintable(JSON.stringify({ version: PAYLOAD_VERSION, host: hostname(), ...alert }))
+}

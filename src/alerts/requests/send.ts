@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { constants, type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { codeOfErrno, errnoOf, ProcmusterError } from '../../errors.js'
+import { readJournal } from '../../journal/reader.js'
+import type {
+  AcknowledgedBody,
+  RecordHead,
+  RequestRefusedBody,
+  SilenceBody,
+  UnsilenceBody,
+} from '../../journal/records.js'
+import { syncDirectory } from '../../journal/writer.js'
+import { native } from '../../native.js'
+import { checked } from '../checked.js'
+import { type EngineRequest, requestSchema, requestsDirectory } from './request.js'
+
+const LOOK_EVERY_MS = 100
+const WAIT_MS = 5000
+
+/** The record by which an engine answers a request. */
+export type RequestAnswer = RecordHead & (AcknowledgedBody | SilenceBody | UnsilenceBody | RequestRefusedBody)
+
+export interface SentRequest {
+  /** Of the request; a silence that it makes has the same. */
+  readonly id: string
+  /** Undefined when no engine has answered in time. The request stays, and is taken by the next that can. */
+  readonly answer: RequestAnswer | undefined
+  /** Whether an engine writes the journal. */
+  readonly isRunning: boolean
+}
+
+export interface SendOptions {
+  /** How long to wait for an engine that runs, milliseconds. Default 5000. */
+  readonly waitMs?: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Asks the engine that writes this journal to acknowledge, silence or unsilence: the request is left in the
+ * directory `JOURNAL.requests`, and answered in the journal.
+ * @throws ProcmusterError `INVALID_ARGUMENT`, `NOT_FOUND` (no such journal), `ACCESS_DENIED`, `IO_ERROR`
+ */
+export async function sendRequest(
+  journal: string,
+  request: EngineRequest,
+  { waitMs = WAIT_MS, signal }: SendOptions = {},
+): Promise<SentRequest> {
+  const body = checked(requestSchema, request, 'request')
+  const { isRunning, sizeBytes } = await lookAtJournal(journal)
+  // Begins with the time, so that requests are taken in the order in which they were made.
+  const id = `${Date.now().toString(36)}-${randomBytes(4).toString('hex')}`
+  await leave(requestsDirectory(journal), id, body)
+  if (!isRunning) return { id, isRunning, answer: undefined }
+  const deadline = performance.now() + waitMs
+  let answer: RequestAnswer | undefined
+  while (answer === undefined && performance.now() < deadline && !signal?.aborted) {
+    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {})
+    answer = await answerTo(journal, id, sizeBytes)
+  }
+  return { id, isRunning, answer }
+}
+
+/** Whether an engine writes the journal now: it holds the lock. */
+export async function isJournalInUse(journal: string): Promise<boolean> {
+  return (await lookAtJournal(journal)).isRunning
+}
+
+async function lookAtJournal(path: string): Promise<{ isRunning: boolean; sizeBytes: number }> {
+  let file: FileHandle | undefined
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const stat = await file.stat()
+    if (!stat.isFile()) {
+      throw new ProcmusterError('INVALID_ARGUMENT', { message: `${path} is no regular file`, path })
+    }
+    // Where we get the lock nobody had it, and it goes with the descriptor.
+    return { isRunning: native.tryLockFile(file.fd) !== 0, sizeBytes: stat.size }
+  } catch (error) {
+    throw sendError(error, path, 'read the journal')
+  } finally {
+    await file?.close()
+  }
+}
+
+async function answerTo(journal: string, id: string, fromByte: number): Promise<RequestAnswer | undefined> {
+  for await (const record of readJournal(journal, { fromByte })) {
+    if ('request' in record && record.request === id) return record
+  }
+  return undefined
+}
+
+/** Under a name of its own only once it is complete and on disk. */
+async function leave(directory: string, id: string, body: unknown): Promise<void> {
+  const path = join(directory, `${id}.json`)
+  const temporary = join(directory, `.${id}.new`)
+  try {
+    await prepare(directory)
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+    const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    try {
+      await file.writeFile(JSON.stringify(body))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    await syncDirectory(directory)
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw sendError(error, path, 'write')
+  }
+}
+
+async function prepare(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 })
+    await syncDirectory(dirname(directory))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  const stat = await lstat(directory)
+  if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) {
+    throw new ProcmusterError('ACCESS_DENIED', {
+      message: `${directory} must be a directory of this user with mode 0700: the engine takes no request from it otherwise`,
+      path: directory,
+    })
+  }
+}
+
+function sendError(error: unknown, path: string, verb: string): unknown {
+  const errno = errnoOf(error)
+  if (error instanceof ProcmusterError || errno === undefined) return error
+  const message = `Cannot ${verb} ${path}: ${(error as Error).message}`
+  return new ProcmusterError(codeOfErrno(errno), { message, path, errno, cause: error })
+}

@@ -1,0 +1,52 @@
+import type { Alert, ListedAlert, RequestAnswer, Silence } from '../../index.js'
+import { clockTime, localDate } from '../quantities.js'
+import { type Colors, escapeForTerminal } from '../terminal.js'
+
+const COLOR_OF = { info: 'cyan', warning: 'yellow', critical: 'red' } as const
+
+const at = (ms: number): string => `${localDate(ms)} ${clockTime(ms).slice(0, 8)}`
+
+/** One alert on one line, fit for a terminal. */
+export function alertLine(alert: ListedAlert, colors: Colors): string {
+  const { severity, state, id, rule, message, repeats } = alert
+  const again = repeats === 0 ? '' : ` (${repeats + 1} times, last ${at(alert.lastAtMs)})`
+  const over = alert.resolvedAtMs === undefined ? '' : ` until ${at(alert.resolvedAtMs)}`
+  const marks = [
+    ...(alert.acknowledged === undefined ? [] : [acknowledgedText(alert.acknowledged)]),
+    ...(alert.silencedBy === undefined ? [] : [`silenced by ${alert.silencedBy}`]),
+  ].map((mark) => ` [${escapeForTerminal(mark)}]`)
+  const head = `${at(alert.atMs)}  ${colors[COLOR_OF[severity]](severity.padEnd(8))}  ${state.padEnd(8)}  ${escapeForTerminal(id)}`
+  return `${head}  ${escapeForTerminal(`${rule}: ${message}`)}${over}${again}${marks.join('')}`
+}
+
+const acknowledgedText = ({ by, note }: NonNullable<Alert['acknowledged']>): string =>
+  `acknowledged by ${by}${note === undefined || note === '' ? '' : `: ${note}`}`
+
+/** One silence on one line, fit for a terminal. */
+export function silenceLine({ id, match, by, note, untilMs }: Silence): string {
+  const what = Object.entries(match).map(([key, value]) => `${key} ${JSON.stringify(value)}`)
+  const why = note === undefined || note === '' ? '' : `: ${note}`
+  return escapeForTerminal(`silence ${id} until ${at(untilMs)} of ${what.join(', ')}, by ${by}${why}`)
+}
+
+/** What an engine has answered, or (with `warning`) what it warns of. */
+export function answerText(answer: RequestAnswer, part: 'answer' | 'warning' = 'answer'): string {
+  switch (answer.type) {
+    case 'acknowledged': {
+      const { id, rule, message } = answer.alert
+      return escapeForTerminal(`acknowledged: alert ${id}, ${rule}: ${message}`)
+    }
+    case 'silence':
+      return part === 'warning' ? escapeForTerminal(answer.warning ?? '') : silenceLine(answer.silence)
+    case 'unsilence':
+      return escapeForTerminal(`silence ${answer.silenceId} is ended`)
+    case 'request-refused':
+      return escapeForTerminal(answer.reason)
+  }
+}
+
+export function waitingText(id: string, isRunning: boolean): string {
+  return isRunning
+    ? `request ${id} is left for the watch, which has not answered yet; the journal will say what it did`
+    : `no watch writes this journal now; request ${id} will be taken at the next start`
+}

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest'
+import { alertKey } from '../../dist/alerts/alert_key.js'
+import type { JournalBody, JournalRecord, Place } from '../../dist/journal/records.js'
+import { recover } from '../../dist/journal/recover.js'
+import { alert, group, identity } from './alert.js'
+
+const place: Place = { bootId: 'boot', pidNamespace: 'pid:[1]' }
+const start = (where = place): JournalBody => ({
+  type: 'engine-start',
+  engine: identity(9),
+  place: where,
+  ...{ source: 'procfs', intervalMs: 1, dryRun: false, rules: [] },
+})
+const fold = (...bodies: JournalBody[]) =>
+  recover(bodies.map((body, i): JournalRecord => ({ v: 1, seq: i + 1, atMs: i, time: '', ...body }))).alerts
+const silence = (id: string, untilMs = 1e9) => ({ id, match: { rule: 'r' }, by: 'me', sinceMs: 0, untilMs })
+
+it('keeps silences that nobody has ended and that were not over at a start', () => {
+  const { silences } = fold(
+    { type: 'silence', silence: silence('a') },
+    { type: 'silence', silence: silence('b') },
+    { type: 'silence', silence: silence('over', 2) },
+    { type: 'unsilence', silenceId: 'b', by: 'me' },
+    start(),
+  )
+  expect(silences.map(({ id }) => id)).toEqual(['a'])
+})
+
+it('keeps what fires with its acknowledgement, over starts in the same place', () => {
+  const acknowledged = { by: 'me', atMs: 1 }
+  const bodies: JournalBody[] = [
+    start(),
+    { type: 'alert', alert: alert('a') },
+    { type: 'alert', alert: alert('b', { identity: identity(2) }) },
+    { type: 'alert', alert: alert('g', { identity: undefined, group: group('unit', 'u') }) },
+    { type: 'acknowledged', alert: alert('a', { acknowledged }) },
+    { type: 'alert-resolved', alert: alert('b', { identity: identity(2), state: 'resolved' }) },
+    start(),
+  ]
+  expect(fold(...bodies).firing).toMatchObject([{ id: 'a', acknowledged }, { id: 'g' }])
+  expect(fold(...bodies, start({ ...place, bootId: 'next' })).firing).toMatchObject([{ id: 'g' }])
+  expect(fold(...bodies, { type: 'alert', alert: alert('a2') }).firing).toMatchObject([
+    { id: 'a2' },
+    { id: 'g' },
+  ])
+})
+
+it('mixes no two subjects up, whatever they are called', () => {
+  const keys = [
+    alert('a', { rule: 'b:c', identity: undefined, group: group('unit', 'a') }),
+    alert('a', { rule: 'c', identity: undefined, group: group('unit', 'a:b') }),
+    alert('a', { rule: 'c', identity: undefined, group: group('unit', 'a\nb') }),
+    alert('a', { rule: 'c' }),
+    alert('a', { rule: 'c', kind: 'died' }),
+  ].map(alertKey)
+  expect(new Set(keys).size).toBe(keys.length)
+})
