@@ -61,16 +61,22 @@ export type {
   ActionType,
   Alert,
   AlertKind,
+  ClauseSample,
   ClauseValue,
+  DecisionBody,
+  Exclusion,
   ExitCause,
   JournalBody,
   JournalRecord,
   LifecycleStats,
   OutcomeBody,
   Place,
+  PlannedStep,
   RecordedError,
+  RecordedGroup,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
+export { escapeForTerminal, safeJson } from './printable.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
 export {
@@ -110,3 +116,4 @@ export {
   type TrendOptions,
   type TrendVerdict,
 } from './trend/trend.js'
+export { wordedBytes, wordedComparison, wordedDuration, wordedQuantity } from './words.js'

@@ -42,7 +42,7 @@ export async function runAction(
 ): Promise<ActionReport | undefined> {
   const { rule, identity, name, decisionId } = target
   const action = spec.type
-  const head = { actionId, action, rule, identity, name }
+  const head = { actionId, decisionId, action, rule, identity, name }
   if (context.dryRun) {
     const reason = `dry run: ${describeAction(spec)} would have been done`
     note(context, { type: 'action-done', ...head, status: 'dry-run', reason })
@@ -52,7 +52,7 @@ export async function runAction(
   try {
     const { type: _, ...parameters } = spec
     const { place } = context
-    await record(context, { type: 'action-begun', ...head, decisionId, place, parameters })
+    await record(context, { type: 'action-begun', ...head, place, parameters })
   } catch (error) {
     // Without the record a crash in the middle could not be told from an action never begun.
     const reason = 'not done, because it could not be written to the journal first'
@@ -69,7 +69,7 @@ export async function runAction(
 /** An action that is not even begun; said in the journal all the same. */
 export function refuse(
   context: ActionContext,
-  head: Pick<ActionReport, 'actionId' | 'action' | 'rule' | 'identity' | 'name'>,
+  head: Pick<ActionReport, 'actionId' | 'decisionId' | 'action' | 'rule' | 'identity' | 'name'>,
   status: ActionStatus,
   reason: string,
 ): ActionReport {

@@ -9,7 +9,9 @@ import type { ActionSpec, CheckedRule, Severity } from '../rules/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import type { Alarms } from './alarms.js'
+import { clauseValues } from './clause_values.js'
 import type { Deaths } from './deaths.js'
+import { decisionRecord } from './decision_record.js'
 import { HeldChildren } from './held_children.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
@@ -66,15 +68,13 @@ export class Reactions {
 
   #decided(decision: Decision, table: Table, runner: ActionRunner): void {
     const { rules, alarms, outcomes, dryRun, note } = this.#parts
-    const { identity, name, clauses, sinceMs, slot } = decision
+    const { identity, name, slot } = decision
     const rule = rules[decision.rule.index]!
     const decisionId = `${runner.run}-d${++this.#decisions}`
     const { severity, actions } = rule
-    const types = decision.kind === 'fire' ? actions.map((action) => action.type) : []
-    const { kind, cause } = decision
-    const head = { type: 'decision', decisionId, rule: rule.name, identity, name } as const
-    note({ ...head, kind, cause, severity, clauses, sinceMs, actions: types, dryRun })
-    if (kind === 'clear') {
+    const clauses = clauseValues(decision, rule)
+    note(decisionRecord(decisionId, decision, rule, clauses, dryRun))
+    if (decision.kind === 'clear') {
       alarms.resolve(rule.name, 'breach', identity)
       return
     }

@@ -1,6 +1,12 @@
 import { totalmem } from 'node:os'
-import type { ActionReport, Alert, Engine, EngineStats } from '../../index.js'
-import { wordedBytes, wordedDuration } from '../quantities.js'
+import {
+  type ActionReport,
+  type Alert,
+  type Engine,
+  type EngineStats,
+  wordedBytes,
+  wordedDuration,
+} from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
 import { hasAction, type WatchPlan, type WatchTarget } from './plan.js'
 
