@@ -5,6 +5,7 @@ export {
   type EvidenceFile,
   type EvidenceOptions,
 } from './actions/evidence.js'
+export { type Nudge, type NudgeOptions, nudgeParent } from './actions/nudge_parent.js'
 export type { RestartResult } from './actions/replace.js'
 export { type StartedProcess, type StartOptions, startAgain } from './actions/restart.js'
 export { type CaptureOptions, captureRestart } from './actions/restart_capture.js'
@@ -54,6 +55,7 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
+export { type ExplainOptions, explainTrace } from './journal/explain.js'
 export { currentPlace } from './journal/place.js'
 export { type JournalReader, readJournal } from './journal/reader.js'
 export type {
@@ -76,6 +78,18 @@ export type {
   RecordedGroup,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
+export {
+  type Trace,
+  type TracedAction,
+  type TracedDecision,
+  type TracedNote,
+  type TracedOrigin,
+  type TracedRun,
+  type TracedStep,
+  type TracedSubject,
+  type TraceQuery,
+  traceDecisions,
+} from './journal/trace.js'
 export { escapeForTerminal, safeJson } from './printable.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'

@@ -14,6 +14,7 @@ import {
   recordIfPossible,
 } from './context.js'
 import { collectEvidence } from './evidence.js'
+import { nudgeParent } from './nudge_parent.js'
 import { LeftUnfinished, type ReplaceTrouble, replaceProcess } from './replace.js'
 
 /** Codes of errors with which nothing has been done to the process. */
@@ -95,6 +96,8 @@ function describeAction(spec: ActionSpec): string {
       return `nice ${spec.nice}`
     case 'limit':
       return `limit ${spec.resource}`
+    case 'nudgeParent':
+      return 'SIGCHLD to its parent'
     default:
       return spec.type
   }
@@ -147,6 +150,8 @@ async function simpleAction(
       check(await setResourceLimit(targets, spec.resource, limit))
       return {}
     }
+    case 'nudgeParent':
+      return { result: { ...(await nudgeParent(target.identity, { signal: context.closing })) } }
     case 'evidence': {
       const evidence = await collectEvidence(target.identity, {
         ...context.evidence!,

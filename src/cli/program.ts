@@ -8,6 +8,7 @@ import { fail } from './fault.js'
 import { psCommand } from './ps/command.js'
 import { quoted } from './values.js'
 import { watchCommand } from './watch/command.js'
+import { whyCommand } from './why/command.js'
 
 /** The whole command line of `muster`; also what the completion scripts are made from. */
 export function createProgram(): Command {
@@ -24,6 +25,7 @@ export function createProgram(): Command {
     watchCommand(),
     psCommand(),
     eventsCommand(),
+    whyCommand(),
     doctorCommand(),
     completionCommand(() => program),
   ]) {
@@ -53,6 +55,7 @@ const EXAMPLES = `Examples:
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'
   muster events --type exit --failed         what fails as it happens, and who killed what
+  muster why 1234 -d ./evidence              why a process was restarted: what was seen, decided and done
   muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 

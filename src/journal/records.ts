@@ -145,7 +145,8 @@ export interface RecordedGroup {
   readonly members: readonly {
     readonly identity: ProcessIdentity
     readonly name: string
-    readonly value: number | undefined
+    /** Undefined: could not be read, and is left out. */
+    readonly value?: number | undefined
   }[]
 }
 /** What a decision could not take into account. */

@@ -188,7 +188,7 @@ const comparisonOf = ({ value, op, threshold, unit }: ClauseValue): string =>
     ? `not readable ${op} ${wordedQuantity(threshold, unit)}`
     : wordedComparison(value, op, threshold, unit)
 
-const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:' }
+const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:', nudgeParent: 'parent nudged:' }
 
 /** What an action that succeeded came to, from the result that the engine gives for it. */
 function doneText({ action, result = {}, successor }: ActionReport): string {
@@ -200,6 +200,11 @@ function doneText({ action, result = {}, successor }: ActionReport): string {
       const took = typeof result.exitedInMs === 'number' ? ` after ${wordedDuration(result.exitedInMs)}` : ''
       const ended = result.endedBy === undefined ? '' : `ended by ${text('endedBy')}${took}; `
       return `${ended}the new process is ${successor?.pid ?? '?'}`
+    }
+    case 'nudgeParent': {
+      const { parent, reaped } = result as { parent?: { pid: number; name: string }; reaped?: boolean }
+      const whom = `SIGCHLD to ${parent?.pid ?? '?'} ${escapeForTerminal(parent?.name ?? '')}`
+      return `${whom}; ${reaped ? 'it was reaped' : 'it was not reaped'}`
     }
     default:
       return Object.entries(result)
