@@ -55,6 +55,15 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
+export {
+  type StuckOptions,
+  type StuckProcess,
+  stuckFacts,
+  stuckProcesses,
+} from './inspect/stuck.js'
+export { type StuckFacts, stuckAdvice } from './inspect/stuck_advice.js'
+export { type SigchldHandling, type ZombieFacts, zombieAdvice } from './inspect/zombie_advice.js'
+export { findZombies, type ZombieGroup, type ZombieParent, zombieFacts } from './inspect/zombies.js'
 export { type ExplainOptions, explainTrace } from './journal/explain.js'
 export { currentPlace } from './journal/place.js'
 export { type JournalReader, readJournal } from './journal/reader.js'
@@ -91,6 +100,13 @@ export {
   traceDecisions,
 } from './journal/trace.js'
 export { escapeForTerminal, safeJson } from './printable.js'
+export {
+  BUILTIN_RULES,
+  type BuiltinOptions,
+  type BuiltinRule,
+  type BuiltinSettings,
+  builtinRules,
+} from './rules/builtin/builtin.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
 export {

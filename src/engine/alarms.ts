@@ -5,7 +5,7 @@ import { AlertBook, type AlertQuery } from './alert_book.js'
 
 export type RaisedAlert = Pick<
   Alert,
-  'rule' | 'severity' | 'kind' | 'identity' | 'name' | 'values' | 'message' | 'exit'
+  'rule' | 'severity' | 'kind' | 'identity' | 'name' | 'values' | 'message' | 'exit' | 'advice'
 >
 
 /** Raises and resolves alerts: into the book, the journal and the events. */

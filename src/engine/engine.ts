@@ -315,6 +315,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     await this.#runner?.settled()
     await this.#sources.lifecycle.close()
     this.#deaths.close()
+    this.#reactions.close()
     this.#broadcast.release()
     this.#outcomes.close(performance.now())
     await Promise.allSettled([this.#rules?.close(), this.#sources.close()])

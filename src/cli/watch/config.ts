@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { type Rule, ruleSchema } from '../../index.js'
+import { BUILTIN_RULES, type BuiltinRule, type Rule, ruleSchema } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
 import { SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
@@ -26,6 +26,8 @@ const configSchema = z.strictObject({
   source: z.enum(SAMPLE_SOURCES).optional(),
   dryRun: z.boolean().optional(),
   environ: z.boolean().optional(),
+  /** Rules that come with the engine. */
+  builtin: z.array(z.enum(BUILTIN_RULES)).optional(),
   rules: z.array(ruleSchema).min(1),
 })
 
@@ -38,6 +40,7 @@ export interface WatchConfig {
   readonly source: SampleSource | undefined
   readonly dryRun: boolean | undefined
   readonly environ: boolean | undefined
+  readonly builtin: readonly BuiltinRule[] | undefined
   readonly rules: readonly Rule[]
 }
 
@@ -157,6 +160,7 @@ function withPaths(config: z.input<typeof configSchema>, base: string): WatchCon
     source: config.source,
     dryRun: config.dryRun,
     environ: config.environ,
+    builtin: config.builtin,
     rules: config.rules,
   }
 }

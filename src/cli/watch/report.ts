@@ -129,6 +129,8 @@ export class TextReporter implements Reporter {
       alert.lastAtMs,
       `${subject}  ${what}${again}${alert.kind === 'breach' ? `: ${alertName(alert)}` : ''}`,
     )
+    for (const line of alert.advice ?? [])
+      this.#line(alert.lastAtMs, `${subject}  ${escapeForTerminal(line)}`)
   }
 
   action(action: ActionReport): void {
