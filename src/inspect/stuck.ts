@@ -58,7 +58,7 @@ export function parseStuck(files: {
   readonly syscall: string
   readonly stack: string
 }): StuckFacts {
-  const stack = [...files.stack.matchAll(/^\[<[^>]*>\] (\S+?)(?:\+0x\S*)?$/gm)]
+  const stack = [...files.stack.matchAll(/^\[<[^>]*>\] (\S+?)(?:\+0x\S*)?(?: \[\S+\])?$/gm)]
     .map(([, name]) => name!)
     .slice(0, STACK_FRAMES)
   const { wchan } = files

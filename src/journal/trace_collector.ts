@@ -119,7 +119,12 @@ export class TraceCollector {
     const same = place?.bootId === this.#place?.bootId && place?.pidNamespace === this.#place?.pidNamespace
     if (!same && this.#place !== undefined) this.#boot++
     this.#place = place
-    this.#run = { startedAtMs: atMs, stoppedAtMs: undefined, rules: rules ?? [], dryRun: dryRun === true }
+    this.#run = {
+      startedAtMs: atMs,
+      stoppedAtMs: undefined,
+      rules: Array.isArray(rules) ? rules : [],
+      dryRun: dryRun === true,
+    }
   }
 
   /** Nobody watches any more: what lasted may be over, or not. */

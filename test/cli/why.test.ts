@@ -125,7 +125,11 @@ test('what is wrong is said in a line with the way out, and a code of its own', 
     [['why', 'x', '-d', directory], 3, /"x" is neither a PID nor an id; give a PID/],
     [['why', '0', '-d', directory], 4, /PID "0" is out of range/],
     [['why', '1', '-d', directory, '--limit', '0'], 4, /--limit "0" is out of range/],
-    [['why', '1', '-d', directory], 7, /the journal "\S+muster\.jsonl" does not exist; give the --journal or -d/],
+    [
+      ['why', '1', '-d', directory],
+      7,
+      /the journal "\S+muster\.jsonl" does not exist; give the --journal or -d/,
+    ],
     [['why', '1', '--journal', directory], 7, /EISDIR/],
   ]
   for (const [args, code, message] of cases) {
