@@ -40,7 +40,7 @@ export class Advisor {
 
   /** Its breach is over: an alert that still waits is raised now, so that it can be resolved. */
   settle(rule: string, identity: ProcessIdentity): void {
-    this.#release(keyOf(rule, identity))
+    if (this.#held.size > 0) this.#release(keyOf(rule, identity))
   }
 
   /** The process is gone. */
