@@ -5,6 +5,7 @@ export {
   type EvidenceFile,
   type EvidenceOptions,
 } from './actions/evidence.js'
+export { type Nudge, type NudgeOptions, nudgeParent } from './actions/nudge_parent.js'
 export type { RestartResult } from './actions/replace.js'
 export { type StartedProcess, type StartOptions, startAgain } from './actions/restart.js'
 export { type CaptureOptions, captureRestart } from './actions/restart_capture.js'
@@ -68,6 +69,16 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
+export {
+  type StuckOptions,
+  type StuckProcess,
+  stuckFacts,
+  stuckProcesses,
+} from './inspect/stuck.js'
+export { type StuckFacts, stuckAdvice } from './inspect/stuck_advice.js'
+export { type SigchldHandling, type ZombieFacts, zombieAdvice } from './inspect/zombie_advice.js'
+export { findZombies, type ZombieGroup, type ZombieParent, zombieFacts } from './inspect/zombies.js'
+export { type ExplainOptions, explainTrace } from './journal/explain.js'
 export { currentPlace } from './journal/place.js'
 export { type JournalReader, type ReadJournalOptions, readJournal } from './journal/reader.js'
 export type {
@@ -77,7 +88,10 @@ export type {
   Alert,
   AlertKind,
   AlertState,
+  ClauseSample,
   ClauseValue,
+  DecisionBody,
+  Exclusion,
   ExitCause,
   JournalBody,
   JournalRecord,
@@ -85,9 +99,31 @@ export type {
   NotifyFailedBody,
   OutcomeBody,
   Place,
+  PlannedStep,
   RecordedError,
+  RecordedGroup,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
+export {
+  type Trace,
+  type TracedAction,
+  type TracedDecision,
+  type TracedNote,
+  type TracedOrigin,
+  type TracedRun,
+  type TracedStep,
+  type TracedSubject,
+  type TraceQuery,
+  traceDecisions,
+} from './journal/trace.js'
+export { escapeForTerminal, safeJson } from './printable.js'
+export {
+  BUILTIN_RULES,
+  type BuiltinOptions,
+  type BuiltinRule,
+  type BuiltinSettings,
+  builtinRules,
+} from './rules/builtin/builtin.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
 export {
@@ -128,3 +164,4 @@ export {
   type TrendOptions,
   type TrendVerdict,
 } from './trend/trend.js'
+export { wordedBytes, wordedComparison, wordedDuration, wordedQuantity } from './words.js'

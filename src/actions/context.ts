@@ -65,6 +65,8 @@ export interface ActionTarget {
 /** What an action came to: `engine.on('action')`. */
 export interface ActionReport {
   readonly actionId: string
+  /** The decision that it follows from. */
+  readonly decisionId?: string | undefined
   readonly action: ActionType
   readonly rule: string
   readonly identity: ProcessIdentity

@@ -14,6 +14,7 @@ import {
   recordIfPossible,
 } from './context.js'
 import { collectEvidence } from './evidence.js'
+import { nudgeParent } from './nudge_parent.js'
 import { LeftUnfinished, type ReplaceTrouble, replaceProcess } from './replace.js'
 
 /** Codes of errors with which nothing has been done to the process. */
@@ -42,7 +43,7 @@ export async function runAction(
 ): Promise<ActionReport | undefined> {
   const { rule, identity, name, decisionId } = target
   const action = spec.type
-  const head = { actionId, action, rule, identity, name }
+  const head = { actionId, decisionId, action, rule, identity, name }
   if (context.dryRun) {
     const reason = `dry run: ${describeAction(spec)} would have been done`
     note(context, { type: 'action-done', ...head, status: 'dry-run', reason })
@@ -52,7 +53,7 @@ export async function runAction(
   try {
     const { type: _, ...parameters } = spec
     const { place } = context
-    await record(context, { type: 'action-begun', ...head, decisionId, place, parameters })
+    await record(context, { type: 'action-begun', ...head, place, parameters })
   } catch (error) {
     // Without the record a crash in the middle could not be told from an action never begun.
     const reason = 'not done, because it could not be written to the journal first'
@@ -69,7 +70,7 @@ export async function runAction(
 /** An action that is not even begun; said in the journal all the same. */
 export function refuse(
   context: ActionContext,
-  head: Pick<ActionReport, 'actionId' | 'action' | 'rule' | 'identity' | 'name'>,
+  head: Pick<ActionReport, 'actionId' | 'decisionId' | 'action' | 'rule' | 'identity' | 'name'>,
   status: ActionStatus,
   reason: string,
 ): ActionReport {
@@ -95,6 +96,8 @@ function describeAction(spec: ActionSpec): string {
       return `nice ${spec.nice}`
     case 'limit':
       return `limit ${spec.resource}`
+    case 'nudgeParent':
+      return 'SIGCHLD to its parent'
     default:
       return spec.type
   }
@@ -147,6 +150,8 @@ async function simpleAction(
       check(await setResourceLimit(targets, spec.resource, limit))
       return {}
     }
+    case 'nudgeParent':
+      return { result: { ...(await nudgeParent(target.identity, { signal: context.closing })) } }
     case 'evidence': {
       const evidence = await collectEvidence(target.identity, {
         ...context.evidence!,

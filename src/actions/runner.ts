@@ -143,8 +143,8 @@ export class ActionRunner {
     reason: string,
     status: 'refused' | 'interrupted' = 'refused',
   ): void {
-    const { rule, identity, name } = target
-    const head = { actionId: this.nextActionId(), action: spec.type, rule, identity, name }
+    const { rule, identity, name, decisionId } = target
+    const head = { actionId: this.nextActionId(), decisionId, action: spec.type, rule, identity, name }
     this.#options.onReport(refuse(this.#context, head, status, reason))
   }
 }

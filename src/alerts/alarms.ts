@@ -7,7 +7,7 @@ import { Silences } from './silences.js'
 
 export type RaisedAlert = Pick<
   Alert,
-  'rule' | 'severity' | 'kind' | 'identity' | 'group' | 'name' | 'values' | 'message' | 'exit'
+  'rule' | 'severity' | 'kind' | 'identity' | 'group' | 'name' | 'values' | 'message' | 'exit' | 'advice'
 >
 
 export interface AlarmOptions {

@@ -10,6 +10,7 @@ import { fail } from './fault.js'
 import { psCommand } from './ps/command.js'
 import { quoted } from './values.js'
 import { watchCommand } from './watch/command.js'
+import { whyCommand } from './why/command.js'
 
 /** The whole command line of `muster`; also what the completion scripts are made from. */
 export function createProgram(): Command {
@@ -30,6 +31,7 @@ export function createProgram(): Command {
     ackCommand(),
     silenceCommand(),
     unsilenceCommand(),
+    whyCommand(),
     doctorCommand(),
     completionCommand(() => program),
   ]) {
@@ -60,6 +62,7 @@ const EXAMPLES = `Examples:
   muster watch --name node --rule 'rss > 500MiB for 30s'
   muster events --type exit --failed         what fails as it happens, and who killed what
   muster alerts -d ./evidence --state firing what fires; muster ack ID, muster silence --rule NAME --for 2h
+  muster why 1234 -d ./evidence              why a process was restarted: what was seen, decided and done
   muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 

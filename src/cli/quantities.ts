@@ -1,24 +1,19 @@
+import { wordedDuration } from '../index.js'
+
+const UNITS = ['', 'K', 'M', 'G', 'T', 'P'] as const
+
 /** `1536` as `1.5K`, as ps and top write it: 1024 steps, three digits at most, no space. */
 export function shortBytes(bytes: number): string {
-  return scaled(bytes, ['', 'K', 'M', 'G', 'T', 'P'])
-}
-
-/** `1536` as `1.5 KiB`, for sentences. */
-export function wordedBytes(bytes: number): string {
-  return scaled(bytes, [' B', ' KiB', ' MiB', ' GiB', ' TiB', ' PiB'])
-}
-
-function scaled(bytes: number, units: readonly string[]): string {
   const sign = bytes < 0 ? '-' : ''
   let rest = Math.abs(bytes)
   let unit = 0
   // 999.5 would be rounded to four digits.
-  while (unit < units.length - 1 && rest >= 999.5) {
+  while (unit < UNITS.length - 1 && rest >= 999.5) {
     rest /= 1024
     unit++
   }
   const digits = unit > 0 && rest < 9.95 ? 1 : 0
-  return `${sign}${rest.toFixed(digits)}${units[unit]}`
+  return `${sign}${rest.toFixed(digits)}${UNITS[unit]}`
 }
 
 /** Seconds as `7s`, `12:34`, `5h12m`, `3d04h`: never wider than six cells below 100 days. */
@@ -38,14 +33,7 @@ export function shortTime(ns: number): string {
   return seconds < 59.95 ? `${seconds.toFixed(1)}s` : shortAge(seconds)
 }
 
-/** Milliseconds as `350 ms`, `1.5 s`, `2 min`, for sentences. */
-export function wordedDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 120_000) return `${Number((ms / 1000).toFixed(1))} s`
-  return `${Number((ms / 60_000).toFixed(1))} min`
-}
-
-/** Milliseconds as `310 us`, `4.9 ms`, `350 ms`, `1.5 s`, `2 min`: for what may be very short. */
+/** Milliseconds as `310 us`, `4.9 ms`, then as `wordedDuration`: for what may be very short. */
 export function fineDuration(ms: number): string {
   const us = Math.round(ms * 1000)
   if (us < 1000) return `${us} us`

@@ -362,6 +362,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     await this.#runner?.settled()
     await this.#sources.lifecycle.close()
     this.#deaths.close()
+    this.#reactions.close()
     this.#broadcast.release()
     await this.#alerting.close()
     this.#outcomes.close(performance.now())

@@ -9,7 +9,10 @@ import type { Decision } from '../rules/decision.js'
 import type { ActionSpec, CheckedRule, Severity } from '../rules/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
+import { Advisor } from './advisor.js'
+import { clauseValues } from './clause_values.js'
 import type { Deaths } from './deaths.js'
+import { decisionRecord } from './decision_record.js'
 import { HeldChildren } from './held_children.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
@@ -39,10 +42,17 @@ export interface ReactionParts {
 export class Reactions {
   readonly #parts: ReactionParts
   readonly #children = new HeldChildren()
+  readonly #advisor: Advisor
   #decisions = 0
 
   constructor(parts: ReactionParts) {
     this.#parts = parts
+    this.#advisor = new Advisor(parts.alarms)
+  }
+
+  /** Raises what still waits. */
+  close(): void {
+    this.#advisor.close()
   }
 
   /** Before a sample is taken. */
@@ -66,20 +76,28 @@ export class Reactions {
 
   #decided(decision: Decision, table: Table, runner: ActionRunner): void {
     const { rules, alarms, outcomes, dryRun, note } = this.#parts
-    const { identity, name, clauses, sinceMs, slot } = decision
+    const { identity, name, slot } = decision
     const rule = rules[decision.rule.index]!
     const decisionId = `${runner.run}-d${++this.#decisions}`
     const { severity, actions } = rule
-    const types = decision.kind === 'fire' ? actions.map((action) => action.type) : []
-    const { kind, cause } = decision
-    const head = { type: 'decision', decisionId, rule: rule.name, identity, name } as const
-    note({ ...head, kind, cause, severity, clauses, sinceMs, actions: types, dryRun })
-    if (kind === 'clear') {
+    const clauses = clauseValues(decision, rule)
+    note(decisionRecord(decisionId, decision, rule, clauses, dryRun))
+    if (decision.kind === 'clear') {
+      this.#advisor.settle(rule.name, identity)
       alarms.resolve(rule.name, 'breach', decision)
       return
     }
     const message = breachMessage(name, identity, clauses)
-    alarms.raise({ rule: rule.name, severity, kind: 'breach', identity, name, values: clauses, message })
+    const raised = {
+      rule: rule.name,
+      severity,
+      kind: 'breach',
+      identity,
+      name,
+      values: clauses,
+      message,
+    } as const
+    this.#advisor.raise(raised, table)
     outcomes.breached(rule.name, identity)
     const { rssBytes } = table.at(slot)
     runner.submit({ rule: rule.name, identity, name, decisionId, reason: message, rssBytes }, actions)
@@ -90,6 +108,7 @@ export class Reactions {
     const { alarms, watched, deaths } = this.#parts
     const { pid, startTicks } = table.columns
     for (const slot of table.goneSlots) {
+      this.#advisor.settleGone(pid[slot]!, startTicks[slot]!)
       alarms.resolveGone(pid[slot]!, startTicks[slot]!)
       deaths.ended(watched.ended(pid[slot]!, startTicks[slot]!))
     }

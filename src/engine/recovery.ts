@@ -195,6 +195,7 @@ async function conclude(report: ActionReport, options: RecoveryOptions): Promise
 }
 
 function reportOf(action: UnfinishedAction, status: ActionReport['status'], reason: string): ActionReport {
-  const { actionId, action: type, rule, identity, name } = action.begun
-  return { actionId, action: type, rule, identity, name, status, reason, recovered: true, atMs: Date.now() }
+  const { actionId, decisionId, action: type, rule, identity, name } = action.begun
+  const head = { actionId, decisionId, action: type, rule, identity, name }
+  return { ...head, status, reason, recovered: true, atMs: Date.now() }
 }

@@ -1,4 +1,5 @@
 import type { Silence } from '../alerts/silences.js'
+import type { GroupKind, Unit } from '../rules/language/ast.js'
 import type { ActionSpec, Severity } from '../rules/rule.js'
 import type { GroupRef } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -11,12 +12,32 @@ export type AlertKind = 'breach' | 'died' | 'restart-failed'
 /** What can be done about a breach. */
 export type ActionType = ActionSpec['type']
 
-/** One clause of a rule with the value that it had; undefined when that could not be read. */
+/**
+ * One comparison of a rule's condition as it stood when the rule decided. In the journal a value or threshold of null has no
+ * end (a limit that is unlimited, a time that never comes), since JSON has no infinity; a missing one is not known.
+ */
 export interface ClauseValue {
-  readonly column: string
+  /** As the language writes it: `avg(cpuPercent, 1m) > 80%`. */
+  readonly text: string
+  /** Its left side. */
+  readonly operand: string
+  /** One of `> >= < <= == !=`, or `leak`. */
   readonly op: string
-  readonly threshold: number
+  /** Of value and threshold; a `state` is its character code. */
+  readonly unit: Unit
+  /** Undefined: a cell that could not be read, a window that is not full yet, a process that is gone. */
   readonly value: number | undefined
+  readonly threshold: number | undefined
+  /** Undefined: not known. */
+  readonly truth: boolean | undefined
+  /** Over how long, where that is said. */
+  readonly windowMs?: number | undefined
+  /** What the value was reckoned from, thinned out. */
+  readonly samples?: readonly ClauseSample[] | undefined
+}
+export interface ClauseSample {
+  readonly atMs: number
+  readonly value: number
 }
 
 /**
@@ -57,6 +78,8 @@ export interface Alert {
   /** The clauses that held, with their values; empty for kinds other than `breach`. */
   readonly values: readonly ClauseValue[]
   readonly message: string
+  /** What can be done about it, a line each, where the engine knows: of zombies and stuck processes. */
+  readonly advice?: readonly string[] | undefined
   /** Of a `died`: the cause, as far as it is known. */
   readonly exit?: ExitCause | undefined
   /** When it began to fire, epoch milliseconds. */
@@ -166,18 +189,55 @@ export interface NotifyFailedBody {
   readonly attempts: number
   readonly reason: string
 }
-export interface DecisionBody extends Targeted {
+/** Processes that a rule is about together, as they were when it decided. */
+export interface RecordedGroup {
+  readonly kind: GroupKind
+  readonly key: string
+  readonly count: number
+  /** Those that count most, largest first. */
+  readonly members: readonly {
+    readonly identity: ProcessIdentity
+    readonly name: string
+    /** Undefined: could not be read, and is left out. */
+    readonly value?: number | undefined
+  }[]
+}
+/** What a decision could not take into account. */
+export interface Exclusion {
+  readonly what: 'clause' | 'member'
+  /** The clause's text, or the member's name. */
+  readonly name: string
+  readonly pid?: number | undefined
+  /** `gone`: the process has ended. `window`: not seen for so long yet, or samples are missing. */
+  readonly why: 'unreadable' | 'window' | 'gone'
+}
+/** What is to follow from a decision. */
+export interface PlannedStep {
+  readonly action: ActionType
+  /** So long after the decision, while the breach lasts; 0: at once. */
+  readonly afterMs: number
+}
+export interface DecisionBody {
   readonly type: 'decision'
   readonly decisionId: string
+  readonly rule: string
+  /** Missing exactly for a group. */
+  readonly identity?: ProcessIdentity | undefined
+  readonly group?: RecordedGroup | undefined
+  /** The process's, or `unit nginx.service`. */
+  readonly name: string
   readonly kind: 'fire' | 'clear'
   readonly severity: Severity
+  /** The rule's, as the language writes it. */
+  readonly condition: string
   readonly clauses: readonly ClauseValue[]
+  readonly excluded: readonly Exclusion[]
   /** Why a breach is over. */
-  readonly cause: 'condition' | 'gone' | 'unmatched'
+  readonly cause: 'condition' | 'gone' | 'unmatched' | 'removed'
   /** Since when the condition held, epoch milliseconds; missing for a clear. */
   readonly sinceMs: number | undefined
   /** What follows from it, in this order. */
-  readonly actions: readonly ActionType[]
+  readonly steps: readonly PlannedStep[]
   readonly dryRun: boolean
 }
 export interface ActionBegunBody extends Targeted {
@@ -201,6 +261,8 @@ export interface ActionStepBody {
 export interface ActionDoneBody extends Targeted {
   readonly type: 'action-done'
   readonly actionId: string
+  /** Missing in journals of version 0.1. */
+  readonly decisionId?: string | undefined
   readonly action: ActionType
   readonly status: ActionStatus
   /** True when a later run of the engine ended what an earlier one had begun. */

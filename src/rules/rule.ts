@@ -25,6 +25,7 @@ const actionSchema = z.union(
   [
     z.literal('evidence').transform(() => ({ type: 'evidence' as const })),
     z.literal('restart').transform((type): RestartAction => ({ type })),
+    z.literal('nudgeParent').transform((type) => ({ type })),
     z.discriminatedUnion('type', [
       z.strictObject({ type: z.literal('evidence') }),
       z.strictObject({
@@ -40,6 +41,8 @@ const actionSchema = z.union(
         type: z.literal('signal'),
         signal: z.union([z.int().min(1).max(64), signalSchema]),
       }),
+      /** SIGCHLD to the parent of a zombie. */
+      z.strictObject({ type: z.literal('nudgeParent') }),
       z.strictObject({ type: z.literal('priority'), nice: z.int().min(-20).max(19) }),
       z
         .strictObject({
@@ -55,7 +58,7 @@ const actionSchema = z.union(
   ],
   {
     error:
-      "an action is 'evidence', 'restart' or an object with a type: evidence, restart, signal, priority, limit",
+      "an action is 'evidence', 'restart', 'nudgeParent' or an object with a type: evidence, restart, nudgeParent, signal, priority, limit",
   },
 )
 

@@ -1,12 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  fineDuration,
-  shortAge,
-  shortBytes,
-  shortTime,
-  wordedBytes,
-  wordedDuration,
-} from '../../dist/cli/quantities.js'
+import { fineDuration, shortAge, shortBytes, shortTime } from '../../dist/cli/quantities.js'
 import { didYouMean } from '../../dist/cli/suggest.js'
 
 test('bytes in at most three digits and a unit', () => {
@@ -26,7 +19,6 @@ test('bytes in at most three digits and a unit', () => {
     [2 ** 53, '8.0P'],
   ]
   for (const [bytes, text] of cases) expect(shortBytes(bytes)).toBe(text)
-  expect(wordedBytes(524_288_000)).toBe('500 MiB')
 })
 
 test('ages never take more than six cells below 100 days', () => {
@@ -41,12 +33,6 @@ test('ages never take more than six cells below 100 days', () => {
     [8_639_999, '99d23h'],
   ]
   for (const [seconds, text] of cases) expect(shortAge(seconds)).toBe(text)
-})
-
-test('durations in words', () => {
-  expect(wordedDuration(350)).toBe('350 ms')
-  expect(wordedDuration(1500)).toBe('1.5 s')
-  expect(wordedDuration(150_000)).toBe('2.5 min')
 })
 
 test('the nearest name is suggested, a far one is not', () => {

@@ -42,7 +42,7 @@ describe('a breach', () => {
       kind: 'breach',
       state: 'firing',
       identity: { pid: target.pid, settled: true },
-      values: [{ column: 'rssBytes', op: '>', threshold: 30 * MIB }],
+      values: [{ operand: 'rssBytes', op: '>', threshold: 30 * MIB }],
     })
     expect((await evidence).status).toBe('done')
     const [set] = await readdir(directory)

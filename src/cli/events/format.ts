@@ -1,5 +1,5 @@
-import type { ExitEvent, LifecycleEvent, SignalSender } from '../../index.js'
-import { clockTime, fineDuration, localDate, wordedBytes } from '../quantities.js'
+import { type ExitEvent, type LifecycleEvent, type SignalSender, wordedBytes } from '../../index.js'
+import { clockTime, fineDuration, localDate } from '../quantities.js'
 import { type Colors, escapeForTerminal, safeJson } from '../terminal.js'
 
 /** One event as a line for a person. */

@@ -1,9 +1,14 @@
 import type { Writable } from 'node:stream'
-import { type EventSource, EventStream, type LifecycleEvent, ProcmusterError } from '../../index.js'
+import {
+  type EventSource,
+  EventStream,
+  type LifecycleEvent,
+  ProcmusterError,
+  wordedDuration,
+} from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { fail, messageOf } from '../fault.js'
 import { ChunkedWriter } from '../output.js'
-import { wordedDuration } from '../quantities.js'
 import type { StopSignals } from '../stop_signals.js'
 import { colorsFor, escapeForTerminal, safeJson } from '../terminal.js'
 import { eventJson, eventLine } from './format.js'

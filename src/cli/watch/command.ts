@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { BUILTIN_RULES } from '../../index.js'
 import { exitCodeHelp } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
 import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
@@ -29,6 +30,9 @@ export function watchCommand(): Command {
     .addOption(valueOption('--name <NAME>', 'watch the processes of this name, or /pattern/'))
     .addOption(valueOption('--user <USER>', "watch this user's processes"))
     .option('--rule <RULE>', "a condition, for example 'rss > 500MiB for 30s'; repeatable", collectValues)
+    .addOption(
+      valueOption('--builtin <RULES>', 'rules that come with it: zombies, stuck; a list', BUILTIN_RULES),
+    )
     .addOption(valueOption('--config <FILE>', 'rules and settings from a YAML file; flags override it'))
     .addOption(valueOption('--grace <SECONDS>', 'time to end after SIGTERM (default: 10)'))
     .addOption(valueOption('--journal <FILE>', 'JSON Lines journal (default: DIRECTORY/muster.jsonl)'))

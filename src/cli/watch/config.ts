@@ -3,7 +3,14 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { type NotifierSpec, notifierSchema, type Rule, ruleSchema } from '../../index.js'
+import {
+  BUILTIN_RULES,
+  type BuiltinRule,
+  type NotifierSpec,
+  notifierSchema,
+  type Rule,
+  ruleSchema,
+} from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
 import { SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
@@ -28,6 +35,8 @@ const configSchema = z.strictObject({
   environ: z.boolean().optional(),
   /** Whom to tell of alerts. */
   notify: z.array(notifierSchema).max(64).optional(),
+  /** Rules that come with the engine. */
+  builtin: z.array(z.enum(BUILTIN_RULES)).optional(),
   rules: z.array(ruleSchema).min(1),
 })
 
@@ -41,6 +50,7 @@ export interface WatchConfig {
   readonly dryRun: boolean | undefined
   readonly environ: boolean | undefined
   readonly notifiers: readonly NotifierSpec[]
+  readonly builtin: readonly BuiltinRule[] | undefined
   readonly rules: readonly Rule[]
 }
 
@@ -165,6 +175,7 @@ function withPaths(config: z.input<typeof configSchema>, base: string): WatchCon
         ? { ...notifier, path: resolve(base, notifier.path) }
         : notifier,
     ),
+    builtin: config.builtin,
     rules: config.rules,
   }
 }

@@ -1,8 +1,9 @@
-import { checkRules } from '../../index.js'
+import { BUILTIN_RULES, type BuiltinRule, checkRules } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, messageOf } from '../fault.js'
 import { readSource, SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
-import { PID_MAX, quoted, readNumber, readText } from '../values.js'
+import { didYouMean } from '../suggest.js'
+import { PID_MAX, quoted, readNumber, readText, splitList } from '../values.js'
 
 /** As commander hands them over. */
 export interface RawWatchOptions {
@@ -14,6 +15,7 @@ export interface RawWatchOptions {
   name?: string
   user?: string
   rule?: string[]
+  builtin?: string
   config?: string
   grace?: string
   journal?: string
@@ -37,6 +39,7 @@ export interface WatchFlags {
   readonly name: string | undefined
   readonly user: string | undefined
   readonly rules: readonly string[]
+  readonly builtin: readonly BuiltinRule[]
   readonly config: string | undefined
   readonly graceMs: number | undefined
   readonly journal: string | undefined
@@ -87,6 +90,7 @@ export function readWatchFlags(raw: RawWatchOptions, faults: FaultList): WatchFl
     rules: (raw.rule ?? []).flatMap(
       (rule) => text(rule, '--rule', 'a rule like "rss > 500MiB for 30s"') ?? [],
     ),
+    builtin: builtinOf(raw.builtin, faults),
     config: text(raw.config, '--config', 'a YAML file'),
     graceMs: milliseconds(number(raw.grace, GRACE)),
     journal: text(raw.journal, '--journal', 'a file'),
@@ -100,6 +104,17 @@ export function readWatchFlags(raw: RawWatchOptions, faults: FaultList): WatchFl
   }
   requireWhatBelongsTogether(raw, faults)
   return flags
+}
+
+function builtinOf(raw: string | undefined, faults: FaultList): BuiltinRule[] {
+  if (raw === undefined) return []
+  const words = splitList(raw)
+  if (words.length === 0) faults.add(EXIT.malformed, `--builtin is empty; give ${BUILTIN_RULES.join(', ')}`)
+  return words.flatMap((word) => {
+    const known = BUILTIN_RULES.find((name) => name === word)
+    const hint = `${didYouMean(word, BUILTIN_RULES)}; give ${BUILTIN_RULES.join(', ')}`
+    return known ?? faults.add(EXIT.malformed, `--builtin ${quoted(word)} is no built-in rule${hint}`) ?? []
+  })
 }
 
 /** A name, or a pattern between slashes that is one. */
@@ -119,7 +134,7 @@ function nameOf(raw: string | undefined, faults: FaultList): string | undefined 
 /** Combinations that say too little to watch anything, or too much to act on safely. */
 function requireWhatBelongsTogether(raw: RawWatchOptions, faults: FaultList): void {
   const hasTarget = raw.pid !== undefined || raw.name !== undefined || raw.user !== undefined
-  const hasRule = raw.rule !== undefined && raw.rule.length > 0
+  const hasRule = (raw.rule !== undefined && raw.rule.length > 0) || raw.builtin !== undefined
   const hasConfig = raw.config !== undefined
   if (raw.threshold === undefined && !hasRule && !hasConfig) {
     faults.add(

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
-import { lowerOwnPriority, type Rule } from '../../index.js'
-import { wordedBytes, wordedDuration } from '../quantities.js'
+import { lowerOwnPriority, type Rule, wordedBytes, wordedDuration } from '../../index.js'
 import { hasAction } from './plan.js'
 
 const CAP_SYS_NICE = 23n // linux/capability.h

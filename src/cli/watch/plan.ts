@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import {
+  builtinRules,
   captureRestart,
   checkRules,
   type NotifierSpec,
@@ -129,7 +130,10 @@ function rulesOf(
     const rule = { name: when.trim().slice(0, 100), match, when, actions }
     if (isRight(rule, faults)) rules.push(rule)
   }
-  const all = [...rules, ...(config?.rules ?? [])]
+  const builtin = Object.fromEntries(
+    [...flags.builtin, ...(config?.builtin ?? [])].map((name) => [name, true]),
+  )
+  const all = [...rules, ...builtinRules(builtin), ...(config?.rules ?? [])]
   const names = new Set<string>()
   for (const { name } of all) {
     if (names.has(name))

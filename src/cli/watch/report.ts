@@ -1,6 +1,15 @@
 import type { Writable } from 'node:stream'
-import { type ActionReport, type Alert, COLUMNS, type OutcomeBody } from '../../index.js'
-import { clockTime, localDate, wordedBytes, wordedDuration } from '../quantities.js'
+import {
+  type ActionReport,
+  type Alert,
+  type ClauseValue,
+  type OutcomeBody,
+  wordedBytes,
+  wordedComparison,
+  wordedDuration,
+  wordedQuantity,
+} from '../../index.js'
+import { clockTime, localDate } from '../quantities.js'
 import { type Colors, escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
 
 /** What the watched process of -p used at one look. */
@@ -120,6 +129,8 @@ export class TextReporter implements Reporter {
       alert.lastAtMs,
       `${subject}  ${what}${again}${alert.kind === 'breach' ? `: ${alertName(alert)}` : ''}`,
     )
+    for (const line of alert.advice ?? [])
+      this.#line(alert.lastAtMs, `${subject}  ${escapeForTerminal(line)}`)
   }
 
   action(action: ActionReport): void {
@@ -171,38 +182,15 @@ const who = ({ pid }: { pid: number }, name: string): string => `${pid} ${escape
 const alertName = (alert: Alert): string => escapeForTerminal(alert.rule)
 
 function clausesText({ values }: Alert): string {
-  return values
-    .map(
-      ({ column, op, threshold, value }) =>
-        `${column} ${amount(column, value)} ${op} ${amount(column, threshold)}`,
-    )
-    .join(' and ')
+  return values.map((clause) => escapeForTerminal(`${clause.operand} ${comparisonOf(clause)}`)).join(' and ')
 }
 
-const unitOf = new Map<string, string>(COLUMNS.map(({ name, unit }) => [name, unit]))
+const comparisonOf = ({ value, op, threshold, unit }: ClauseValue): string =>
+  value === undefined
+    ? `not readable ${op} ${wordedQuantity(threshold, unit)}`
+    : wordedComparison(value, op, threshold, unit)
 
-function amount(column: string, value: number | undefined): string {
-  if (value === undefined) return 'not readable'
-  if (column === 'state') return String.fromCharCode(value)
-  switch (unitOf.get(column)) {
-    case 'bytes':
-      return wordedBytes(value)
-    case 'bytes/s':
-      return `${wordedBytes(value)}/s`
-    case '%':
-      return `${rounded(value)} %`
-    case 'ns':
-      return wordedDuration(value / 1e6)
-    default:
-      return String(rounded(value))
-  }
-}
-
-/** Two decimals, or two digits of what is smaller: 0.001 is not 0. */
-const rounded = (value: number): number =>
-  Number(Math.abs(value) < 0.1 ? value.toPrecision(2) : value.toFixed(2))
-
-const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:' }
+const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:', nudgeParent: 'parent nudged:' }
 
 /** What an action that succeeded came to, from the result that the engine gives for it. */
 function doneText({ action, result = {}, successor }: ActionReport): string {
@@ -214,6 +202,11 @@ function doneText({ action, result = {}, successor }: ActionReport): string {
       const took = typeof result.exitedInMs === 'number' ? ` after ${wordedDuration(result.exitedInMs)}` : ''
       const ended = result.endedBy === undefined ? '' : `ended by ${text('endedBy')}${took}; `
       return `${ended}the new process is ${successor?.pid ?? '?'}`
+    }
+    case 'nudgeParent': {
+      const { parent, reaped } = result as { parent?: { pid: number; name: string }; reaped?: boolean }
+      const whom = `SIGCHLD to ${parent?.pid ?? '?'} ${escapeForTerminal(parent?.name ?? '')}`
+      return `${whom}; ${reaped ? 'it was reaped' : 'it was not reaped'}`
     }
     default:
       return Object.entries(result)

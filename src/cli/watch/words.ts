@@ -1,6 +1,13 @@
 import { totalmem } from 'node:os'
-import type { ActionReport, Alert, Engine, EngineStats, NotifyFailedBody } from '../../index.js'
-import { wordedBytes, wordedDuration } from '../quantities.js'
+import {
+  type ActionReport,
+  type Alert,
+  type Engine,
+  type EngineStats,
+  type NotifyFailedBody,
+  wordedBytes,
+  wordedDuration,
+} from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
 import { hasAction, type WatchPlan, type WatchTarget } from './plan.js'
 

@@ -1,0 +1,42 @@
+import type { ClauseValue, DecisionBody, Exclusion, RecordedGroup } from '../journal/records.js'
+import type { Decision } from '../rules/decision.js'
+import type { CheckedRule } from '../rules/rule.js'
+import { conditionText, plannedSteps } from './clause_values.js'
+
+/** The journal's record of a decision: all that it stood on, and what is to follow. */
+export function decisionRecord(
+  decisionId: string,
+  decision: Decision & { readonly group?: RecordedGroup | undefined },
+  rule: CheckedRule,
+  clauses: readonly ClauseValue[],
+  dryRun: boolean,
+): DecisionBody {
+  const { identity, group, name, kind, cause, sinceMs } = decision
+  return {
+    ...{ type: 'decision', decisionId, rule: rule.name, severity: rule.severity },
+    ...{ identity, group, name, kind, cause, sinceMs },
+    condition: conditionText(rule),
+    clauses,
+    excluded: exclusions(clauses, group, cause),
+    steps: kind === 'fire' ? plannedSteps(rule) : [],
+    dryRun,
+  }
+}
+
+/** What the decision could not take into account, and why. */
+export function exclusions(
+  clauses: readonly ClauseValue[],
+  group: RecordedGroup | undefined,
+  cause: DecisionBody['cause'],
+): Exclusion[] {
+  const unknown = clauses
+    .filter(({ truth }) => truth === undefined)
+    .map(({ text, windowMs }): Exclusion => {
+      const why = cause === 'gone' ? 'gone' : windowMs === undefined ? 'unreadable' : 'window'
+      return { what: 'clause', name: text, why }
+    })
+  const leftOut = (group?.members ?? [])
+    .filter(({ value }) => value === undefined)
+    .map(({ identity, name }): Exclusion => ({ what: 'member', name, pid: identity.pid, why: 'unreadable' }))
+  return [...unknown, ...leftOut]
+}

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises'
+
+/** What of `/proc/<pid>/stat` tells who a process is and how it stands. */
+export interface ProcessStat {
+  readonly name: string
+  /** Field 3. */
+  readonly state: string
+  /** Field 4; 0 when the parent is in another PID namespace. */
+  readonly ppid: number
+  /** Field 20; 1 of a whole zombie. */
+  readonly threads: number
+  /** Field 22. */
+  readonly startTicks: number
+}
+
+/** Reads proc_pid_stat(5), which takes no lock of the process; undefined when there is no such process. */
+export async function readStat(pid: number, procRoot = '/proc'): Promise<ProcessStat | undefined> {
+  const text = await readFile(`${procRoot}/${pid}/stat`, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : parseStat(text)
+}
+
+/** Undefined for what is no such line. */
+export function parseStat(text: string): ProcessStat | undefined {
+  // The name may hold anything, parentheses too; the fields begin behind the last one.
+  const open = text.indexOf('(')
+  const close = text.lastIndexOf(')')
+  const fields = text.slice(close + 2).split(' ')
+  const [state, ppid] = fields
+  if (open < 0 || close < open || state === undefined || fields.length < 20) return undefined
+  const name = text.slice(open + 1, close)
+  return { name, state, ppid: Number(ppid), threads: Number(fields[17]), startTicks: Number(fields[19]) }
+}
