@@ -161,6 +161,19 @@ export class TrendTracker {
     return analyzePoints(this.#scratch, originMs + firstMs - header[at + headerCell.shiftMs]!, options)
   }
 
+  /** The latest `1 / part` of a slot's points, oldest first, each with its highest value. */
+  latest(slot: number, part: number): { atMs: number; value: number }[] {
+    const at = this.#headerOf(slot)
+    const header = this.#header
+    const count = header[at + headerCell.count]!
+    const originMs = header[at + headerCell.originMs]! - header[at + headerCell.shiftMs]!
+    const points: { atMs: number; value: number }[] = []
+    const end = slot * this.points + count
+    for (let cell = end - Math.ceil(count / part); cell < end; cell++)
+      points.push({ atMs: originMs + this.#seconds[cell]! * 1000, value: this.#high[cell]! })
+    return points
+  }
+
   #headerOf(slot: number): number {
     if (!Number.isInteger(slot) || slot < 0 || slot >= this.#capacity) {
       invalid(`slot is ${slot}: this tracker has slots 0 to ${this.#capacity - 1}`)
