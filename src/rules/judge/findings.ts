@@ -38,8 +38,6 @@ export class Findings {
   fires = 0
   /** Decisions of the rule that is being judged, not written yet. */
   readonly pending: { slot: number; what: number; why: number; sinceMs: number }[] = []
-  /** Decisions of the rule that is being judged. */
-  readonly pending: { slot: number; what: number; why: number; sinceMs: number }[] = []
   /** Steps that need a place for their times. */
   activations = 0
 
