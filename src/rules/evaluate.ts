@@ -1,6 +1,6 @@
 import { columnId, isMissing, type TableMemory } from '../table/layout.js'
-import type { Changes } from './changes.js'
 import { cause, edge, type Findings, kind } from './findings.js'
+import type { Changes } from './match/changes.js'
 import type { Program } from './program.js'
 import type { ShardState } from './state.js'
 
@@ -256,7 +256,7 @@ export function report(
   sinceMs: number,
 ): void {
   const rule = first + local
-  const shown = program.shown[rule]!
+  const clauses = program.clauseStart[rule + 1]! - program.clauseStart[rule]!
   const isGone = why === cause.gone
   const { columns } = table
   findings.begin(rule, slot, what, why, sinceMs)
@@ -264,7 +264,7 @@ export function report(
   findings.number(isGone ? state.startTicks[slot]! : columns.startTicks[slot]!)
   const inode = isMissing(table, slot, columnId.pidfsInode) ? Number.NaN : columns.pidfsInode[slot]!
   findings.number(isGone ? state.pidfsInode[slot]! : inode)
-  for (let index = 0; index < shown; index++) {
+  for (let index = 0; index < clauses; index++) {
     const column = program.column[program.clauseStart[rule]! + index]!
     const isUnknown = isGone || isMissing(table, slot, column)
     findings.number(isUnknown ? Number.NaN : cells[column]![slot]!)

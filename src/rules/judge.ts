@@ -1,10 +1,12 @@
 import { COLUMNS } from '../table/columns.js'
 import { headerCell, type TableMemory } from '../table/layout.js'
-import { type Changes, commitChanges, findChanges, type Learned, matchChanges } from './changes.js'
 import { type Evaluation, evaluateRule, report } from './evaluate.js'
 import { cause, edge, type Findings, kind } from './findings.js'
+import { type Changes, findChanges, matchChanges } from './match/changes.js'
+import { commitChanges } from './match/commit.js'
+import type { Learned } from './match/learned.js'
+import type { Matcher } from './match/matcher.js'
 import type { Program } from './program.js'
-import type { Selectors } from './selector.js'
 import { type ShardState, stateCell } from './state.js'
 
 /** One shard's part of a tick. */
@@ -13,11 +15,9 @@ export interface Judgement {
   /** The table's sequence; when its memory holds another one, nothing is decided. */
   readonly sequence: number
   readonly program: Program
-  readonly selectors: Selectors
+  readonly matcher: Matcher
   readonly state: ShardState
   readonly first: number
-  /** The shard's first command-line rule among those of all shards, and their number. */
-  readonly commands: { readonly first: number; readonly total: number }
   readonly nowMs: number
   /** Number of the tick; the same when a tick is repeated after a crash. */
   readonly tick: number
@@ -36,14 +36,13 @@ export interface Judgement {
  * @returns false when the table was being written meanwhile; then nothing has changed
  */
 export function judge(judgement: Judgement): boolean {
-  const { table, sequence, program, selectors, state, first, commands, nowMs, tick, changes, findings } =
-    judgement
+  const { table, sequence, program, matcher, state, first, nowMs, tick, changes, findings } = judgement
   const { learned, rebound, looked } = judgement
   findings.reset()
   if (!isWhole(table, sequence)) return false
   const isRepeated = state.header[stateCell.tick] === tick
-  findChanges(table, state, selectors, changes, learned, rebound, isRepeated)
-  matchChanges(table, state, selectors, changes, learned, commands, program, first)
+  findChanges(table, state, matcher, changes, learned, rebound, isRepeated)
+  matchChanges(table, state, matcher, changes, learned)
   const evaluation: Evaluation = {
     table,
     cells: COLUMNS.map(({ name }) => table.columns[name] ?? table.columns.rssBytes),
@@ -70,7 +69,7 @@ export function judge(judgement: Judgement): boolean {
 
   state.header[stateCell.tick] = tick
   if (!isRepeated) forgetFresh(state)
-  commitChanges(table, state, selectors, changes, learned, commands)
+  commitChanges(table, state, matcher, changes, learned)
   commitEdges(state, findings, nowMs, evaluation.gapMs)
   state.dueMs.set(dues)
   state.header[stateCell.previousMs] = nowMs

@@ -1,6 +1,8 @@
 import { ProcmusterError } from '../errors.js'
 import { COLUMNS } from '../table/columns.js'
 import { columnId, type OptionalGroup } from '../table/layout.js'
+import type { Match } from './match/ast.js'
+import { type CompiledMatch, compileMatch, type MatchSource } from './match/compile.js'
 import type { Clause } from './parse.js'
 import type { CheckedRule } from './rule.js'
 
@@ -14,15 +16,9 @@ export interface Program {
   readonly clauseCount: number
   /** Rule r has the clauses from `clauseStart[r]` up to `clauseStart[r + 1]`. */
   readonly clauseStart: Int32Array
-  /** How many of a rule's clauses were written in its condition; the others come from its `match`. */
-  readonly shown: Int32Array
   readonly forMs: Float64Array
   /** -1: none. */
   readonly cooldownMs: Float64Array
-  /** The process that a rule names by pid, NaN for none. Written by `RuleEngine.bind` while the threads run. */
-  readonly pid: Float64Array
-  /** NaN: whoever has the pid. */
-  readonly startTicks: Float64Array
   /** 1: a missing cell cannot look like a hit, because all cells are Float64 (NaN when missing) and no clause is `!=`. */
   readonly missingNeverHits: Uint8Array
   readonly column: Int32Array
@@ -34,19 +30,12 @@ export interface Program {
   readonly high: Float64Array
 }
 
-/** Which processes a rule is about, as plain data for the workers. The user is a clause of the program. */
-export interface SelectorSpec {
-  readonly name: string | undefined
-  readonly commandLine: string | undefined
-  readonly kernelThreads: boolean
-}
-
 /** What the workers need to judge; `buffer` is shared, the rest is small and plain. */
 export interface CompiledRules {
   readonly ruleCount: number
   readonly clauseCount: number
   readonly buffer: SharedArrayBuffer
-  readonly selectors: readonly SelectorSpec[]
+  readonly match: CompiledMatch
 }
 
 export interface CompileOptions {
@@ -85,11 +74,8 @@ export function compileRules(rules: readonly CheckedRule[], options: CompileOpti
   let at = 0
   for (const [index, rule] of rules.entries()) {
     program.clauseStart[index] = at
-    program.shown[index] = rule.when.clauses.length
     program.forMs[index] = rule.when.forMs
     program.cooldownMs[index] = rule.cooldown ?? -1
-    program.pid[index] = rule.match.pid ?? Number.NaN
-    program.startTicks[index] = rule.match.startTicks ?? Number.NaN
     program.missingNeverHits[index] = 1
     for (const clause of clauses[index]!) {
       const id = columnId[clause.column]
@@ -104,7 +90,8 @@ export function compileRules(rules: readonly CheckedRule[], options: CompileOpti
     }
   }
   program.clauseStart[rules.length] = at
-  return { ruleCount: rules.length, clauseCount, buffer: program.buffer, selectors: rules.map(selectorOf) }
+  const match = compileMatch(rules.map(matchSourceOf), options.uidOf)
+  return { ruleCount: rules.length, clauseCount, buffer: program.buffer, match }
 }
 
 export function mapProgram(buffer: SharedArrayBuffer, ruleCount: number, clauseCount: number): Program {
@@ -121,12 +108,9 @@ export function mapProgram(buffer: SharedArrayBuffer, ruleCount: number, clauseC
     clauseCount,
     forMs: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
     cooldownMs: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
-    pid: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
-    startTicks: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
     low: new Float64Array(buffer, place(clauseCount * 8), clauseCount),
     high: new Float64Array(buffer, place(clauseCount * 8), clauseCount),
     clauseStart: new Int32Array(buffer, place((ruleCount + 1) * 4), ruleCount + 1),
-    shown: new Int32Array(buffer, place(ruleCount * 4), ruleCount),
     column: new Int32Array(buffer, place(clauseCount * 4), clauseCount),
     missingNeverHits: new Uint8Array(buffer, place(ruleCount), ruleCount),
     isFloat: new Uint8Array(buffer, place(clauseCount), clauseCount),
@@ -135,11 +119,11 @@ export function mapProgram(buffer: SharedArrayBuffer, ruleCount: number, clauseC
 }
 
 function programBytes(ruleCount: number, clauseCount: number): number {
-  return ruleCount * (32 + 8 + 1) + 4 + clauseCount * (16 + 4 + 2)
+  return ruleCount * (16 + 4 + 1) + 4 + clauseCount * (16 + 4 + 2)
 }
 
 function clausesOf(rule: CheckedRule, options: CompileOptions): Clause[] {
-  const clauses = rule.when.clauses.map((clause): Clause => {
+  return rule.when.clauses.map((clause): Clause => {
     const { group, name } = COLUMNS[columnId[clause.column]]!
     if (group !== 'table' && !options.groups.includes(group)) {
       throw new ProcmusterError('INVALID_ARGUMENT', {
@@ -150,23 +134,16 @@ function clausesOf(rule: CheckedRule, options: CompileOptions): Clause[] {
       ? { ...clause, threshold: (clause.threshold / 100) * options.memTotalBytes, ofMemory: false }
       : clause
   })
-  const { user } = rule.match
-  // The owner may change during a life (a daemon that drops root), so that it is judged on every tick, and last.
-  if (user !== undefined) {
-    const uid = typeof user === 'number' ? user : options.uidOf(user)
-    if (uid === undefined) {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `rule ${JSON.stringify(rule.name)}: this host knows no user ${JSON.stringify(user)}; give the uid instead`,
-      })
-    }
-    clauses.push({ column: 'uid', op: '==', threshold: uid, ofMemory: false })
-  }
-  return clauses
 }
 
-function selectorOf({ match }: CheckedRule): SelectorSpec {
-  const { name, commandLine, kernelThreads } = match
-  return { name, commandLine, kernelThreads: kernelThreads ?? false }
+function matchSourceOf({ name, match }: CheckedRule): MatchSource {
+  const { pid, startTicks, name: pattern, user, commandLine, kernelThreads = false } = match
+  const parts: Match[] = []
+  if (pid !== undefined) parts.push({ kind: 'pid', pid, startTicks })
+  if (pattern !== undefined) parts.push({ kind: 'name', pattern })
+  if (user !== undefined) parts.push({ kind: 'user', user })
+  if (commandLine !== undefined) parts.push({ kind: 'text', fact: 'commandLine', pattern: commandLine })
+  return { name, match: { kind: 'all', parts }, kernelThreads, limits: [] }
 }
 
 function intervalOf({ op, threshold }: Clause): [low: number, high: number] {

@@ -1,4 +1,6 @@
 import { NAME_BYTES } from '../table/columns.js'
+import type { MatchPlan } from './match/plan.js'
+import { carryMatchState, type MatchState, mapMatchState, matchStateBytes } from './match/state.js'
 import type { Program } from './program.js'
 
 /** What one shard of rules remembers from tick to tick, over shared memory: a Piscina worker is no home for state. */
@@ -23,8 +25,7 @@ export interface ShardState {
   readonly fired: Int32Array
   /** The rule fired or cleared in the tick that was committed last. */
   readonly fresh: Int32Array
-  /** By command-line rule: the pattern fits. */
-  readonly command: Int32Array
+  readonly match: MatchState
   /** Bitset of the slots that were live at the last tick. */
   readonly live: Int32Array
   /** Who lived there. */
@@ -45,7 +46,7 @@ export const stateCell = { tick: 0, previousMs: 1, count: 8 } as const
 export interface StateShape {
   readonly capacity: number
   readonly ruleCount: number
-  readonly commandRuleCount: number
+  readonly plan: MatchPlan
   /** Rules with a cooldown. */
   readonly cooled: readonly boolean[]
 }
@@ -56,15 +57,15 @@ export function shapeOf(
   first: number,
   ruleCount: number,
   capacity: number,
-  commandRuleCount: number,
+  plan: MatchPlan,
 ): StateShape {
   const cooled = [...cooldownMs.subarray(first, first + ruleCount)].map((ms) => ms >= 0)
-  return { capacity, ruleCount, commandRuleCount, cooled }
+  return { capacity, ruleCount, plan, cooled }
 }
 
 /** Makes the views of a shard's state; without a buffer, over fresh memory. */
 export function mapState(shape: StateShape, shared?: SharedArrayBuffer): ShardState {
-  const { capacity, ruleCount, commandRuleCount } = shape
+  const { capacity, ruleCount, plan } = shape
   const words = (capacity + 31) >>> 5
   let end = 0
   const place = (bytes: number): number => {
@@ -81,7 +82,7 @@ export function mapState(shape: StateShape, shared?: SharedArrayBuffer): ShardSt
     firing: place(ruleCount * words * 4),
     fired: place(ruleCount * words * 4),
     fresh: place(ruleCount * words * 4),
-    command: place(commandRuleCount * words * 4),
+    match: place(matchStateBytes(plan, capacity)),
     live: place(words * 4),
     generation: place(capacity * 4),
     pid: place(capacity * 4),
@@ -107,7 +108,7 @@ export function mapState(shape: StateShape, shared?: SharedArrayBuffer): ShardSt
     firing: bits(at.firing, ruleCount),
     fired: bits(at.fired, ruleCount),
     fresh: bits(at.fresh, ruleCount),
-    command: bits(at.command, commandRuleCount),
+    match: mapMatchState(plan, capacity, buffer, at.match),
     live: bits(at.live, 1),
     generation: new Uint32Array(buffer, at.generation, capacity),
     pid: new Int32Array(buffer, at.pid, capacity),
@@ -121,11 +122,12 @@ export function mapState(shape: StateShape, shared?: SharedArrayBuffer): ShardSt
 }
 
 /** Copies a state into a larger one; times only where a bit says that they mean something. */
-export function growState(from: ShardState, to: ShardState): void {
+export function growState(from: ShardState, to: ShardState, plan: MatchPlan): void {
+  carryMatchState(from.match, plan, to.match, plan, true)
   to.header.set(from.header)
   to.dueMs.set(from.dueMs)
   to.hasFresh.set(from.hasFresh)
-  for (const name of ['matched', 'active', 'firing', 'fired', 'fresh', 'command', 'live'] as const) {
+  for (const name of ['matched', 'active', 'firing', 'fired', 'fresh', 'live'] as const) {
     for (let rule = 0; rule * from.words < from[name].length; rule++) {
       to[name].set(from[name].subarray(rule * from.words, (rule + 1) * from.words), rule * to.words)
     }
@@ -164,7 +166,7 @@ export function openState(
   const state = mapState(shape, buffer)
   // A tick that is repeated may have committed into the larger state already.
   if (grownFrom !== undefined && state.header[stateCell.tick] !== tick) {
-    growState(mapState({ ...shape, capacity: grownFrom.capacity }, grownFrom.buffer), state)
+    growState(mapState({ ...shape, capacity: grownFrom.capacity }, grownFrom.buffer), state, shape.plan)
   }
   return state
 }
