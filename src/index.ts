@@ -54,6 +54,7 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
+export type { ProcessFacts } from './inspect/process_facts.js'
 export { currentPlace } from './journal/place.js'
 export { type JournalReader, readJournal } from './journal/reader.js'
 export type {
@@ -71,8 +72,8 @@ export type {
   RecordedError,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
-export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
+export type { FactNeeds, ReadFacts } from './rules/match/facts.js'
 export {
   type Clause,
   type Condition,

@@ -1,7 +1,9 @@
 import { Piscina } from 'piscina'
 import { ProcmusterError } from '../errors.js'
+import type { FactTask } from './match/facts.js'
+import type { TextVerdicts } from './match/text_matcher.js'
 import type { CompiledRules } from './program.js'
-import type { CommandTask, JudgeResult, JudgeTask } from './worker.js'
+import type { JudgeResult, JudgeTask } from './worker.js'
 
 export interface JudgePoolOptions {
   readonly rules: CompiledRules
@@ -33,8 +35,8 @@ export class JudgePool {
   }
 
   run(task: JudgeTask): Promise<JudgeResult>
-  run(task: CommandTask): Promise<Int32Array>
-  async run(task: JudgeTask | CommandTask): Promise<unknown> {
+  run(task: FactTask): Promise<TextVerdicts>
+  async run(task: JudgeTask | FactTask): Promise<unknown> {
     for (let attempt = 1; ; attempt++) {
       this.#checkOpen() // for a task that comes too late Piscina would start new threads
       const pool = this.#pool
@@ -93,7 +95,7 @@ export class JudgePool {
     return pool
   }
 
-  async #runOnce(pool: Piscina, task: JudgeTask | CommandTask): Promise<unknown> {
+  async #runOnce(pool: Piscina, task: JudgeTask | FactTask): Promise<unknown> {
     const { timeLimitMs } = this.#options
     if (timeLimitMs === 0) return await pool.run(task)
     const abort = this.#idleAborts.pop() ?? new AbortController()
@@ -102,8 +104,8 @@ export class JudgePool {
       return await pool.run(task, { signal: abort.signal })
     } catch (cause) {
       if (!abort.signal.aborted) throw cause
-      const what = task.type === 'judge' ? 'judging a tick' : 'matching command lines'
-      const message = `${what} took more than ${timeLimitMs} ms; a pattern of a rule may backtrack without end`
+      const what = task.type === 'judge' ? 'judging a tick' : 'matching texts of processes'
+      const message = `${what} took more than ${timeLimitMs} ms`
       throw new ProcmusterError('TIMEOUT', { message, cause })
     } finally {
       clearTimeout(timer)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { RESOURCES } from '../control/rlimit.js'
 import { type SignalName, signalNumber } from '../control/signal_names.js'
 import { ProcmusterError } from '../errors.js'
-import { namePattern } from './name_pattern.js'
+import { namePattern, textPattern } from './match/pattern.js'
 import { type Condition, MAX_DURATION_MS, parseCondition, parseDuration } from './parse.js'
 
 const limitValue = z.union([z.int().min(0), z.literal('unlimited')])
@@ -73,12 +73,12 @@ const matchSchema = z
       .optional(),
     /** A user's name or uid. */
     user: z.union([z.string().min(1).max(256), z.int().min(0)]).optional(),
-    /** Source of a regular expression, tried on the first 4096 characters of the arguments joined by spaces. */
+    /** Source of a regular expression as RE2 has them, tried on the first 4096 characters of the arguments joined by spaces. */
     commandLine: z
       .string()
       .min(1)
       .max(1024)
-      .refine(...compiles((source) => new RegExp(source)))
+      .refine(...compiles((source) => textPattern('commandLine', source)))
       .optional(),
     /** Kernel threads are left out unless this is true. */
     kernelThreads: z.boolean().optional(),

@@ -4,8 +4,10 @@ import { ProcmusterError } from '../errors.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup, TableMemory } from '../table/layout.js'
-import { CommandLines, type ReadCommandLines } from './command_lines.js'
 import { type Decision, DecisionReader, thresholdsOf } from './decision.js'
+import type { FactSpec } from './match/compile.js'
+import { Facts, type ReadFacts } from './match/facts.js'
+import { planMatch } from './match/plan.js'
 import { JudgePool } from './pool.js'
 import { type CompiledRules, compileRules, groupsOf, mapProgram, type Program } from './program.js'
 import { type CheckedRule, checkRules, type Rule } from './rule.js'
@@ -20,8 +22,8 @@ export interface RuleEngineOptions {
   memTotalBytes?: number
   /** Threads, 1 to 16, that the rules are divided among; by default two, or one where that would leave none to others. */
   workers?: number
-  /** Needed when a rule has a command-line pattern; called beside the ticks, for new processes. */
-  readCommandLines?: ReadCommandLines
+  /** Needed when a rule asks for more than the table has, as a command line; called beside the ticks, for new processes. */
+  readFacts?: ReadFacts
   /** The uid of a user's name; by default from /etc/passwd as it is when the engine is opened. */
   uidOf?: (user: string) => number | undefined
   /** A tick that takes longer fails with `TIMEOUT`. 10,000 by default. */
@@ -36,8 +38,6 @@ export interface RuleTable {
   readonly sequence: number
 }
 
-/** A batch of command lines takes milliseconds. */
-const COMMAND_LINES_LIMIT_MS = 2000
 const READ_AT_ONCE = 256
 
 /** Optional groups of columns that rules need, for `Sampler.open`. */
@@ -58,9 +58,11 @@ export class RuleEngine implements AsyncDisposable {
   readonly #program: Program
   readonly #groups: readonly OptionalGroup[]
   readonly #thresholds: readonly (readonly number[])[]
-  readonly #commandPool: JudgePool | undefined
-  readonly #commandLines: CommandLines | undefined
+  readonly #factPool: JudgePool | undefined
+  readonly #facts: Facts | undefined
   readonly #shards: readonly Shard[]
+  /** By rule the pid and the start of the process that it is bound to, NaN for any; the threads read it. */
+  readonly #bound: Float64Array
   /** Decisions of a tick that failed in another shard: they have been entered, and must be told. */
   #untold: Decision[] = []
   /** Pids to be matched again by the next tick that succeeds. */
@@ -85,17 +87,20 @@ export class RuleEngine implements AsyncDisposable {
     this.#shards = Array.from({ length: threads }, (_, index) => {
       const first = Math.floor((rules.length * index) / threads)
       const next = Math.floor((rules.length * (index + 1)) / threads)
-      const commandRules = rules.slice(first, next).filter(hasCommandLine).length
-      return new Shard(this.pool!, this.#program, first, next - first, commandRules)
+      return new Shard(
+        this.pool!,
+        this.#program,
+        first,
+        next - first,
+        planMatch(compiled.match, first, next - first),
+      )
     })
-    const patternCount = rules.filter(hasCommandLine).length
-    if (patternCount > 0) {
-      // A thread of its own: a pattern that backtracks on somebody's command line must not hold up a tick.
-      const limitMs =
-        timeLimitMs === 0 ? COMMAND_LINES_LIMIT_MS : Math.min(timeLimitMs, COMMAND_LINES_LIMIT_MS)
-      this.#commandPool = new JudgePool({ rules: compiled, threads: 1, timeLimitMs: limitMs })
-      const read = options.readCommandLines!
-      this.#commandLines = new CommandLines(this.#commandPool, patternCount, read, onWarning)
+    this.#bound = new Float64Array(compiled.match.bound)
+    const { facts } = compiled.match
+    if (needsFacts(facts)) {
+      // A thread of its own: many patterns on many command lines must not hold up a tick.
+      this.#factPool = new JudgePool({ rules: compiled, threads: 1, timeLimitMs })
+      this.#facts = new Facts(this.#factPool, facts, options.readFacts!, onWarning)
     }
   }
 
@@ -110,9 +115,6 @@ export class RuleEngine implements AsyncDisposable {
     const rules = checkRules(options.rules)
     for (const rule of rules) {
       const where = `rule ${JSON.stringify(rule.name)}`
-      if (hasCommandLine(rule) && options.readCommandLines === undefined) {
-        throw invalid(`${where} matches command lines; give readCommandLines`)
-      }
       if (!(memTotalBytes > 0) && rule.when.clauses.some(({ ofMemory }) => ofMemory)) {
         throw invalid(
           `${where} compares with physical memory; give memTotalBytes (sampler.memTotalBytes after a sample)`,
@@ -122,7 +124,14 @@ export class RuleEngine implements AsyncDisposable {
     const isNamed = rules.some(({ match }) => typeof match.user === 'string')
     const users = isNamed && options.uidOf === undefined ? await readUsers() : undefined
     const uidOf = options.uidOf ?? ((user: string) => users?.uidOf.get(user))
-    return new RuleEngine(rules, compileRules(rules, { groups, memTotalBytes, uidOf }), options)
+    const compiled = compileRules(rules, { groups, memTotalBytes, uidOf })
+    if (needsFacts(compiled.match.facts) && options.readFacts === undefined) {
+      const { rule, fact } = compiled.match.facts.texts[0] ?? { rule: undefined, fact: 'limits or groups' }
+      throw invalid(
+        `${rule === undefined ? 'a rule' : `rule ${JSON.stringify(rule)}`} asks for ${fact}; give readFacts`,
+      )
+    }
+    return new RuleEngine(rules, compiled, options)
   }
 
   /**
@@ -132,11 +141,10 @@ export class RuleEngine implements AsyncDisposable {
    */
   bind(ruleIndex: number, { pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>): void {
     if (this.rules[ruleIndex] === undefined) throw invalid(`there is no rule ${ruleIndex}`)
-    const before = this.#program.pid[ruleIndex]!
+    const before = this.#bound[ruleIndex * 2]!
     if (!Number.isNaN(before)) this.#rebound.add(before)
     this.#rebound.add(pid)
-    this.#program.pid[ruleIndex] = pid
-    this.#program.startTicks[ruleIndex] = startTicks
+    this.#bound.set([pid, startTicks], ruleIndex * 2)
   }
 
   /** The next tick matches the process with that pid again, if there is one then: it may run another program now. */
@@ -145,28 +153,28 @@ export class RuleEngine implements AsyncDisposable {
   }
 
   /**
-   * Reads and matches the command lines of these slots, so that the next tick, at that time, takes them into account.
+   * Learns the facts of these slots, so that the next tick, at that time, takes them into account.
    * @returns once that is done, or after `limitMs`
    */
   async relearn({ columns }: TableMemory, slots: Uint32Array, nowMs: number, limitMs: number): Promise<void> {
-    if (this.#commandLines === undefined || slots.length === 0) return
-    this.#commandLines.want([slots], columns.generation, nowMs)
+    if (this.#facts === undefined || slots.length === 0) return
+    this.#facts.want([slots], columns.generation, nowMs)
     const over = new AbortController()
     const limit = sleep(limitMs, undefined, { signal: over.signal }).catch(() => {})
-    await Promise.race([this.#commandLines.idle, limit])
+    await Promise.race([this.#facts.idle, limit])
     over.abort()
   }
 
-  /** Resolves when every command line wanted so far has been matched; the next tick takes it into account. */
-  get commandLinesMatched(): Promise<void> {
-    return this.#commandLines?.idle ?? Promise.resolve()
+  /** Resolves when all facts that were wanted so far have been learned; the next tick takes them into account. */
+  get factsLearned(): Promise<void> {
+    return this.#facts?.idle ?? Promise.resolve()
   }
 
   /**
    * Judges a table. Ticks are carried out one after the other; a table may be judged again.
    * @param nowMs the time that `for` and cooldowns are measured by; best from a clock that is never set
    * @throws ProcmusterError STALE_TABLE when the table was overwritten meanwhile; nothing is lost: judge the newer one
-   * @throws ProcmusterError TIMEOUT when a pattern backtracks without end; CLOSED after `close`
+   * @throws ProcmusterError TIMEOUT when it takes too long; CLOSED after `close`
    */
   tick(table: RuleTable, nowMs: number): Promise<Decision[]> {
     const ticked = this.#queue.then(() => this.#judge(table, nowMs))
@@ -177,8 +185,8 @@ export class RuleEngine implements AsyncDisposable {
   /** Idempotent; leaves no thread behind. A tick under way fails with `CLOSED`. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#commandLines?.close()
-    await Promise.all([this.pool?.close(), this.#commandPool?.close()])
+    this.#facts?.close()
+    await Promise.all([this.pool?.close(), this.#factPool?.close()])
     await this.#queue
   }
 
@@ -193,7 +201,7 @@ export class RuleEngine implements AsyncDisposable {
     const { memory, sequence } = table
     this.#checkGroups(memory)
     this.#tick++
-    const learned = this.#commandLines?.verdicts()
+    const learned = this.#facts?.learned()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
     const tick = { sequence, nowMs, tick: this.#tick, learned, rebound }
     const judged = this.#shards.map((shard) => shard.judge(memory, tick))
@@ -214,12 +222,12 @@ export class RuleEngine implements AsyncDisposable {
       const reader = new DecisionReader(decided.numbers, decided.names, this.rules, this.#thresholds, nowMs)
       while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
     }
-    this.#commandLines?.want(wantedLists, memory.columns.generation, nowMs)
+    this.#facts?.want(wantedLists, memory.columns.generation, nowMs)
     this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs
     const failure = results.find((result) => result.status === 'rejected')
     const isTorn = results.some((result) => result.status === 'fulfilled' && result.value.torn)
     if (failure === undefined && !isTorn) {
-      if (learned !== undefined) this.#commandLines!.forget()
+      if (learned !== undefined) this.#facts!.forget()
       for (const pid of rebound ?? []) this.#rebound.delete(pid)
       return decisions
     }
@@ -251,8 +259,8 @@ async function yieldLoop(): Promise<number> {
   return performance.now() - startedMs
 }
 
-function hasCommandLine({ match }: CheckedRule): boolean {
-  return match.commandLine !== undefined
+function needsFacts({ texts, numbers }: FactSpec): boolean {
+  return texts.length + numbers.length > 0
 }
 
 function invalid(message: string): ProcmusterError {

@@ -1,4 +1,5 @@
 import type { TableMemory } from '../table/layout.js'
+import type { MatchPlan } from './match/plan.js'
 import type { JudgePool } from './pool.js'
 import type { Program } from './program.js'
 import { mapState, shapeOf } from './state.js'
@@ -13,17 +14,17 @@ export class Shard {
   readonly #program: Program
   readonly #first: number
   readonly #ruleCount: number
-  readonly #commandRuleCount: number
+  readonly #plan: MatchPlan
   #state: SharedArrayBuffer | undefined
   #stateId = 0
   #capacity = 0
 
-  constructor(pool: JudgePool, program: Program, first: number, ruleCount: number, commandRuleCount: number) {
+  constructor(pool: JudgePool, program: Program, first: number, ruleCount: number, plan: MatchPlan) {
     this.#pool = pool
     this.#program = program
     this.#first = first
     this.#ruleCount = ruleCount
-    this.#commandRuleCount = commandRuleCount
+    this.#plan = plan
   }
 
   /** Judges a table; for a larger one the memory grows first, and is only kept if the tick was a success. */
@@ -38,7 +39,7 @@ export class Shard {
     const isNew = state === undefined || capacity > this.#capacity
     if (state === undefined || capacity > this.#capacity) {
       grownFrom = state && { buffer: state, capacity: this.#capacity }
-      const shape = shapeOf(this.#program, this.#first, this.#ruleCount, capacity, this.#commandRuleCount)
+      const shape = shapeOf(this.#program, this.#first, this.#ruleCount, capacity, this.#plan)
       state = mapState(shape).buffer
       stateId = ++buffers
     }

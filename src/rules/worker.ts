@@ -2,11 +2,15 @@
 // native.
 import { workerData } from 'node:worker_threads'
 import { mapTable, type TableLayout, type TableMemory } from '../table/layout.js'
-import { type Changes, type Learned, makeChanges } from './changes.js'
 import { Findings } from './findings.js'
 import { judge } from './judge.js'
+import { type Changes, makeChanges } from './match/changes.js'
+import type { FactTask } from './match/facts.js'
+import type { Learned } from './match/learned.js'
+import { Matcher } from './match/matcher.js'
+import { planMatch } from './match/plan.js'
+import { TextMatcher, type TextVerdicts } from './match/text_matcher.js'
 import { type CompiledRules, mapProgram, type Program } from './program.js'
-import { matchCommandLines, Selectors } from './selector.js'
 import { openState, type ShardState, shapeOf } from './state.js'
 
 /** One shard's part of a tick, as it is posted. */
@@ -37,12 +41,6 @@ export interface TaskMemory {
   readonly grownFrom?: { buffer: SharedArrayBuffer; capacity: number } | undefined
 }
 
-/** A chunk of command lines to try all patterns on. */
-export interface CommandTask {
-  readonly type: 'commandLines'
-  readonly texts: readonly string[]
-}
-
 export interface JudgeResult {
   /** The table was overwritten meanwhile; nothing was decided. */
   readonly torn: boolean
@@ -52,15 +50,14 @@ export interface JudgeResult {
   readonly decided?:
     | { readonly numbers: Float64Array /** NAME_BYTES per decision. */; readonly names: Uint8Array }
     | undefined
-  /** Slots whose command line should be read; undefined for none. */
+  /** Slots whose facts should be learned; undefined for none. */
   readonly wanted?: Uint32Array | undefined
   /** Time this took in the worker. */
   readonly workMs: number
 }
 
 interface Shard {
-  readonly selectors: Selectors
-  readonly commands: { first: number; total: number }
+  readonly matcher: Matcher
   changes: Changes | undefined
   stateId: number
   state: ShardState | undefined
@@ -68,16 +65,17 @@ interface Shard {
 
 const rules = workerData as CompiledRules
 const program: Program = mapProgram(rules.buffer, rules.ruleCount, rules.clauseCount)
-const patterns = rules.selectors.flatMap(({ commandLine }) =>
-  commandLine === undefined ? [] : [new RegExp(commandLine)],
-)
+/** Only made in the thread that learns facts. */
+let textMatcher: TextMatcher | undefined
 const findings = new Findings()
 /** What can be made again from the program at any time: names seen, and memory to work in. */
 const shards = new Map<number, Shard>()
 const tables = new Map<number, TableMemory>()
 
-export function work(task: JudgeTask | CommandTask): JudgeResult | Int32Array {
-  return task.type === 'judge' ? judgeShard(task) : matchCommandLines(patterns, task.texts)
+export function work(task: JudgeTask | FactTask): JudgeResult | TextVerdicts {
+  if (task.type === 'judge') return judgeShard(task)
+  textMatcher ??= new TextMatcher(rules.match.facts.texts)
+  return textMatcher.match(task.texts, task.limitMs)
 }
 
 const needsMemory: JudgeResult = { torn: false, needsMemory: true, workMs: 0 }
@@ -88,11 +86,11 @@ function judgeShard(task: JudgeTask): JudgeResult {
   const table = tableOf(task)
   if (table === undefined) return needsMemory
   const shard = shardOf(first, ruleCount)
-  if (shard.changes?.capacity !== capacity) shard.changes = makeChanges(ruleCount, capacity)
-  const { selectors, commands, changes } = shard
+  if (shard.changes?.capacity !== capacity) shard.changes = makeChanges(shard.matcher.plan, capacity)
+  const { matcher, changes } = shard
   if (shard.state === undefined || shard.stateId !== task.stateId) {
     if (task.memory === undefined) return needsMemory
-    const shape = shapeOf(program, first, ruleCount, capacity, selectors.commandRules.length)
+    const shape = shapeOf(program, first, ruleCount, capacity, matcher.plan)
     shard.state = openState(shape, task.memory.state, task.memory.grownFrom, task.tick)
     shard.stateId = task.stateId
   }
@@ -102,10 +100,9 @@ function judgeShard(task: JudgeTask): JudgeResult {
     table,
     sequence,
     program,
-    selectors,
+    matcher,
     state,
     first,
-    commands,
     nowMs,
     tick,
     learned,
@@ -144,13 +141,8 @@ function tableOf({ tableId, memory: given }: JudgeTask): TableMemory | undefined
 function shardOf(first: number, ruleCount: number): Shard {
   const known = shards.get(first)
   if (known !== undefined) return known
-  const isPatterned = (spec: { commandLine: string | undefined }) => spec.commandLine !== undefined
   const shard: Shard = {
-    selectors: new Selectors(rules.selectors.slice(first, first + ruleCount)),
-    commands: {
-      first: rules.selectors.slice(0, first).filter(isPatterned).length,
-      total: patterns.length,
-    },
+    matcher: new Matcher(planMatch(rules.match, first, ruleCount)),
     changes: undefined,
     stateId: 0,
     state: undefined,

@@ -1,10 +1,12 @@
-import { type Learned, makeChanges } from '../../dist/rules/changes.js'
 import { type Decision, DecisionReader, thresholdsOf } from '../../dist/rules/decision.js'
 import { Findings } from '../../dist/rules/findings.js'
 import { judge } from '../../dist/rules/judge.js'
+import { makeChanges } from '../../dist/rules/match/changes.js'
+import type { Learned } from '../../dist/rules/match/learned.js'
+import { Matcher } from '../../dist/rules/match/matcher.js'
+import { planMatch } from '../../dist/rules/match/plan.js'
 import { compileRules, mapProgram } from '../../dist/rules/program.js'
 import { checkRules, type Rule } from '../../dist/rules/rule.js'
-import { Selectors } from '../../dist/rules/selector.js'
 import { mapState, openState, shapeOf } from '../../dist/rules/state.js'
 import type { SyntheticTable } from './synthetic_table.js'
 
@@ -14,9 +16,8 @@ export const MEMORY_BYTES = 1000 * 2 ** 20
 export class LocalJudge {
   readonly checked
   readonly #program
-  readonly #selectors
+  readonly #matcher
   readonly #findings = new Findings()
-  readonly #patterns: number
   #state: SharedArrayBuffer | undefined
   #capacity = 0
   tick = 0
@@ -30,8 +31,7 @@ export class LocalJudge {
       uidOf: (user) => ({ root: 0, daemon: 1 })[user],
     })
     this.#program = mapProgram(compiled.buffer, compiled.ruleCount, compiled.clauseCount)
-    this.#selectors = new Selectors(compiled.selectors)
-    this.#patterns = this.#selectors.commandRules.length
+    this.#matcher = new Matcher(planMatch(compiled.match, 0, this.checked.length))
   }
 
   /** Undefined when the table was torn. */
@@ -42,7 +42,7 @@ export class LocalJudge {
   ): Decision[] | undefined {
     this.tick = options.tick ?? this.tick + 1
     const { capacity } = table.memory.layout
-    const shape = shapeOf(this.#program, 0, this.checked.length, capacity, this.#patterns)
+    const shape = shapeOf(this.#program, 0, this.checked.length, capacity, this.#matcher.plan)
     const grownFrom =
       this.#state !== undefined && capacity > this.#capacity
         ? { buffer: this.#state, capacity: this.#capacity }
@@ -51,15 +51,14 @@ export class LocalJudge {
     const state = openState(shape, buffer, grownFrom, this.tick)
     this.#state = buffer
     this.#capacity = capacity
-    const changes = makeChanges(this.checked.length, capacity)
+    const changes = makeChanges(this.#matcher.plan, capacity)
     const isWhole = judge({
       table: table.memory,
       sequence: options.sequence ?? table.sequence,
       program: this.#program,
-      selectors: this.#selectors,
+      matcher: this.#matcher,
       state,
       first: 0,
-      commands: { first: 0, total: this.#patterns },
       nowMs,
       tick: this.tick,
       learned: options.learned,
