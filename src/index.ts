@@ -72,16 +72,37 @@ export type {
   RecordedError,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
-export type { Decision, DecisionClause } from './rules/decision.js'
-export type { FactNeeds, ReadFacts } from './rules/match/facts.js'
 export {
-  type Clause,
+  type Decision,
+  type DecisionClause,
+  type GroupMember,
+  type GroupRef,
+  subjectKey,
+} from './rules/decision.js'
+export {
+  type Comparison,
   type Condition,
+  type GroupKind,
+  HOST_METRICS,
+  type HostMetric,
+  type Operand,
   type Operator,
-  parseCondition,
-  parseDuration,
-  printCondition,
-} from './rules/parse.js'
+  type Unit,
+  type When,
+} from './rules/language/ast.js'
+export { parseDuration } from './rules/language/durations.js'
+export { parseWhen } from './rules/language/parse.js'
+export { printCondition, printOperand, printWhen } from './rules/language/print.js'
+export type { FactNeeds, ReadFacts } from './rules/match/facts.js'
+export type { PendingSubject } from './rules/remembered.js'
+export {
+  type Explanation,
+  groupsNeeded,
+  RuleEngine,
+  type RuleEngineOptions,
+  type RuleMemory,
+  type RuleTable,
+} from './rules/rule_engine.js'
 export {
   type ActionSpec,
   type CheckedRule,
@@ -89,8 +110,7 @@ export {
   type Rule,
   ruleSchema,
   type Severity,
-} from './rules/rule.js'
-export { groupsNeeded, RuleEngine, type RuleEngineOptions, type RuleTable } from './rules/rule_engine.js'
+} from './rules/schema/rule.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'
 export type { Capability } from './system/capabilities.js'

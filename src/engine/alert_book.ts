@@ -1,5 +1,5 @@
 import type { Alert } from '../journal/records.js'
-import type { Severity } from '../rules/rule.js'
+import type { Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
 /** Which alerts `engine.alerts()` gives; all that are kept unless told otherwise. */

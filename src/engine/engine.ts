@@ -11,8 +11,8 @@ import type { Alert, JournalBody, Place } from '../journal/records.js'
 import { JournalFold } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
 import type { FactNeeds } from '../rules/match/facts.js'
-import type { Rule } from '../rules/rule.js'
 import { RuleEngine } from '../rules/rule_engine.js'
+import type { Rule } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { Alarms } from './alarms.js'
@@ -194,7 +194,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     })
     const bound = await this.#recoverAndBind()
     this.#rules = await RuleEngine.open({
-      ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem() },
+      ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem(), intervalMs },
       ...(workers === undefined ? {} : { workers }),
       readFacts: (slots, needs) => this.#readFacts(slots, needs),
       onWarning: (error) => this.#failed(error),

@@ -2,10 +2,10 @@ import type { ActionReport, ActionTarget } from '../actions/context.js'
 import type { ReplaceTrouble, RestartResult } from '../actions/replace.js'
 import type { ActionRunner } from '../actions/runner.js'
 import { signalNumber } from '../control/signal_names.js'
-import type { JournalBody } from '../journal/records.js'
+import type { ClauseValue, JournalBody } from '../journal/records.js'
 import type { UnfinishedAction } from '../journal/recover.js'
-import type { Decision } from '../rules/decision.js'
-import type { ActionSpec, CheckedRule, Severity } from '../rules/rule.js'
+import type { Decision, DecisionClause } from '../rules/decision.js'
+import type { ActionSpec, CheckedRule, Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import type { Alarms } from './alarms.js'
@@ -66,7 +66,10 @@ export class Reactions {
 
   #decided(decision: Decision, table: Table, runner: ActionRunner): void {
     const { rules, alarms, outcomes, dryRun, note } = this.#parts
-    const { identity, name, clauses, sinceMs, slot } = decision
+    const { identity, name, sinceMs, slot } = decision
+    // Groups, and rules that were removed, have no alert and no actions yet.
+    if (identity === undefined || decision.cause === 'removed') return
+    const clauses = clauseValues(decision.clauses)
     const rule = rules[decision.rule.index]!
     const decisionId = `${runner.run}-d${++this.#decisions}`
     const { severity, actions } = rule
@@ -179,4 +182,13 @@ export class Reactions {
   ): void {
     this.#parts.alarms.raise({ rule, severity, kind: 'restart-failed', identity, name, values: [], message })
   }
+}
+
+function clauseValues(clauses: readonly DecisionClause[]): ClauseValue[] {
+  return clauses.map(({ operand, op, threshold = Number.NaN, value }) => ({
+    column: operand,
+    op,
+    threshold,
+    value,
+  }))
 }

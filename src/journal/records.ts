@@ -1,4 +1,4 @@
-import type { ActionSpec, Severity } from '../rules/rule.js'
+import type { ActionSpec, Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
 /** Version of the record shape; a reader skips, and counts, what it does not know. */

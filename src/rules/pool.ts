@@ -1,12 +1,13 @@
 import { Piscina } from 'piscina'
 import { ProcmusterError } from '../errors.js'
+import type { TextLeaf } from './match/compile.js'
 import type { FactTask } from './match/facts.js'
 import type { TextVerdicts } from './match/text_matcher.js'
-import type { CompiledRules } from './program.js'
 import type { JudgeResult, JudgeTask } from './worker.js'
 
 export interface JudgePoolOptions {
-  readonly rules: CompiledRules
+  /** For a pool that learns facts: what it tries. */
+  readonly texts?: readonly TextLeaf[]
   readonly threads: number
   /** A task that takes longer is ended with its thread; 0 waits for ever. */
   readonly timeLimitMs: number
@@ -47,7 +48,9 @@ export class JudgePool {
         if (cause instanceof ProcmusterError) throw cause
         this.crashes++
         if (attempt === ATTEMPTS) {
-          const message = `judging failed ${ATTEMPTS} times in a row: ${String(cause)}`
+          const message = isReplaced(cause)
+            ? `the files of procmuster were replaced while it runs, and no new thread fits it any more; start it again (${String(cause)})`
+            : `judging failed ${ATTEMPTS} times in a row: ${String(cause)}`
           throw new ProcmusterError('IO_ERROR', { message, cause })
         }
         // Piscina gives up on a pool whose threads die while starting; a new pool does not.
@@ -72,7 +75,7 @@ export class JudgePool {
   }
 
   #open(): Piscina {
-    const { rules, threads } = this.#options
+    const { texts, threads } = this.#options
     const pool = new Piscina({
       filename: new URL('./worker.js', import.meta.url).href,
       name: 'work',
@@ -84,7 +87,7 @@ export class JudgePool {
       atomics: 'sync',
       recordTiming: false,
       trackUnmanagedFds: false,
-      workerData: rules,
+      workerData: texts,
       // The judging needs a few megabytes; without limits an idle heap grows far beyond.
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
     })
@@ -112,4 +115,10 @@ export class JudgePool {
       if (!abort.signal.aborted) this.#idleAborts.push(abort)
     }
   }
+}
+
+/** A thread loads its files when it starts: those of another version, after an update. */
+function isReplaced(cause: unknown): boolean {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  return code === 'ERR_MODULE_NOT_FOUND' || /does not provide an export named/.test(String(cause))
 }

@@ -83,15 +83,19 @@ export class TrendTracker {
   /** Moves to memory for more series; a smaller capacity changes nothing. */
   grow(capacity: number): void {
     if (capacity <= this.#capacity) return
-    const { points } = this
-    const before = [this.#header, this.#seconds, this.#low, this.#high] as const
-    const grown = new TrendTracker({ capacity, points })
-    for (const [k, array] of [grown.#header, grown.#seconds, grown.#low, grown.#high].entries()) {
-      array.set(before[k]!)
-    }
+    const grown = new TrendTracker({ capacity, points: this.points })
+    grown.takeOver(this)
     this.#capacity = capacity
     this.#buffer = grown.#buffer
     this.#map()
+  }
+
+  /** Copies all series of a tracker of the same points that has no more capacity than this one. */
+  takeOver(from: TrendTracker): void {
+    this.#header.set(from.#header)
+    this.#seconds.set(from.#seconds)
+    this.#low.set(from.#low)
+    this.#high.set(from.#high)
   }
 
   /** Forgets the series of a slot: the process was restarted, has run another program, or is another one. */

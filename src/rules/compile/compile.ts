@@ -11,17 +11,9 @@ import {
   type When,
   type WindowFunction,
 } from '../language/ast.js'
-import type { NumberFact } from './facts.js'
+import type { NumberFact } from '../match/compile.js'
 import { intervalOf, mirrored } from './interval.js'
-import type {
-  ClausePlan,
-  ColumnInterval,
-  RulePlan,
-  SeriesFamily,
-  SeriesPlan,
-  Signal,
-  Truth,
-} from './plan.js'
+import type { ClausePlan, ColumnInterval, RulePlan, SeriesFamily, SeriesPlan, Signal, Truth } from './plan.js'
 
 /** What judging needs of a checked rule. */
 export interface JudgedRule {
@@ -51,22 +43,25 @@ const TIME_TO_SPAN_MS = 600_000
 
 /**
  * Compiles one rule for the threads.
+ * @param id tells it from all other rules
  * @throws ProcmusterError INVALID_ARGUMENT for a column of a group that is not sampled
  */
-export function compileRule(rule: JudgedRule, options: CompileOptions): RulePlan {
-  return new Compiler(rule, options).plan()
+export function compileRule(rule: JudgedRule, id: number, options: CompileOptions): RulePlan {
+  return new Compiler(rule, id, options).plan()
 }
 
 class Compiler {
   readonly #rule: JudgedRule
+  readonly #id: number
   readonly #options: CompileOptions
   readonly #series = new Map<string, SeriesPlan>()
   #ranking: Signal | undefined
   /** Whether what is read now is about groups, and not about each of their members. */
   #ofGroups: boolean
 
-  constructor(rule: JudgedRule, options: CompileOptions) {
+  constructor(rule: JudgedRule, id: number, options: CompileOptions) {
     this.#rule = rule
+    this.#id = id
     this.#options = options
     this.#ofGroups = rule.per !== undefined
   }
@@ -204,7 +199,7 @@ class Compiler {
     const ofGroups = this.#ofGroups
     const plan = { family, of, ofGroups, states: [], ...shape }
     // Groups are a rule's own: another rule has other members.
-    const key = JSON.stringify(ofGroups ? [plan, this.#rule.name] : plan)
+    const key = JSON.stringify(ofGroups ? [plan, this.#id] : plan)
     if (!this.#series.has(key)) this.#series.set(key, { ...plan, key, level: this.#levelOf(of) })
     return key
   }
@@ -279,4 +274,3 @@ function keyFactOf(per: GroupKind | undefined): NumberFact | undefined {
     ? { kind: 'groupKey', of: per }
     : undefined
 }
-

@@ -1,5 +1,5 @@
 import type { AggregateFunction, GroupKind } from '../language/ast.js'
-import type { NumberFact } from './facts.js'
+import type { NumberFact } from '../match/compile.js'
 
 /**
  * A rule as plain data, made once on the main thread and posted to the threads: names have become numbers, percentages of memory

@@ -52,7 +52,17 @@ function evaluateTree(evaluation: Evaluation, local: number, isDue: boolean): nu
       active &= ~lost
       firing &= ~lost
     }
-    const due = settleWord(evaluation, local, word, active, firing, alive, masks.yes[word]!, masks.no[word]!, isDue)
+    const due = settleWord(
+      evaluation,
+      local,
+      word,
+      active,
+      firing,
+      alive,
+      masks.yes[word]!,
+      masks.no[word]!,
+      isDue,
+    )
     if (due < nextDue) nextDue = due
   }
   writeReports(evaluation, local)
@@ -61,7 +71,13 @@ function evaluateTree(evaluation: Evaluation, local: number, isDue: boolean): nu
 }
 
 /** Whether something holds for the first `count` of the listed slots, as bitsets. */
-function tell({ truths, masks }: Evaluation, truth: Truth, count: number, yes: Int32Array, no: Int32Array): void {
+function tell(
+  { truths, masks }: Evaluation,
+  truth: Truth,
+  count: number,
+  yes: Int32Array,
+  no: Int32Array,
+): void {
   const { slots } = masks
   yes.fill(0)
   no.fill(0)

@@ -53,7 +53,11 @@ export class Masks {
 }
 
 /** Slots that a rule is about in a word: as it was, but where processes came, left or changed. */
-export function matchedWord({ state, changes }: Pick<Evaluation, 'state' | 'changes'>, local: number, word: number): number {
+export function matchedWord(
+  { state, changes }: Pick<Evaluation, 'state' | 'changes'>,
+  local: number,
+  word: number,
+): number {
   const touched = changes.touched[word]!
   const before = state.matched[local * state.words + word]!
   if (touched === 0) return before

@@ -1,5 +1,5 @@
-import type { GroupKind } from '../language/ast.js'
 import { columnId, headerCell, isMissing, slotOf, type TableMemory } from '../../table/layout.js'
+import type { GroupKind } from '../language/ast.js'
 
 /** What is remembered of the groups of one rule, over shared memory. */
 export interface GroupMemory {
@@ -38,6 +38,11 @@ export class GroupTick {
 
   exitsOf(group: number): number {
     return this.#exits[group] ?? 0
+  }
+
+  /** Members as a bitset, once the groups are entered. */
+  memberWord(word: number): number {
+    return this.#memory.members[word]!
   }
 
   keyOf(group: number): readonly [number, number] {
@@ -136,7 +141,7 @@ export class GroupTick {
 export function groupKeys(
   kind: GroupKind,
   table: TableMemory,
-  numbers: Float64Array | undefined,
+  numberOf: (slot: number) => number,
 ): (slot: number) => number {
   switch (kind) {
     case 'all':
@@ -144,7 +149,7 @@ export function groupKeys(
     case 'user':
       return (slot) => (isMissing(table, slot, columnId.uid) ? Number.NaN : table.columns.uid[slot]!)
     default:
-      return (slot) => numbers?.[slot] ?? Number.NaN
+      return numberOf
   }
 }
 

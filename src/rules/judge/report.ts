@@ -1,6 +1,6 @@
 import { columnId, isMissing } from '../../table/layout.js'
 import type { ClausePlan, Signal } from '../compile/plan.js'
-import type { Evaluation } from './evaluation.js'
+import { type Evaluation, listSlots } from './evaluation.js'
 import { cause, type Findings } from './findings.js'
 import type { GroupTick } from './groups.js'
 import type { ShardState } from './state.js'
@@ -41,7 +41,11 @@ export function writeReports(evaluation: Evaluation, local: number): void {
   const plan = rules.plans[local]!
   const group = groups[local]
   const known = pending.filter(({ why }) => why === cause.condition)
-  const told = readClauses(evaluation, plan.clauses, Int32Array.from(known, ({ slot }) => slot))
+  const told = readClauses(
+    evaluation,
+    plan.clauses,
+    Int32Array.from(known, ({ slot }) => slot),
+  )
   const members = group === undefined ? undefined : readMembers(evaluation, group, plan.ranking)
   let at = 0
   for (const { slot, what, why, sinceMs } of pending) {
@@ -62,7 +66,20 @@ export function writeReports(evaluation: Evaluation, local: number): void {
 }
 
 /** What a rule that is there no more had fired for is over. */
-export function reportRemoved(state: ShardState, rule: number, local: number, slot: number, findings: Findings): void {
+export function reportRemoved(state: ShardState, rule: number, local: number, findings: Findings): void {
+  const base = local * state.words
+  const slots = new Int32Array(state.words * 32)
+  const count = listSlots((word) => state.firing[base + word]!, state.words, slots)
+  for (let at = 0; at < count; at++) writeRemoval(state, rule, local, slots[at]!, findings)
+}
+
+function writeRemoval(
+  state: ShardState,
+  rule: number,
+  local: number,
+  slot: number,
+  findings: Findings,
+): void {
   const group = state.groups[local]
   begin(findings, -1 - rule, slot, 1, cause.removed, Number.NaN, group !== undefined)
   if (group === undefined) {

@@ -1,7 +1,7 @@
 import type { SeriesPlan, SeriesRead, Signal } from '../compile/plan.js'
-import { addSample, advance, bucketOf, clearLane, holeMsOf, readBuckets, readWindow } from './windows.js'
 import { chunkCell, chunkNumber, columnAt, columnsOf, LANES, type SeriesMemory } from './series_memory.js'
 import { TREND, type Trends } from './trends.js'
+import { addSample, advance, bucketOf, clearLane, holeMsOf, readBuckets, readWindow } from './windows.js'
 
 /** What a tick is for the series. */
 export interface SeriesTick {
@@ -43,7 +43,12 @@ export class Series {
    * Follows who should be followed and nobody else.
    * @param wanted by word of slots; those of `begun` start anew
    */
-  follow(words: Iterable<number>, wanted: (word: number) => number, begun: Int32Array, tick: SeriesTick): void {
+  follow(
+    words: Iterable<number>,
+    wanted: (word: number) => number,
+    begun: Int32Array,
+    tick: SeriesTick,
+  ): void {
     const memory = this.#memory
     const base = this.place * memory.shape.words
     let leaves = false
@@ -76,6 +81,7 @@ export class Series {
         const bit = 1 << (slot & 31)
         if ((wanted(slot >>> 5) & ~begun[slot >>> 5]! & bit) !== 0) continue
         used &= ~(1 << lane)
+        memory.lanes--
         members[base + (slot >>> 5)]! &= ~bit
       }
       integers[chunk * 2 + chunkCell.used] = used
@@ -88,7 +94,8 @@ export class Series {
     const memory = this.#memory
     const { integers, numbers } = memory
     let chunk = memory.firstChunk(this.place)
-    while (chunk !== 0 && integers[chunk * 2 + chunkCell.used] === (1 << LANES) - 1) chunk = memory.nextChunk(chunk)
+    while (chunk !== 0 && integers[chunk * 2 + chunkCell.used] === (1 << LANES) - 1)
+      chunk = memory.nextChunk(chunk)
     if (chunk === 0) {
       const isTrend = this.plan.family === 'trend'
       if (memory.usedBytes(this.#trends.bytesPerRow) >= maxBytes) return false
@@ -101,6 +108,7 @@ export class Series {
     this.#clear(chunk, lane)
     integers[chunk * 2 + chunkCell.slots + lane] = slot
     integers[chunk * 2 + chunkCell.used]! |= 1 << lane
+    memory.lanes++
     return true
   }
 
@@ -117,7 +125,11 @@ export class Series {
   slots(into: Int32Array): number {
     const { integers } = this.#memory
     let count = 0
-    for (let chunk = this.#memory.firstChunk(this.place); chunk !== 0; chunk = this.#memory.nextChunk(chunk)) {
+    for (
+      let chunk = this.#memory.firstChunk(this.place);
+      chunk !== 0;
+      chunk = this.#memory.nextChunk(chunk)
+    ) {
       const used = integers[chunk * 2 + chunkCell.used]!
       const slots = chunk * 2 + chunkCell.slots
       for (let lane = 0; lane < LANES; lane++) {
@@ -185,7 +197,11 @@ export class Series {
   /** Makes all of that unknown again. */
   wipe(bySlot: Float64Array): void {
     const { integers } = this.#memory
-    for (let chunk = this.#memory.firstChunk(this.place); chunk !== 0; chunk = this.#memory.nextChunk(chunk)) {
+    for (
+      let chunk = this.#memory.firstChunk(this.place);
+      chunk !== 0;
+      chunk = this.#memory.nextChunk(chunk)
+    ) {
       const used = integers[chunk * 2 + chunkCell.used]!
       const slots = chunk * 2 + chunkCell.slots
       for (let lane = 0; lane < LANES; lane++) {
@@ -204,7 +220,11 @@ export class Series {
 
   #eachLane(visit: (chunk: number, lane: number, slot: number) => void): void {
     const { integers } = this.#memory
-    for (let chunk = this.#memory.firstChunk(this.place); chunk !== 0; chunk = this.#memory.nextChunk(chunk)) {
+    for (
+      let chunk = this.#memory.firstChunk(this.place);
+      chunk !== 0;
+      chunk = this.#memory.nextChunk(chunk)
+    ) {
       const used = integers[chunk * 2 + chunkCell.used]!
       const slots = chunk * 2 + chunkCell.slots
       for (let lane = 0; lane < LANES; lane++) {

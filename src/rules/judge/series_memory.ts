@@ -11,7 +11,7 @@ export const chunkCell = { next: 0, kind: 1, used: 2, trendRow: 3, slots: 8 } as
 /** Float64 cells of a chunk's head. */
 export const chunkNumber = { tick: 2, bucket: 3 } as const
 
-const headCell = { cursor: 0, trendCursor: 1, refused: 2, usedCells: 3, count: 8 } as const
+const headCell = { cursor: 0, trendCursor: 1, refused: 2, usedCells: 3, lanes: 4, count: 8 } as const
 /** Kinds of chunks: by number of columns, and one for those that own rows of the tracker. */
 const TREND_KIND = 255
 const KINDS = 256
@@ -96,10 +96,7 @@ export class SeriesMemory {
     this.#tag.set(from.#tag)
     for (let place = 0; place < from.shape.places; place++) {
       const { words } = from.shape
-      this.members.set(
-        from.members.subarray(place * words, (place + 1) * words),
-        place * this.shape.words,
-      )
+      this.members.set(from.members.subarray(place * words, (place + 1) * words), place * this.shape.words)
     }
     this.numbers.set(from.numbers.subarray(0, from.#head[headCell.cursor]!))
   }
@@ -112,6 +109,15 @@ export class SeriesMemory {
   /** Rows of the tracker that were ever handed out. */
   get trendRows(): number {
     return this.#head[headCell.trendCursor]!
+  }
+
+  /** Processes and groups that are followed, each series for itself. */
+  get lanes(): number {
+    return this.#head[headCell.lanes]!
+  }
+
+  set lanes(count: number) {
+    this.#head[headCell.lanes] = count
   }
 
   get refused(): number {
@@ -130,6 +136,7 @@ export class SeriesMemory {
   retag(place: number, tag: number): void {
     for (let chunk = this.#first[place * SERIES_CELLS]!; chunk !== 0; ) {
       const next = this.integers[chunk * 2 + chunkCell.next]!
+      for (let used = this.integers[chunk * 2 + chunkCell.used]!; used !== 0; used &= used - 1) this.lanes--
       this.#release(chunk)
       chunk = next
     }

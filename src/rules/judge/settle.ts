@@ -57,7 +57,9 @@ export function settleWord(
     const slot = (word << 5) + bit
     const wasActive = ((active >>> bit) & 1) === 1
     const wasFiring = ((firing >>> bit) & 1) === 1
-    const sinceMs = wasActive ? holdsSince(evaluation, local, slot, wasFiring, gapMs, seenMs) : begin(evaluation, local, slot)
+    const sinceMs = wasActive
+      ? holdsSince(evaluation, local, slot, wasFiring, gapMs, seenMs)
+      : begin(evaluation, local, slot)
     nextDue = Math.min(nextDue, fireWhenDue(evaluation, local, slot, sinceMs, wasFiring))
   }
   return nextDue

@@ -1,10 +1,10 @@
 import { COLUMNS } from '../../table/columns.js'
 import { columnId, isMissing, type TableMemory } from '../../table/layout.js'
 import { reckon } from '../compile/compile.js'
-import { type NumberFact, numberFactKey } from '../compile/facts.js'
 import type { Signal } from '../compile/plan.js'
+import type { NumberFact } from '../match/compile.js'
 import type { GroupTick } from './groups.js'
-import { TREND, type Series } from './series.js'
+import { type Series, TREND } from './series.js'
 
 export type Cells = Float64Array | Int32Array | Uint32Array | Uint8Array
 
@@ -20,8 +20,7 @@ export interface SignalSource {
   readonly nowMs: number
   /** By index in HOST_METRICS. */
   readonly host: Float64Array | undefined
-  /** By slot; undefined: not known of any process. */
-  readonly factOf: (key: string) => Float64Array | undefined
+  readonly numberOf: (fact: NumberFact, slot: number) => number
   readonly series: ReadonlyMap<string, Series>
 }
 
@@ -158,9 +157,8 @@ export class Signals {
   }
 
   #readFact(fact: NumberFact, slots: Int32Array, count: number, into: Float64Array): void {
-    const numbers = this.groups === undefined ? this.source.factOf(numberFactKey(fact)) : undefined
-    if (numbers === undefined) into.fill(Number.NaN, 0, count)
-    else for (let at = 0; at < count; at++) into[at] = numbers[slots[at]!]!
+    if (this.groups !== undefined) into.fill(Number.NaN, 0, count)
+    else for (let at = 0; at < count; at++) into[at] = this.source.numberOf(fact, slots[at]!)
   }
 
   #readArithmetic(
@@ -218,8 +216,7 @@ export class Signals {
     this.groups = groups
     const result = this.take(this.#counts.length)
     const counts = this.#counts
-    const neutral =
-      fn === 'min' ? Number.POSITIVE_INFINITY : fn === 'max' ? Number.NEGATIVE_INFINITY : 0
+    const neutral = fn === 'min' ? Number.POSITIVE_INFINITY : fn === 'max' ? Number.NEGATIVE_INFINITY : 0
     for (let at = 0; at < count; at++) {
       result[slots[at]!] = neutral
       counts[slots[at]!] = 0

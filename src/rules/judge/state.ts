@@ -135,6 +135,7 @@ export function mapState(
 /**
  * Copies what is remembered into another state, larger or of other rules.
  * @param before by rule of the new state, its place in the old one; -1 for a new rule
+ * @param keepsAsked whether facts that are on their way will arrive, and no others are needed
  */
 export function carryState(
   from: ShardState,
@@ -142,6 +143,7 @@ export function carryState(
   to: ShardState,
   toRules: Pick<ShardRules, 'match'>,
   before: Int32Array,
+  keepsAsked: boolean,
 ): void {
   to.header.set(from.header)
   for (const [rule, old] of before.entries()) {
@@ -157,7 +159,7 @@ export function carryState(
   to.live.set(from.live)
   for (const name of ['generation', 'pid', 'startTicks', 'pidfsInode', 'names'] as const)
     to[name].set(from[name])
-  carryMatchState(from.match, fromRules.match, to.match, toRules.match)
+  carryMatchState(from.match, fromRules.match, to.match, toRules.match, keepsAsked)
 }
 
 /** Most of it is empty, and stays memory that was never touched. */

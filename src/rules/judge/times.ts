@@ -36,12 +36,15 @@ export class Times {
     return this.#used[0]! + more <= this.#entries * MOST_LOAD
   }
 
-  /** A table with room for so many more, without what `isOver`. */
-  renewed(more: number, isOver: (rule: number, subject: number) => boolean): Times {
+  /**
+   * A table with room for so many more.
+   * @param placeOf a rule's place in it; -1 for what is over
+   */
+  renewed(more: number, placeOf: (rule: number, subject: number) => number): Times {
     let lasting = 0
     for (let entry = 0; entry < this.#entries; entry++) {
       const rule = this.#keys[entry * 2]! - 1
-      if (rule >= 0 && !isOver(rule, this.#keys[entry * 2 + 1]!)) lasting++
+      if (rule >= 0 && placeOf(rule, this.#keys[entry * 2 + 1]!) >= 0) lasting++
     }
     let entries = LEAST_ENTRIES
     while (lasting + more > (entries * MOST_LOAD) / 2) entries *= 2
@@ -49,8 +52,9 @@ export class Times {
     for (let entry = 0; entry < this.#entries; entry++) {
       const rule = this.#keys[entry * 2]! - 1
       const subject = this.#keys[entry * 2 + 1]!
-      if (rule < 0 || isOver(rule, subject)) continue
-      const at = times.#place(rule, subject)
+      const place = rule < 0 ? -1 : placeOf(rule, subject)
+      if (place < 0) continue
+      const at = times.#place(place, subject)
       times.#times.set(this.#times.subarray(entry * TIMES, (entry + 1) * TIMES), at)
     }
     return times

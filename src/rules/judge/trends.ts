@@ -135,6 +135,15 @@ export class Trends {
   }
 }
 
+/** Copies the points of all series into a larger memory. */
+export function growTrends(
+  from: { buffer: SharedArrayBuffer; capacity: number },
+  to: { buffer: SharedArrayBuffer; capacity: number },
+): void {
+  const tracker = new TrendTracker(to)
+  tracker.takeOver(new TrendTracker(from))
+}
+
 function pauseMsOf({ bucketMs }: SeriesPlan): number {
   return Math.max(LEAST_PAUSE_MS, bucketMs / PAUSES_PER_SPAN)
 }

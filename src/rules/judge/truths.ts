@@ -93,8 +93,7 @@ export class Truths {
     const inside = outside ? NO : YES
     for (let at = 0; at < count; at++) {
       const value = values[at]!
-      into[at] =
-        value >= low && value <= high ? inside : Number.isNaN(value) ? UNKNOWN : YES - inside
+      into[at] = value >= low && value <= high ? inside : Number.isNaN(value) ? UNKNOWN : YES - inside
     }
     this.signals.release()
   }

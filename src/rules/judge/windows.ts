@@ -32,8 +32,7 @@ export function holeMsOf({ windowMs }: Pick<SeriesPlan, 'windowMs'>, gapLimitMs:
 export function clearLane(memory: SeriesMemory, chunk: number, lane: number, plan: WindowPlan): void {
   const { numbers } = memory
   const { family, buckets } = plan
-  for (const column of [FIRST_MS, LAST_MS, VALUE])
-    numbers[columnAt(chunk, column) + lane] = Number.NaN
+  for (const column of [FIRST_MS, LAST_MS, VALUE]) numbers[columnAt(chunk, column) + lane] = Number.NaN
   const columns = ringEnd(family, buckets)
   const neutral = neutralOf(family)
   for (let column = CURRENT; column < columns; column++) numbers[columnAt(chunk, column) + lane] = neutral
@@ -109,8 +108,7 @@ function rollSum(
   // Once a turn from scratch: what rounding left behind does not add up, nor does a huge value outlast its window.
   for (let lane = 0; lane < LANES; lane++) numbers[closed + lane] = 0
   for (let bucket = 0; bucket < buckets; bucket++) {
-    for (let lane = 0; lane < LANES; lane++)
-      numbers[closed + lane]! += numbers[ring + bucket * LANES + lane]!
+    for (let lane = 0; lane < LANES; lane++) numbers[closed + lane]! += numbers[ring + bucket * LANES + lane]!
   }
 }
 
@@ -219,8 +217,10 @@ export function readWindow(
   const current = scalars + CURRENT * LANES
   switch (read) {
     case 'avg':
-      return (numbers[current]! + numbers[current + 2 * LANES]!) /
+      return (
+        (numbers[current]! + numbers[current + 2 * LANES]!) /
         (numbers[current + LANES]! + numbers[current + 3 * LANES]!)
+      )
     case 'perSecond': {
       const startMs = Math.max(firstMs, (bucketOf(nowMs, plan) - buckets) * bucketMs)
       return (numbers[current]! + numbers[current + 2 * LANES]!) / ((nowMs - startMs) / 1000)

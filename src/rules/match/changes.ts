@@ -1,5 +1,5 @@
 import { headerCell, slotOf, type TableMemory } from '../../table/layout.js'
-import type { ShardState } from '../state.js'
+import type { ShardState } from '../judge/state.js'
 import type { Learned } from './learned.js'
 import type { Matcher } from './matcher.js'
 import type { MatchPlan } from './plan.js'
@@ -76,6 +76,7 @@ export function findChanges(
   learned: Learned | undefined,
   rebound: readonly number[] | undefined,
   isRepeated: boolean,
+  isRevised: boolean,
 ): void {
   reset(changes)
   const { live, changed, touched } = changes
@@ -98,6 +99,9 @@ export function findChanges(
       (matcher.watchNames && otherName(nameWords, state.nameWords, slot * NAME_WORDS))
     ) {
       refresh(changes, slot)
+    } else if (isRevised) {
+      // There are rules that have not seen it.
+      rematch(changes, slot)
     } else if (shadows.length > 0) {
       watch(table, state.match, shadows, changes, slot)
     }

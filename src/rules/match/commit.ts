@@ -1,5 +1,5 @@
 import { columnId, isMissing, type TableMemory } from '../../table/layout.js'
-import type { ShardState } from '../state.js'
+import type { ShardState } from '../judge/state.js'
 import { type Changes, NAME_WORDS } from './changes.js'
 import { type Learned, learnedTruth } from './learned.js'
 import type { Matcher } from './matcher.js'
@@ -19,13 +19,9 @@ export function commitChanges(
   for (let at = 0; at < changes.touchedCount; at++) {
     const word = changes.touchedWords[at]!
     const touched = changes.touched[word]!
-    const same = ~changes.changed[word]!
     for (let rule = 0; rule < state.ruleCount; rule++) {
       const cell = rule * state.words + word
       state.matched[cell] = (state.matched[cell]! & ~touched) | (changes.matched[cell]! & touched)
-      state.active[cell]! &= same
-      state.firing[cell]! &= same
-      state.fired[cell]! &= same
     }
   }
   commitMatch(table, state.match, matcher.plan, changes, learned)
