@@ -24,6 +24,17 @@ interface Kept {
   readonly rules: ShardRules
 }
 
+/** A tick's task, with as much as a thread may lack. */
+export interface PreparedTick {
+  readonly next: Kept
+  readonly task: JudgeTask
+  readonly withMemory: () => JudgeTask
+  readonly withPrograms: () => JudgeTask
+}
+
+/** With the program that decisions on removed rules are counted in. */
+export type ShardResult = JudgeResult & { readonly removedFrom: Program | undefined }
+
 /** Some rules, judged together by one thread at a time, with the memory of what was. */
 export class Shard {
   readonly #index: number
@@ -33,16 +44,27 @@ export class Shard {
     this.#index = index
   }
 
-  /**
-   * Judges a table. For a larger one, or for other rules, there is new memory first, which is only kept if the tick was a success.
-   * @returns with the program that the decisions on removed rules are counted in
-   */
+  /** Judges a table in the pool. */
   async judge(
     pool: JudgePool,
     program: Program,
+    table: Pick<TableMemory, 'layout' | 'buffer'>,
+    tick: Tick,
+  ): Promise<ShardResult> {
+    const prepared = this.prepare(program, table, tick)
+    // Whichever thread takes it: most know the memory by now, and one that does not says so.
+    let result = await pool.run(prepared.task)
+    if (result.needs === 'memory') result = await pool.run(prepared.withMemory())
+    if (result.needs !== undefined) result = await pool.run(prepared.withPrograms())
+    return this.adopt(prepared, result)
+  }
+
+  /** For a larger table, or for other rules, there is new memory first. */
+  prepare(
+    program: Program,
     { layout, buffer: table }: Pick<TableMemory, 'layout' | 'buffer'>,
     tick: Tick,
-  ): Promise<JudgeResult & { readonly removedFrom: Program | undefined }> {
+  ): PreparedTick {
     const kept = this.#kept
     const capacity = Math.max(layout.capacity, kept?.memory.capacity ?? 0)
     const isNew = kept?.program !== program || capacity > kept.memory.capacity
@@ -61,20 +83,25 @@ export class Shard {
       tableId: tableIdOf(table),
       ...tick,
     }
-    // Whichever thread takes it: most know the memory by now, and one that does not says so.
-    let result = await pool.run(isNew ? { ...task, memory } : task)
-    if (result.needs === 'memory') result = await pool.run({ ...task, memory })
-    if (result.needs !== undefined) {
-      const programs = kept === undefined || kept.program === program ? [program] : [kept.program, program]
-      result = await pool.run({ ...task, memory, programs: programs.map(({ data }) => data) })
+    const programs = kept === undefined || kept.program === program ? [program] : [kept.program, program]
+    return {
+      next,
+      task: isNew ? { ...task, memory } : task,
+      withMemory: () => ({ ...task, memory }),
+      withPrograms: () => ({ ...task, memory, programs: programs.map(({ data }) => data) }),
     }
+  }
+
+  /** New memory is only kept if the tick was a success. */
+  adopt({ next }: PreparedTick, result: JudgeResult): ShardResult {
+    const removedFrom = this.#kept?.program
     if (!result.torn) {
       this.#kept =
         result.times === undefined
           ? next
           : { ...next, id: ++ids, memory: { ...next.memory, times: result.times } }
     }
-    return { ...result, removedFrom: kept?.program }
+    return { ...result, removedFrom }
   }
 
   /** What is remembered, as views of its memory; undefined before the first tick. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { FIRES_AT_ONCE } from '../../dist/rules/evaluate.js'
+import { FIRES_AT_ONCE } from '../../dist/rules/judge/settle.js'
 import type { Learned } from '../../dist/rules/match/learned.js'
-import type { Rule } from '../../dist/rules/rule.js'
+import type { Rule } from '../../dist/rules/schema/rule.js'
 import { brief, LocalJudge, MEMORY_BYTES } from './local_judge.js'
 import { type SyntheticProcess, SyntheticTable } from './synthetic_table.js'
 
@@ -64,11 +64,18 @@ describe('a rule', () => {
         kind: 'fire',
         cause: 'condition',
         slot: 3,
+        group: undefined,
         identity: { pid: 42, startTicks: 7, pidfsInode: 99, settled: true },
         name: 'lea(k) y',
         clauses: [
-          { column: 'rssBytes', op: '>', threshold: MEMORY_BYTES / 2, value: 700 * MIB },
-          { column: 'threads', op: '>=', threshold: 2, value: 5 },
+          {
+            ...{ text: 'rssBytes > 50%', operand: 'rssBytes', op: '>', unit: 'bytes' },
+            ...{ threshold: MEMORY_BYTES / 2, value: 700 * MIB, truth: true },
+          },
+          {
+            ...{ text: 'threads >= 2', operand: 'threads', op: '>=', unit: '' },
+            ...{ threshold: 2, value: 5, truth: true },
+          },
         ],
         sinceMs: 10_000,
         atMs: 11_500,

@@ -1,5 +1,5 @@
-import type { Clause } from '../../dist/rules/parse.js'
-import type { CheckedRule } from '../../dist/rules/rule.js'
+import type { Clause } from '../../dist/rules/language/print.js'
+import type { CheckedRule } from '../../dist/rules/schema/rule.js'
 import { MEMORY_BYTES } from './local_judge.js'
 import type { SyntheticProcess } from './synthetic_table.js'
 

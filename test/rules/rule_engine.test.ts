@@ -7,7 +7,7 @@ import { RuleEngine, type RuleEngineOptions, Sampler } from '../../dist/index.js
 import { type ProcessFacts, readProcessFacts } from '../../dist/inspect/process_facts.js'
 import { JudgePool } from '../../dist/rules/pool.js'
 import { compileRules } from '../../dist/rules/program.js'
-import { checkRules, type Rule } from '../../dist/rules/rule.js'
+import { checkRules, type Rule } from '../../dist/rules/schema/rule.js'
 import { brief } from './local_judge.js'
 import { SyntheticTable } from './synthetic_table.js'
 

@@ -45,6 +45,8 @@ export function settleWord(
     else if (((firing >>> bit) & 1) === 1) endBreach(evaluation, local, slot)
     else evaluation.findings.edge(slot, local, edge.drop)
   }
+  // How long they wait is known when they are.
+  if (unknown !== 0) nextDue = evaluation.nowMs
   let over = 0
   for (let rest = clears; rest !== 0; ) {
     const bit = 31 - Math.clz32(rest)
