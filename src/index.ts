@@ -90,6 +90,7 @@ export {
   type Severity,
 } from './rules/rule.js'
 export { groupsNeeded, RuleEngine, type RuleEngineOptions, type RuleTable } from './rules/rule_engine.js'
+export { type SchemaFault, schemaFaults } from './rules/schema/faults.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'
 export type { Capability } from './system/capabilities.js'
