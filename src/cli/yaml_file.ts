@@ -7,6 +7,7 @@ import { escapeForTerminal } from './terminal.js'
 import { quoted } from './values.js'
 
 const MAX_BYTES = 8 << 20 // ten thousand rules and more; a wrong path to something huge is refused, not read
+const MAX_DEPTH = 64
 const PIPE_WAIT_MS = 5000
 
 type Path = readonly PropertyKey[]
@@ -56,7 +57,10 @@ export class YamlFile {
 
   #plainValue(): unknown {
     try {
-      return this.#document.toJS({ maxAliasCount: 100 }) ?? null
+      const value: unknown = this.#document.toJS({ maxAliasCount: 100 }) ?? null
+      // An alias within what it stands for has no end.
+      if (isDeeper(value, MAX_DEPTH)) this.#add(0, `the file is nested more than ${MAX_DEPTH} deep`)
+      return value
     } catch (error) {
       // Aliases of aliases, which would grow without end, are refused by an exception.
       this.#add(0, messageOf(error))
@@ -79,6 +83,11 @@ export class YamlFile {
       : undefined
     return isNode(pair?.key) && pair.key.range ? pair.key.range[0] : this.#offsetOf(path)
   }
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return depth === 0 || Object.values(value).some((each) => isDeeper(each, depth - 1))
 }
 
 /** One byte more than allowed at most. Neither a FIFO without a writer nor an endless device may keep us. */
