@@ -111,6 +111,7 @@ export {
   ruleSchema,
   type Severity,
 } from './rules/schema/rule.js'
+export { type SchemaFault, schemaFaults } from './rules/schema/faults.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'
 export type { Capability } from './system/capabilities.js'

@@ -6,6 +6,7 @@ import { eventsCommand } from './events/command.js'
 import { EXIT, exitCodeHelp } from './exit_codes.js'
 import { fail } from './fault.js'
 import { psCommand } from './ps/command.js'
+import { rulesCommand } from './rules/command.js'
 import { quoted } from './values.js'
 import { watchCommand } from './watch/command.js'
 
@@ -25,10 +26,12 @@ export function createProgram(): Command {
     psCommand(),
     eventsCommand(),
     doctorCommand(),
+    rulesCommand(),
     completionCommand(() => program),
   ]) {
     program.addCommand(command.copyInheritedSettings(program))
-    if (command.registeredArguments.length === 0) {
+    for (const inner of command.commands) inner.copyInheritedSettings(command)
+    if (command.registeredArguments.length === 0 && command.commands.length === 0) {
       // commander counts what is too much; a person wants to know which word it was.
       command.allowExcessArguments(true).hook('preAction', () => refuseWords(command))
     }
@@ -53,6 +56,7 @@ const EXAMPLES = `Examples:
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'
   muster events --type exit --failed         what fails as it happens, and who killed what
+  muster rules check muster.yaml             what is wrong with a file of rules, with line and column
   muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 

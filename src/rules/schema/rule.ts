@@ -111,7 +111,7 @@ export type Rule = z.input<typeof ruleSchema>
 export function checkRules(rules: readonly unknown[]): CheckedRule[] {
   const names = new Set<string>()
   return rules.map((rule, index) => {
-    const result = ruleSchema.safeParse(rule, { reportInput: true })
+    const result = parsed(rule, index)
     if (!result.success) {
       const { path, reason } = firstFault(result.error, ruleSchema)
       const where = path.length === 0 ? '' : `, ${z.core.toDotPath(path)}`
@@ -127,6 +127,16 @@ export function checkRules(rules: readonly unknown[]): CheckedRule[] {
 /** The form of a rule as JSON Schema (draft 2020-12), for editors and other languages. */
 export function ruleJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(ruleSchema, { io: 'input' }) as Record<string, unknown>
+}
+
+function parsed(rule: unknown, index: number) {
+  try {
+    return ruleSchema.safeParse(rule, { reportInput: true })
+  } catch (cause) {
+    // An object that holds itself, for example.
+    if (cause instanceof RangeError) throw invalid(`${nameOf(rule, index)}: nested too deeply`)
+    throw cause
+  }
 }
 
 function nameOf(rule: unknown, index: number): string {
