@@ -116,12 +116,16 @@ describe('a tree', () => {
     const table = new SyntheticTable(2).fill([{ slot: 0, pid: 2, flags: KERNEL_THREAD }])
     expect(matcher.tick(table.memory).get(2)).toEqual([1])
   })
+})
 
-  it('refuses an unknown user', () => {
-    expect(() => new LocalMatcher([any(not(user('nobody-here')))])).toThrow(
-      /rule "r0": this host knows no user "nobody-here"/,
-    )
-  })
+it.each<[Match, RegExp]>([
+  [not(user('nobody-here')), /^rule "r0": this host knows no user "nobody-here"/],
+  [text('commandLine', '(?=a)'), /^rule "r0": commandLine: error parsing regexp/],
+  [text('unit', '[z-a]'), /^rule "r0": unit: error parsing regexp/],
+  [name('/(/'), /^rule "r0": name: error parsing regexp/],
+])('%j is refused', (match, reason) => {
+  expect(() => new LocalMatcher([match])).toThrow(reason)
+  expect(() => new LocalMatcher([any(match)])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
 })
 
 describe('equal leaves', () => {

@@ -13,7 +13,9 @@ const globs = ['/a', '/a*', '*b', '*', '/b$/', '?', '[!/]'] as const
 const facts = ['exe', 'unit', 'program'] as const
 
 const leaf: fc.Arbitrary<Match> = fc.oneof(
-  fc.constantFrom(...names, '/b$/', 'elasticsearch-node').map((pattern): Match => ({ kind: 'name', pattern })),
+  fc
+    .constantFrom(...names, '/b$/', 'elasticsearch-node')
+    .map((pattern): Match => ({ kind: 'name', pattern })),
   fc.record({
     kind: fc.constant('text' as const),
     fact: fc.constantFrom(...facts),
@@ -25,7 +27,11 @@ const leaf: fc.Arbitrary<Match> = fc.oneof(
   fc.constantFrom('S', 'DZ', 'Z').map((states): Match => ({ kind: 'state', states })),
   fc.constant<Match>({ kind: 'kernelThread' }),
   fc
-    .record({ kind: fc.constantFrom('pid' as const, 'subtree' as const), slot: fc.nat(20), isLife: fc.boolean() })
+    .record({
+      kind: fc.constantFrom('pid' as const, 'subtree' as const),
+      slot: fc.nat(20),
+      isLife: fc.boolean(),
+    })
     .map(({ kind, slot, isLife }): Match => ({ kind, pid: 100 + slot, startTicks: isLife ? 1 : undefined })),
 )
 const { tree } = fc.letrec<{ tree: Match; node: Match }>((tie) => ({
@@ -95,10 +101,16 @@ class NaiveMatcher {
       }
       case 'text': {
         const text: Text = being.learned?.[match.fact as 'exe' | 'unit' | 'program']
-        return text === undefined || text === null ? (text === null ? false : undefined) : fits(match.pattern, text)
+        return text === undefined || text === null
+          ? text === null
+            ? false
+            : undefined
+          : fits(match.pattern, text)
       }
       case 'user':
-        return being.missing.includes('uid') ? undefined : being.uid === (match.user === 'root' ? 0 : match.user)
+        return being.missing.includes('uid')
+          ? undefined
+          : being.uid === (match.user === 'root' ? 0 : match.user)
       case 'session':
         return being.missing.includes('sid') ? undefined : being.sid === match.sid
       case 'processGroup':
@@ -122,7 +134,10 @@ class NaiveMatcher {
   }
 }
 
-function isRoot({ pid, startTicks }: { pid: number; startTicks?: number | undefined }, being: Being): boolean {
+function isRoot(
+  { pid, startTicks }: { pid: number; startTicks?: number | undefined },
+  being: Being,
+): boolean {
   return being.pid === pid && (startTicks === undefined || startTicks === being.startTicks)
 }
 
@@ -142,9 +157,11 @@ function fits(pattern: string, text: string): boolean {
 it('agrees with an evaluator written apart, over random lives, trees and unknowns', () => {
   let matched = 0
   let unknowns = 0
-  const scene = fc.integer({ min: 1, max: 20 }).chain((slots) =>
-    fc.array(fc.array(process, { minLength: slots, maxLength: slots }), { minLength: 1, maxLength: 6 }),
-  )
+  const scene = fc
+    .integer({ min: 1, max: 20 })
+    .chain((slots) =>
+      fc.array(fc.array(process, { minLength: slots, maxLength: slots }), { minLength: 1, maxLength: 6 }),
+    )
   const rules = fc.array(
     fc.record({ match: tree, kernelThreads: fc.boolean() }).map((rule) => rule),
     { minLength: 1, maxLength: 8 },
@@ -168,7 +185,15 @@ it('agrees with an evaluator written apart, over random lives, trees and unknown
           if (isNew) asked.delete(slot)
           // A kernel thread stays one, a parent may change.
           const being: Being = isNew
-            ? { ...cast, slot, pid: 100 + slot, generation: ++generation, startTicks: generation, learned: undefined, descends: new Map() }
+            ? {
+                ...cast,
+                slot,
+                pid: 100 + slot,
+                generation: ++generation,
+                startTicks: generation,
+                learned: undefined,
+                descends: new Map(),
+              }
             : { ...before, ...cast, isKernelThread: before.isKernelThread }
           beings.set(slot, being)
           if (cast.learns) {
@@ -181,7 +206,9 @@ it('agrees with an evaluator written apart, over random lives, trees and unknown
         const learned =
           learning.length === 0
             ? undefined
-            : matcher.learn(learning.map(({ slot, generation, learned }) => ({ slot, generation, ...learned })))
+            : matcher.learn(
+                learning.map(({ slot, generation, learned }) => ({ slot, generation, ...learned })),
+              )
         const found = matcher.tick(table.memory, { learned })
         for (const slot of matcher.wanted) asked.add(slot)
         for (const being of beings.values()) {
@@ -209,7 +236,16 @@ function rowOf(being: Being): SyntheticProcess {
   const { slot, pid, generation, startTicks, name, isKernelThread, missing, parent, uid, sid, pgid } = being
   const ppid = parent < slot ? 100 + parent : 1
   const cells = { ppid, uid, sid, pgid, state: being.state.charCodeAt(0) }
-  return { slot, pid, generation, startTicks, name, flags: isKernelThread ? KERNEL_THREAD : 0, missing, cells }
+  return {
+    slot,
+    pid,
+    generation,
+    startTicks,
+    name,
+    flags: isKernelThread ? KERNEL_THREAD : 0,
+    missing,
+    cells,
+  }
 }
 
 function subtreesOf(match: Match): Match[] {
