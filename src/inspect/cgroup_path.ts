@@ -20,7 +20,9 @@ export function parseCgroup(text: string): CgroupPlace | undefined {
   for (const line of text.split('\n')) {
     const found = /^\d+:([^:]*):(\/.*)$/.exec(line)
     if (found === null) continue
-    const [, controllers, path] = found as unknown as [string, string, string]
+    const controllers = found[1]
+    // What a zombie was in may be gone by now.
+    const path = found[2]!.replace(/(?<=.) \(deleted\)$/, '')
     if (controllers === '') unified ??= path
     else if (controllers === 'name=systemd') systemd ??= path
     else if (other === undefined || other === '/') other = path

@@ -1,6 +1,6 @@
 import { NAME_BYTES } from '../../table/columns.js'
 import type { Leaf, Tree } from './compile.js'
-import { namePattern } from './pattern.js'
+import { namePattern, type Pattern } from './pattern.js'
 import { addLeaves, type MatchPlan } from './plan.js'
 import { no, SETTLED_NO, SETTLED_YES, simplify, type Truth, unknown, yes } from './truth.js'
 
@@ -9,12 +9,14 @@ const COMM_BYTES = 15
 /** Names seen are few next to processes; past so many entries in all their lists the host churns names on purpose. */
 const REMEMBERED = 1 << 18
 
-/** Rules that a process's name leaves in question. */
+/** Rules that may match a process with some name. */
 export interface Candidates {
   /** They match whatever else the process is. */
   readonly sure: Int32Array
   /** They match if the rest of their tree does. */
   readonly open: readonly OpenRule[]
+  /** Rules of which the lists for other names do not hold for this one. */
+  readonly except: ReadonlySet<number>
 }
 
 export interface OpenRule {
@@ -24,42 +26,45 @@ export interface OpenRule {
   readonly asksTexts: boolean
 }
 
-/** Rules by name, so that a pattern runs once per name and not once per process. */
+/**
+ * Rules by name, so that a pattern runs once per name and not once per process. Most names fit no leaf: what the rules are then left
+ * with is the same for all of these, and only the rules with a leaf that fits are looked at for a name.
+ */
 export class CandidateIndex {
   readonly #plan: MatchPlan
-  readonly #names: readonly ((name: string, text: string) => boolean)[]
-  /** Rules that need one of some plain names, by name. */
-  readonly #byName = new Map<string, number[]>()
-  /** Other rules whose tree has a leaf about names. */
-  readonly #byPattern: number[] = []
-  /** Rules that do not ask for names: for user processes, for kernel threads. */
-  readonly #nameless: readonly [Candidates, Candidates]
+  /** Leaves by the plain name that they ask for. */
+  readonly #plain = new Map<string, number[]>()
+  readonly #patterns: { readonly leaf: number; readonly pattern: Pattern }[] = []
+  /** Rules by the name leaves in their tree. */
+  readonly #rulesOf = new Map<number, number[]>()
+  /** When no leaf fits the name: for user processes, for kernel threads. */
+  readonly #others: readonly [Candidates, Candidates]
   readonly #known = new Map<string, Candidates>()
   #remembered = 0
 
   constructor(plan: MatchPlan) {
     this.#plan = plan
-    this.#names = plan.leaves.map(nameTest)
-    const nameless: number[] = []
+    const used = new Set<number>()
     for (const [rule, { tree }] of plan.rules.entries()) {
-      const plain = plainNames(tree, plan.leaves)
-      if (plain !== undefined) {
-        for (const name of new Set(plain.flatMap(keysOf))) this.#addPlain(name, rule)
-      } else if (hasName(tree, plan.leaves)) {
-        this.#byPattern.push(rule)
-      } else {
-        nameless.push(rule)
+      const leaves = new Set<number>()
+      addLeaves(tree, leaves)
+      for (const leaf of leaves) {
+        used.add(leaf)
+        if (plan.leaves[leaf]!.kind === 'name') push(this.#rulesOf, leaf, rule)
       }
     }
-    this.#nameless = [this.#settle(nameless, '', false), this.#settle(nameless, '', true)]
+    for (const leaf of used) this.#addLeaf(leaf, plan.leaves[leaf]!)
+    const rules = plan.rules.map((_, rule) => rule)
+    const none = new Set<number>()
+    this.#others = [this.#settle(rules, none, false, none), this.#settle(rules, none, true, none)]
   }
 
-  /** Rules that do not ask for names. */
-  nameless(isKernelThread: boolean): Candidates {
-    return this.#nameless[isKernelThread ? 1 : 0]
+  /** What holds when no leaf fits the name, but for the rules in `except` of those of the name. */
+  others(isKernelThread: boolean): Candidates {
+    return this.#others[isKernelThread ? 1 : 0]
   }
 
-  /** Rules that ask for names, as far as this one lets them match. */
+  /** What the leaves that fit the name make of their rules. */
   named(names: Buffer, slot: number, isKernelThread: boolean): Candidates {
     const start = slot * NAME_BYTES
     let end = start
@@ -72,33 +77,35 @@ export class CandidateIndex {
       this.#known.clear()
       this.#remembered = 0
     }
-    const plain = this.#byName.get(name) ?? []
-    const found = this.#settle([...plain, ...this.#byPattern], name, isKernelThread)
+    const fitting = new Set(this.#plain.get(name))
+    const text = Buffer.from(name, 'latin1').toString()
+    for (const { leaf, pattern } of this.#patterns) if (pattern.test(text)) fitting.add(leaf)
+    const rules = new Set([...fitting].flatMap((leaf) => this.#rulesOf.get(leaf)!))
+    const found = this.#settle([...rules], fitting, isKernelThread, rules)
     this.#known.set(key, found)
-    this.#remembered += 16 + found.sure.length + found.open.length
+    this.#remembered += 16 + rules.size
     return found
   }
 
-  #addPlain(name: string, rule: number): void {
-    const rules = this.#byName.get(name)
-    if (rules === undefined) this.#byName.set(name, [rule])
-    else rules.push(rule)
+  #addLeaf(id: number, leaf: Leaf): void {
+    if (leaf.kind !== 'name') return
+    const pattern = namePattern(leaf.pattern)
+    if (pattern !== undefined) this.#patterns.push({ leaf: id, pattern })
+    else for (const key of keysOf(leaf.pattern)) push(this.#plain, key, id)
   }
 
-  #settle(rules: readonly number[], name: string, isKernelThread: boolean): Candidates {
+  #settle(
+    rules: readonly number[],
+    fitting: ReadonlySet<number>,
+    isKernelThread: boolean,
+    except: ReadonlySet<number>,
+  ): Candidates {
     const { leaves, rules: matches } = this.#plan
-    const text = Buffer.from(name, 'latin1').toString()
-    const truths = new Map<number, Truth>()
     const leafTruth = (leaf: number): Truth => {
       const { kind } = leaves[leaf]!
       if (kind === 'kernelThread') return isKernelThread ? yes : no
-      if (kind !== 'name') return unknown
-      let truth = truths.get(leaf)
-      if (truth === undefined) {
-        truth = this.#names[leaf]!(name, text) ? yes : no
-        truths.set(leaf, truth)
-      }
-      return truth
+      if (kind === 'name') return fitting.has(leaf) ? yes : no
+      return unknown
     }
     const sure: number[] = []
     const open: OpenRule[] = []
@@ -107,22 +114,10 @@ export class CandidateIndex {
       if (isKernelThread && !kernelThreads) continue
       const rest = simplify(tree, leafTruth)
       if (rest === SETTLED_YES) sure.push(rule)
-      else if (rest !== SETTLED_NO) open.push({ rule, tree: rest, asksTexts: hasText(rest, leaves) })
+      else if (rest !== SETTLED_NO) open.push({ rule, tree: rest, asksTexts: asksTexts(rest, leaves) })
     }
-    return { sure: Int32Array.from(sure), open }
+    return { sure: Int32Array.from(sure), open, except }
   }
-}
-
-/** Names one of which a process must have for the tree to match; undefined when it could have another. */
-function plainNames(tree: Tree, leaves: readonly Leaf[]): string[] | undefined {
-  if (typeof tree === 'number') {
-    const leaf = leaves[tree]!
-    return leaf.kind === 'name' && namePattern(leaf.pattern) === undefined ? [leaf.pattern] : undefined
-  }
-  if (tree.op === 'not') return undefined
-  const parts = tree.parts.map((part) => plainNames(part, leaves))
-  if (tree.op === 'all') return parts.find((names) => names !== undefined)
-  return parts.includes(undefined) ? undefined : parts.flatMap((names) => names!)
 }
 
 /** A longer name than the kernel keeps stands for its first bytes. */
@@ -132,24 +127,13 @@ function keysOf(name: string): string[] {
   return bytes.length > COMM_BYTES ? [whole, whole.slice(0, COMM_BYTES)] : [whole]
 }
 
-function nameTest(leaf: Leaf): (name: string, text: string) => boolean {
-  if (leaf.kind !== 'name') return () => false
-  const pattern = namePattern(leaf.pattern)
-  if (pattern !== undefined) return (_, text) => pattern.test(text)
-  const keys = keysOf(leaf.pattern)
-  return (name) => keys.includes(name)
+function asksTexts(tree: Tree, leaves: readonly Leaf[]): boolean {
+  if (typeof tree === 'number') return leaves[tree]!.kind === 'text'
+  return tree.parts.some((part) => asksTexts(part, leaves))
 }
 
-function hasName(tree: Tree, leaves: readonly Leaf[]): boolean {
-  return hasLeaf(tree, leaves, 'name')
-}
-
-function hasText(tree: Tree, leaves: readonly Leaf[]): boolean {
-  return hasLeaf(tree, leaves, 'text')
-}
-
-function hasLeaf(tree: Tree, leaves: readonly Leaf[], kind: Leaf['kind']): boolean {
-  const used = new Set<number>()
-  addLeaves(tree, used)
-  return [...used].some((leaf) => leaves[leaf]!.kind === kind)
+function push<K>(lists: Map<K, number[]>, key: K, value: number): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [value])
+  else list.push(value)
 }

@@ -2,6 +2,7 @@ import type { Resource } from '../../control/rlimit.js'
 import { ProcmusterError } from '../../errors.js'
 import type { GroupKind } from '../language/ast.js'
 import type { Match, MatchLeaf, TextFact } from './ast.js'
+import { namePattern, textPattern } from './pattern.js'
 
 /** What a rule says about whom it is for. */
 export interface MatchSource {
@@ -68,7 +69,7 @@ export interface CompiledMatch {
 
 /**
  * @param uidOf the uid of a user's name, or undefined when there is none
- * @throws ProcmusterError INVALID_ARGUMENT for an unknown user
+ * @throws ProcmusterError INVALID_ARGUMENT for an unknown user, and for a pattern that cannot be understood
  */
 export function compileMatch(
   sources: readonly MatchSource[],
@@ -133,6 +134,7 @@ class MatchCompiler {
   #leaf(leaf: Leaf, rule: string): number {
     const id = idOf(this.#leafIds, this.leaves, leaf)
     if (id < this.textOf.length) return id
+    checkPattern(leaf, rule)
     this.textOf.push(leaf.kind === 'text' ? this.facts.texts.length : -1)
     if (leaf.kind === 'text') this.facts.texts.push({ fact: leaf.fact, pattern: leaf.pattern, rule })
     return id
@@ -154,6 +156,20 @@ class MatchCompiler {
       default:
         return leaf
     }
+  }
+}
+
+/** A thread that judges could not tell anybody. */
+function checkPattern(leaf: Leaf, rule: string): void {
+  try {
+    if (leaf.kind === 'name') namePattern(leaf.pattern)
+    if (leaf.kind === 'text') textPattern(leaf.fact, leaf.pattern)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ProcmusterError('INVALID_ARGUMENT', {
+      message: `rule ${JSON.stringify(rule)}: ${leaf.kind === 'text' ? leaf.fact : leaf.kind}: ${reason}`,
+      cause,
+    })
   }
 }
 

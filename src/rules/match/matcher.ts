@@ -64,19 +64,20 @@ export class Matcher {
     this.#isNew = isNew
     this.#isWanted = false
     const isKernel = isKernelThread(table, slot)
-    this.#enter(this.#index.nameless(isKernel))
-    this.#enter(this.#index.named(this.#names, slot, isKernel))
+    const named = this.#index.named(this.#names, slot, isKernel)
+    this.#enter(named, NONE)
+    this.#enter(this.#index.others(isKernel), named.except)
     return this.#isWanted
   }
 
-  #enter({ sure, open }: Candidates): void {
+  #enter({ sure, open }: Candidates, except: ReadonlySet<number>): void {
     for (const rule of sure) {
-      if (!this.#isBoundTo(rule)) continue
+      if (!this.#isBoundTo(rule) || except.has(rule)) continue
       this.#hit(rule)
       if (this.plan.rules[rule]!.numbers.length > 0) this.#isWanted = true
     }
     for (const { rule, tree, asksTexts } of open) {
-      if (!this.#isBoundTo(rule)) continue
+      if (!this.#isBoundTo(rule) || except.has(rule)) continue
       const truth = truthOf(tree, this.#leafTruth)
       if (truth === yes) this.#hit(rule)
       if (this.#isWanted || !(asksTexts || this.plan.rules[rule]!.numbers.length > 0)) continue
@@ -137,6 +138,8 @@ export class Matcher {
     }
   }
 }
+
+const NONE: ReadonlySet<number> = new Set()
 
 function isProcess({ columns }: TableMemory, slot: number, pid: number, startTicks: number): boolean {
   return columns.pid[slot] === pid && (Number.isNaN(startTicks) || columns.startTicks[slot] === startTicks)
