@@ -69,6 +69,7 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
+export type { ProcessFacts } from './inspect/process_facts.js'
 export {
   type StuckOptions,
   type StuckProcess,
@@ -124,16 +125,35 @@ export {
   type BuiltinSettings,
   builtinRules,
 } from './rules/builtin/builtin.js'
-export type { ReadCommandLines } from './rules/command_lines.js'
-export type { Decision, DecisionClause } from './rules/decision.js'
+export type {
+  Decision,
+  DecisionClause,
+} from './rules/decision.js'
 export {
-  type Clause,
+  type Comparison,
   type Condition,
+  type GroupKind,
+  HOST_METRICS,
+  type HostMetric,
+  type Operand,
   type Operator,
-  parseCondition,
-  parseDuration,
-  printCondition,
-} from './rules/parse.js'
+  type Unit,
+  type When,
+} from './rules/language/ast.js'
+export { parseDuration } from './rules/language/durations.js'
+export { parseWhen } from './rules/language/parse.js'
+export { printCondition, printOperand, printWhen } from './rules/language/print.js'
+export type { FactNeeds, ReadFacts } from './rules/match/facts.js'
+export type { PendingSubject } from './rules/remembered.js'
+export {
+  type Explanation,
+  groupsNeeded,
+  RuleEngine,
+  type RuleEngineOptions,
+  type RuleMemory,
+  type RuleTable,
+} from './rules/rule_engine.js'
+export { type SchemaFault, schemaFaults } from './rules/schema/faults.js'
 export {
   type ActionSpec,
   type CheckedRule,
@@ -141,9 +161,8 @@ export {
   type Rule,
   ruleSchema,
   type Severity,
-} from './rules/rule.js'
-export { groupsNeeded, RuleEngine, type RuleEngineOptions, type RuleTable } from './rules/rule_engine.js'
-export { type GroupRef, type Subject, subjectKey } from './rules/subject.js'
+} from './rules/schema/rule.js'
+export { type GroupMember, type GroupRef, type Subject, subjectKey } from './rules/subject.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'
 export type { Capability } from './system/capabilities.js'

@@ -9,7 +9,7 @@ import type {
   RestartStep,
 } from '../journal/records.js'
 import type { Journal } from '../journal/writer.js'
-import type { ActionSpec } from '../rules/rule.js'
+import type { ActionSpec } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { EvidenceOptions } from './evidence.js'
 import type { BackoffOptions } from './governor.js'

@@ -4,7 +4,7 @@ import { setResourceLimit } from '../control/rlimit.js'
 import { sendSignal } from '../control/signal.js'
 import { ProcmusterError } from '../errors.js'
 import type { ActionStatus, RecordedError } from '../journal/records.js'
-import type { ActionSpec } from '../rules/rule.js'
+import type { ActionSpec } from '../rules/schema/rule.js'
 import {
   type ActionContext,
   type ActionReport,
@@ -162,6 +162,8 @@ async function simpleAction(
       const { directory, bytes, files } = evidence
       return { result: { directory, bytes, files: files.length, errors: files.filter(hasError).length } }
     }
+    case 'nudgeParent':
+      throw new ProcmusterError('UNSUPPORTED', { message: 'nudging a parent is not there yet' })
   }
 }
 

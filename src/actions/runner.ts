@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ActionSpec } from '../rules/rule.js'
+import type { ActionSpec } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionContext, ActionReport, ActionTarget } from './context.js'
 import { refuse, runAction } from './dispatch.js'

@@ -9,7 +9,7 @@ import type {
   UnsilenceBody,
 } from '../journal/records.js'
 import type { Journal } from '../journal/writer.js'
-import type { Severity } from '../rules/rule.js'
+import type { Severity } from '../rules/schema/rule.js'
 import { nearestWord } from '../spelling.js'
 import { Alarms } from './alarms.js'
 import { type AlertQuery, isWanted } from './alert_book.js'

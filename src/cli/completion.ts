@@ -53,10 +53,21 @@ const wordsOf = (command: Command): string =>
     .join(' ')
 const commandsOf = (program: Command): Command[] => [...program.createHelp().visibleCommands(program)]
 
+/** What may stand behind a command's name besides flags: words it knows, or its own commands. */
+function choicesOf(command: Command): string[] {
+  const inner = commandsOf(command).map((each) => each.name())
+  return [...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []), ...inner].filter(
+    (word) => word !== 'help',
+  )
+}
+
+const takesFile = (command: Command): boolean =>
+  command.commands.some((each) => each.registeredArguments.some((argument) => argument.name() === 'file'))
+
 function bash(program: Command): string {
   const commands = commandsOf(program)
   const cases = commands.map((command) => {
-    const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []).join(' ')
+    const choices = choicesOf(command).join(' ')
     const values = flagsOf(command)
       .filter((flag) => flag.choices.length > 0)
       .map((flag) => `${flag.names.join('|')}) words='${flag.choices.join(' ')}' ;;`)
@@ -76,7 +87,7 @@ ${cases.join('\n')}
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
-complete -o filenames -F _muster muster
+complete -o filenames -o default -F _muster muster
 `
 }
 
@@ -97,8 +108,9 @@ function zsh(program: Command): string {
       const value = { nothing: '', value: `:value:${words}`, path: ':path:_files' }[flag.takes]
       return flag.names.map((name) => `'${name}[${quote(flag.description)}]${value}'`)
     })
-    const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? [])
+    const choices = choicesOf(command)
     if (choices.length > 0) specs.push(`'2:choice:(${choices.join(' ')})'`)
+    if (takesFile(command)) specs.push("'3:file:_files'")
     return `    ${command.name()}) _arguments ${specs.join(' ')} ;;`
   })
   const names = commands.map((command) => `'${command.name()}:${quote(command.description())}'`)
@@ -134,9 +146,9 @@ function fish(program: Command): string {
       const value = { nothing: '', value: ` -x${words}`, path: ' -r -F' }[flag.takes]
       lines.push(`complete -c muster ${seen} ${names.join(' ')}${value} -d ${quote(flag.description)}`)
     }
-    for (const argument of command.registeredArguments) {
-      if (argument.argChoices) lines.push(`complete -c muster ${seen} -a '${argument.argChoices.join(' ')}'`)
-    }
+    const choices = choicesOf(command)
+    if (choices.length > 0) lines.push(`complete -c muster ${seen} -a '${choices.join(' ')}'`)
+    if (takesFile(command)) lines.push(`complete -c muster ${seen} -F`)
   }
   return `${lines.join('\n')}\n`
 }

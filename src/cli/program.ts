@@ -8,6 +8,7 @@ import { eventsCommand } from './events/command.js'
 import { EXIT, exitCodeHelp } from './exit_codes.js'
 import { fail } from './fault.js'
 import { psCommand } from './ps/command.js'
+import { rulesCommand } from './rules/command.js'
 import { quoted } from './values.js'
 import { watchCommand } from './watch/command.js'
 import { whyCommand } from './why/command.js'
@@ -33,10 +34,12 @@ export function createProgram(): Command {
     unsilenceCommand(),
     whyCommand(),
     doctorCommand(),
+    rulesCommand(),
     completionCommand(() => program),
   ]) {
     program.addCommand(command.copyInheritedSettings(program))
-    if (command.registeredArguments.length === 0) {
+    for (const inner of command.commands) inner.copyInheritedSettings(command)
+    if (command.registeredArguments.length === 0 && command.commands.length === 0) {
       // commander counts what is too much; a person wants to know which word it was.
       command.allowExcessArguments(true).hook('preAction', () => refuseWords(command))
     }
@@ -63,6 +66,7 @@ const EXAMPLES = `Examples:
   muster events --type exit --failed         what fails as it happens, and who killed what
   muster alerts -d ./evidence --state firing what fires; muster ack ID, muster silence --rule NAME --for 2h
   muster why 1234 -d ./evidence              why a process was restarted: what was seen, decided and done
+  muster rules check muster.yaml             what is wrong with a file of rules, with line and column
   muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 

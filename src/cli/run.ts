@@ -36,7 +36,7 @@ endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
 })
 
 const program = createProgram()
-for (const command of [program, ...program.commands]) {
+for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
   command.exitOverride().configureOutput({
     outputError: (text, write) =>
       write(

@@ -80,7 +80,7 @@ export async function getResourceLimits(target: ProcessIdentity): Promise<Resour
 }
 
 /** One line for each resource, in the order of their numbers: name, soft, hard, unit. */
-function parseLimits(text: string): ResourceLimits | undefined {
+export function parseLimits(text: string): ResourceLimits | undefined {
   const lines = text.split('\n').slice(1, 1 + RESOURCES.length)
   const value = (word: string): LimitValue => (word === 'unlimited' ? word : Number(word))
   const entries = lines.map((line, index) => {

@@ -1,6 +1,6 @@
 import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
-import type { Rule } from '../rules/rule.js'
+import type { Rule } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Recovery, Succession } from './recovery.js'
 import type { Binding, WatchedProcesses } from './watched.js'

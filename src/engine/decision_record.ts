@@ -1,27 +1,29 @@
-import type { ClauseValue, DecisionBody, Exclusion, RecordedGroup } from '../journal/records.js'
+import type { ClauseValue, DecisionBody, Exclusion, PlannedStep, RecordedGroup } from '../journal/records.js'
 import type { Decision } from '../rules/decision.js'
-import type { CheckedRule } from '../rules/rule.js'
-import { conditionText, plannedSteps } from './clause_values.js'
+import { printWhen } from '../rules/language/print.js'
+import type { CheckedRule } from '../rules/schema/rule.js'
 
 /** The journal's record of a decision: all that it stood on, and what is to follow. */
 export function decisionRecord(
   decisionId: string,
-  decision: Decision & { readonly group?: RecordedGroup | undefined },
+  decision: Decision,
   rule: CheckedRule,
-  clauses: readonly ClauseValue[],
   dryRun: boolean,
 ): DecisionBody {
-  const { identity, group, name, kind, cause, sinceMs } = decision
+  const { identity, group, name, kind, cause, sinceMs, clauses } = decision
   return {
     ...{ type: 'decision', decisionId, rule: rule.name, severity: rule.severity },
     ...{ identity, group, name, kind, cause, sinceMs },
-    condition: conditionText(rule),
+    condition: printWhen(rule.when),
     clauses,
     excluded: exclusions(clauses, group, cause),
     steps: kind === 'fire' ? plannedSteps(rule) : [],
     dryRun,
   }
 }
+
+const plannedSteps = ({ actions }: CheckedRule): PlannedStep[] =>
+  actions.map(({ type, afterMs }) => ({ action: type, afterMs }))
 
 /** What the decision could not take into account, and why. */
 export function exclusions(

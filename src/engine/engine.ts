@@ -8,13 +8,15 @@ import { Alerting, type AlertNote, type SilenceResult } from '../alerts/alerting
 import { levelOf } from '../alerts/notifiers/log.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { identify } from '../control/handle.js'
+import { type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
 import { PendingStore } from '../journal/pending.js'
 import { currentPlace } from '../journal/place.js'
 import type { Alert, JournalBody, Place } from '../journal/records.js'
 import { JournalFold } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
-import type { Rule } from '../rules/rule.js'
+import type { FactNeeds } from '../rules/match/facts.js'
 import { RuleEngine } from '../rules/rule_engine.js'
+import type { Rule } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { bindPids } from './bind_pids.js'
@@ -232,9 +234,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
     const bound = await this.#recoverAndBind()
     this.#rules = await RuleEngine.open({
-      ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem() },
+      ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem(), intervalMs },
       ...(workers === undefined ? {} : { workers }),
-      readCommandLines: (slots) => this.#readCommandLines(slots),
+      readFacts: (slots, needs) => this.#readFacts(slots, needs),
       onWarning: (error) => this.#failed(error),
     })
     // A recovery that goes on may have made a successor since the rules were bound.
@@ -289,11 +291,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return bindPids(this.#settings.ruleTexts, this.#watched, recovered, recovery)
   }
 
-  /** A process that has gone since leaves its place undefined. */
-  async #readCommandLines(slots: Uint32Array): Promise<(string | undefined)[]> {
-    const table = this.#table!
-    await this.#sources.sampler.readDetails(Array.from(slots, (slot) => table.at(slot)))
-    return Array.from(slots, (slot) => this.#table!.at(slot).commandLine)
+  /** Of the processes that the newest table has in these slots. */
+  #readFacts(slots: Uint32Array, { limits }: FactNeeds): Promise<(ProcessFacts | undefined)[]> {
+    const { pid, startTicks } = this.#table!.memory.columns
+    const targets = Array.from(slots, (slot) => ({ pid: pid[slot]!, startTicks: startTicks[slot]! }))
+    return readProcessFacts(targets, { procRoot: this.#settings.sampler.procRoot ?? '/proc', limits })
   }
 
   async #tick(): Promise<void> {

@@ -40,7 +40,7 @@ export class HeldChildren {
 
   /** True when the decision is about a held child; it is kept back then. */
   keepsBack(decision: Decision): boolean {
-    const held = this.#held.get(keyOf(decision.identity))
+    const held = decision.identity && this.#held.get(keyOf(decision.identity))
     if (held === undefined) return false
     if (decision.kind === 'fire') held.decisions.set(decision.rule.index, decision)
     else held.decisions.delete(decision.rule.index)

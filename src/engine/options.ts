@@ -3,7 +3,7 @@ import type { ActionHooks, EvidenceSettings } from '../actions/context.js'
 import type { BackoffOptions } from '../actions/governor.js'
 import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
 import { ProcmusterError } from '../errors.js'
-import { type CheckedRule, checkRules, type Rule } from '../rules/rule.js'
+import { type CheckedRule, checkRules, type Rule } from '../rules/schema/rule.js'
 import type { SamplerOptions } from '../sampler/sampler.js'
 import { type EngineEventSource, EVENT_SOURCES } from './lifecycle.js'
 

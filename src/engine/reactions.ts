@@ -6,11 +6,10 @@ import { signalNumber } from '../control/signal_names.js'
 import type { JournalBody } from '../journal/records.js'
 import type { UnfinishedAction } from '../journal/recover.js'
 import type { Decision } from '../rules/decision.js'
-import type { ActionSpec, CheckedRule, Severity } from '../rules/rule.js'
+import type { ActionSpec, CheckedRule, Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { Advisor } from './advisor.js'
-import { clauseValues } from './clause_values.js'
 import type { Deaths } from './deaths.js'
 import { decisionRecord } from './decision_record.js'
 import { HeldChildren } from './held_children.js'
@@ -76,12 +75,13 @@ export class Reactions {
 
   #decided(decision: Decision, table: Table, runner: ActionRunner): void {
     const { rules, alarms, outcomes, dryRun, note } = this.#parts
-    const { identity, name, slot } = decision
+    const { identity, name, slot, clauses } = decision
+    // seam: groups and removed rules (see the governor's reactions)
+    if (identity === undefined || decision.cause === 'removed') return
     const rule = rules[decision.rule.index]!
     const decisionId = `${runner.run}-d${++this.#decisions}`
     const { severity, actions } = rule
-    const clauses = clauseValues(decision, rule)
-    note(decisionRecord(decisionId, decision, rule, clauses, dryRun))
+    note(decisionRecord(decisionId, decision, rule, dryRun))
     if (decision.kind === 'clear') {
       this.#advisor.settle(rule.name, identity)
       alarms.resolve(rule.name, 'breach', decision)

@@ -1,6 +1,6 @@
 import type { Silence } from '../alerts/silences.js'
 import type { GroupKind, Unit } from '../rules/language/ast.js'
-import type { ActionSpec, Severity } from '../rules/rule.js'
+import type { ActionSpec, Severity } from '../rules/schema/rule.js'
 import type { GroupRef } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
 

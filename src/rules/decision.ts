@@ -1,30 +1,50 @@
 import { NAME_BYTES } from '../table/columns.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import type { ColumnName } from '../table/layout.js'
-import { cause, DECISION_NUMBERS, kind } from './findings.js'
-import type { Operator } from './parse.js'
-import type { CheckedRule, Severity } from './rule.js'
+import { cause, kind } from './judge/findings.js'
+import { YES } from './judge/truths.js'
+import type { Comparison, GroupKind, LeakTest, Operand, Operator, Unit } from './language/ast.js'
+import { printCondition, printOperand } from './language/print.js'
+import { unitOf } from './language/typing.js'
+import { comparisonsOf } from './language/walk.js'
+import type { CheckedRule, Severity } from './schema/rule.js'
+import type { GroupMember, GroupRef } from './subject.js'
 
 /** One comparison behind a decision. */
 export interface DecisionClause {
-  readonly column: ColumnName
-  readonly op: Operator
-  /** In the column's unit; percent of physical memory has become bytes, a state its character code. */
-  readonly threshold: number
-  /** Undefined when the cell was missing, or the process is gone. */
+  /** As it is printed: `avg(cpuPercent, 1m) > 80%`. */
+  readonly text: string
+  /** Its left side, as it is printed. */
+  readonly operand: string
+  readonly op: Operator | 'leak'
+  /** Of value and threshold. */
+  readonly unit: Unit
+  /** Undefined: unknown, because a cell was missing, a window is not full yet, or the process is gone. A state is its character code. */
   readonly value: number | undefined
+  /** Undefined: unknown, or a leak test, which has none. Percent of physical memory has become bytes. */
+  readonly threshold: number | undefined
+  /** Undefined: unknown. */
+  readonly truth: boolean | undefined
+  readonly windowMs?: number
+  /** Behind a window, at most 16, oldest first; times in the clock that `tick` was given. */
+  readonly samples?: readonly { readonly atMs: number; readonly value: number }[]
 }
 
-/** A rule fired for a process, or what it had fired for is over. */
+/** A rule fired for a process or a group, or what it had fired for is over. */
 export interface Decision {
+  /** `index`: among the rules that the engine has now; -1 when it has the rule no more. */
   readonly rule: { readonly index: number; readonly name: string; readonly severity: Severity }
   readonly kind: 'fire' | 'clear'
-  /** Why a breach is over: the condition is false, the process is gone, or the rule is not about it any more. */
-  readonly cause: 'condition' | 'gone' | 'unmatched'
+  /**
+   * Why a breach is over: what clears it holds, the process or the group's last member is gone, the rule is not about it any more, or
+   * is there no more.
+   */
+  readonly cause: 'condition' | 'gone' | 'unmatched' | 'removed'
+  /** -1 for a group. */
   readonly slot: number
-  /** Settled, always. */
-  readonly identity: ProcessIdentity
-  /** As the kernel has it: hostile input, to be escaped before it reaches a terminal. */
+  /** Settled, always; undefined exactly for a group. */
+  readonly identity: ProcessIdentity | undefined
+  readonly group: GroupRef | undefined
+  /** As the kernel has it: hostile input, to be escaped before it reaches a terminal. For a group kind and key. */
   readonly name: string
   readonly clauses: readonly DecisionClause[]
   /**
@@ -36,76 +56,147 @@ export interface Decision {
   readonly atMs: number
 }
 
-const utf8 = new TextDecoder()
-const causes = ['condition', 'gone', 'unmatched'] as const
+/** What is the same in all decisions of a rule. */
+export interface RuleInWords {
+  readonly index: number
+  readonly rule: CheckedRule
+  readonly clauses: readonly ClauseInWords[]
+}
 
-/** Reads the decisions of a shard, from where the last call ended. */
+type ClauseInWords = Pick<DecisionClause, 'text' | 'operand' | 'op' | 'unit' | 'windowMs'>
+
+export function clausesInWords({ when }: CheckedRule): ClauseInWords[] {
+  return comparisonsOf(when.condition).map((comparison) => {
+    const left = comparison.kind === 'leak' ? comparison.of : comparison.left
+    const windowMs = windowOf(comparison)
+    return {
+      text: printCondition(comparison),
+      operand: printOperand(left),
+      op: comparison.kind === 'leak' ? 'leak' : comparison.op,
+      unit: unitOf(left),
+      ...(windowMs === undefined ? {} : { windowMs }),
+    }
+  })
+}
+
+function windowOf(comparison: Comparison | LeakTest): number | undefined {
+  if (comparison.kind === 'leak') return comparison.spanMs
+  const { left }: { left: Operand } = comparison
+  return left.kind === 'window' || left.kind === 'exitRate' ? left.windowMs : undefined
+}
+
+const utf8 = new TextDecoder()
+const causes = ['condition', 'gone', 'unmatched', 'removed'] as const
+
+export interface DecisionSource {
+  readonly numbers: Float64Array
+  /** NAME_BYTES of each process named. */
+  readonly names: Uint8Array
+  readonly ruleAt: (position: number) => RuleInWords
+  /** The text of a group's key. */
+  readonly keyOf: (kind: GroupKind, key: number) => string | undefined
+  readonly atMs: number
+}
+
+/** Reads the decisions of a shard, from where the last call ended; report.ts wrote them. */
 export class DecisionReader {
+  readonly #source: DecisionSource
   #number = 0
   #name = 0
 
-  constructor(
-    readonly numbers: Float64Array,
-    readonly names: Uint8Array,
-    readonly rules: readonly CheckedRule[],
-    readonly thresholds: readonly (readonly number[])[],
-    readonly atMs: number,
-  ) {}
+  constructor(source: DecisionSource) {
+    this.#source = source
+  }
 
   /** Appends up to `limit` decisions; false when there are no more. */
   read(into: Decision[], limit: number): boolean {
-    for (let count = 0; count < limit && this.#name < this.names.length; count++) into.push(this.#next())
-    return this.#name < this.names.length
+    const { length } = this.#source.numbers
+    for (let count = 0; count < limit && this.#number < length; count++) into.push(this.#next())
+    return this.#number < length
   }
 
   #next(): Decision {
-    const at = this.#number
-    const numbers = this.numbers
-    const index = numbers[at]!
-    const rule = this.rules[index]!
-    const isFire = numbers[at + 2] === kind.fire
-    const inode = numbers[at + 7]!
-    const clauses = rule.when.clauses.map(({ column, op }, clause): DecisionClause => {
-      const value = numbers[at + DECISION_NUMBERS + clause]!
-      const threshold = this.thresholds[index]![clause]!
-      return { column, op, threshold, value: Number.isNaN(value) ? undefined : value }
-    })
-    this.#number = at + DECISION_NUMBERS + clauses.length
-    const startTicks = numbers[at + 6]!
+    const { index, rule, clauses } = this.#source.ruleAt(this.#take())
+    const slot = this.#take()
+    const isFire = this.#take() === kind.fire
+    const why = causes[this.#take()] ?? causes[cause.condition]
+    const sinceMs = this.#take()
+    const isGroup = this.#take() === 1
+    const group = isGroup ? this.#group(rule.per!) : undefined
+    const identity = isGroup ? undefined : this.#identity(true)
+    const label = group?.kind === 'subtree' ? group.key.split(':')[0]! : group?.key
     return {
-      rule: { index, name: rule.name, severity: rule.severity },
+      rule: { index: why === 'removed' ? -1 : index, name: rule.name, severity: rule.severity },
       kind: isFire ? 'fire' : 'clear',
-      cause: causes[numbers[at + 3]!] ?? causes[cause.condition],
-      slot: numbers[at + 1]!,
-      identity: {
-        pid: numbers[at + 5]!,
-        startTicks,
-        pidfsInode: Number.isNaN(inode) ? undefined : inode,
-        settled: true,
-      },
-      name: this.#nextName(),
-      clauses,
-      sinceMs: isFire ? numbers[at + 4] : undefined,
-      atMs: this.atMs,
+      cause: why,
+      slot: isGroup ? -1 : slot,
+      identity,
+      group,
+      name: group === undefined ? this.#nextName() : `${group.kind} ${label}`.trimEnd(),
+      clauses: this.readClauses(clauses),
+      sinceMs: isFire ? sinceMs : undefined,
+      atMs: this.#source.atMs,
     }
   }
 
+  readClauses(clauses: readonly ClauseInWords[]): DecisionClause[] {
+    if (this.#take() === 0) {
+      return clauses.map((words) => ({ ...words, value: undefined, threshold: undefined, truth: undefined }))
+    }
+    return clauses.map((words) => {
+      const value = known(this.#take())
+      const threshold = known(this.#take())
+      const truth = this.#take()
+      const samples = Array.from({ length: this.#take() }, () => ({
+        atMs: this.#take(),
+        value: this.#take(),
+      }))
+      return {
+        ...words,
+        value,
+        threshold,
+        truth: truth === YES ? true : truth === 0 ? false : undefined,
+        ...(samples.length === 0 ? {} : { samples }),
+      }
+    })
+  }
+
+  #identity(isSettled: boolean | undefined): ProcessIdentity {
+    const pid = this.#take()
+    const startTicks = this.#take()
+    const pidfsInode = known(this.#take())
+    return { pid, startTicks, pidfsInode, settled: isSettled ?? this.#take() === 1 }
+  }
+
+  #group(per: GroupKind): GroupRef {
+    const number = this.#take()
+    const since = this.#take()
+    const count = this.#take()
+    const members = Array.from({ length: this.#take() }, (): GroupMember => {
+      const identity = this.#identity(undefined)
+      return { identity, value: known(this.#take()), name: this.#nextName() }
+    })
+    return { kind: per, key: this.#keyText(per, number, since), count, members }
+  }
+
+  #keyText(per: GroupKind, number: number, since: number): string {
+    if (per === 'all') return ''
+    if (per === 'subtree') return `${number}:${since}`
+    return this.#source.keyOf(per, number) ?? String(number)
+  }
+
+  #take(): number {
+    return this.#source.numbers[this.#number++]!
+  }
+
   #nextName(): string {
-    const name = this.names.subarray(this.#name, this.#name + NAME_BYTES)
+    const name = this.#source.names.subarray(this.#name, this.#name + NAME_BYTES)
     this.#name += NAME_BYTES
     const end = name.indexOf(0)
     return utf8.decode(end < 0 ? name : name.subarray(0, end))
   }
 }
 
-/** The thresholds of each rule's conditions as they are compared, in the columns' units. */
-export function thresholdsOf(rules: readonly CheckedRule[], memTotalBytes: number): number[][] {
-  return rules.map((rule) =>
-    rule.when.clauses.map(({ threshold, ofMemory }) => absolute(threshold, ofMemory, memTotalBytes)),
-  )
-}
-
-/** A threshold in the column's own unit. */
-export function absolute(threshold: number, ofMemory: boolean, memTotalBytes: number): number {
-  return ofMemory ? (threshold / 100) * memTotalBytes : threshold
+function known(value: number): number | undefined {
+  return Number.isNaN(value) ? undefined : value
 }

@@ -1,10 +1,13 @@
 import { Piscina } from 'piscina'
 import { ProcmusterError } from '../errors.js'
-import type { CompiledRules } from './program.js'
-import type { CommandTask, JudgeResult, JudgeTask } from './worker.js'
+import type { TextLeaf } from './match/compile.js'
+import type { FactTask } from './match/facts.js'
+import type { TextVerdicts } from './match/text_matcher.js'
+import type { JudgeResult, JudgeTask } from './worker.js'
 
 export interface JudgePoolOptions {
-  readonly rules: CompiledRules
+  /** For a pool that learns facts: what it tries. */
+  readonly texts?: readonly TextLeaf[]
   readonly threads: number
   /** A task that takes longer is ended with its thread; 0 waits for ever. */
   readonly timeLimitMs: number
@@ -33,8 +36,8 @@ export class JudgePool {
   }
 
   run(task: JudgeTask): Promise<JudgeResult>
-  run(task: CommandTask): Promise<Int32Array>
-  async run(task: JudgeTask | CommandTask): Promise<unknown> {
+  run(task: FactTask): Promise<TextVerdicts>
+  async run(task: JudgeTask | FactTask): Promise<unknown> {
     for (let attempt = 1; ; attempt++) {
       this.#checkOpen() // for a task that comes too late Piscina would start new threads
       const pool = this.#pool
@@ -45,7 +48,9 @@ export class JudgePool {
         if (cause instanceof ProcmusterError) throw cause
         this.crashes++
         if (attempt === ATTEMPTS) {
-          const message = `judging failed ${ATTEMPTS} times in a row: ${String(cause)}`
+          const message = isReplaced(cause)
+            ? `the files of procmuster were replaced while it runs, and no new thread fits it any more; start it again (${String(cause)})`
+            : `judging failed ${ATTEMPTS} times in a row: ${String(cause)}`
           throw new ProcmusterError('IO_ERROR', { message, cause })
         }
         // Piscina gives up on a pool whose threads die while starting; a new pool does not.
@@ -70,7 +75,7 @@ export class JudgePool {
   }
 
   #open(): Piscina {
-    const { rules, threads } = this.#options
+    const { texts, threads } = this.#options
     const pool = new Piscina({
       filename: new URL('./worker.js', import.meta.url).href,
       name: 'work',
@@ -82,7 +87,7 @@ export class JudgePool {
       atomics: 'sync',
       recordTiming: false,
       trackUnmanagedFds: false,
-      workerData: rules,
+      workerData: texts,
       // The judging needs a few megabytes; without limits an idle heap grows far beyond.
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
     })
@@ -93,7 +98,7 @@ export class JudgePool {
     return pool
   }
 
-  async #runOnce(pool: Piscina, task: JudgeTask | CommandTask): Promise<unknown> {
+  async #runOnce(pool: Piscina, task: JudgeTask | FactTask): Promise<unknown> {
     const { timeLimitMs } = this.#options
     if (timeLimitMs === 0) return await pool.run(task)
     const abort = this.#idleAborts.pop() ?? new AbortController()
@@ -102,12 +107,18 @@ export class JudgePool {
       return await pool.run(task, { signal: abort.signal })
     } catch (cause) {
       if (!abort.signal.aborted) throw cause
-      const what = task.type === 'judge' ? 'judging a tick' : 'matching command lines'
-      const message = `${what} took more than ${timeLimitMs} ms; a pattern of a rule may backtrack without end`
+      const what = task.type === 'judge' ? 'judging a tick' : 'matching texts of processes'
+      const message = `${what} took more than ${timeLimitMs} ms`
       throw new ProcmusterError('TIMEOUT', { message, cause })
     } finally {
       clearTimeout(timer)
       if (!abort.signal.aborted) this.#idleAborts.push(abort)
     }
   }
+}
+
+/** A thread loads its files when it starts: those of another version, after an update. */
+function isReplaced(cause: unknown): boolean {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  return code === 'ERR_MODULE_NOT_FOUND' || /does not provide an export named/.test(String(cause))
 }

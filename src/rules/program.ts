@@ -1,196 +1,170 @@
 import { ProcmusterError } from '../errors.js'
 import { COLUMNS } from '../table/columns.js'
 import { columnId, type OptionalGroup } from '../table/layout.js'
-import type { Clause } from './parse.js'
-import type { CheckedRule } from './rule.js'
+import { type CompileOptions, compileRule } from './compile/compile.js'
+import type { RulePlan } from './compile/plan.js'
+import { clausesInWords, type RuleInWords } from './decision.js'
+import type { RuleProgram, SeriesProgram, ShardProgram } from './judge/program.js'
+import type { When } from './language/ast.js'
+import { allOperands } from './language/walk.js'
+import { compileMatch, type MatchSource } from './match/compile.js'
+import type { CheckedRule } from './schema/rule.js'
 
-/**
- * Rules as numbers. Every comparison is a closed interval `low <= cell <= high`, or its outside for `!=`, so that the inner
- * loops know no operators.
- */
+/** A rule that is judged, as long as it stays the same. */
+export interface ProgramEntry extends RuleInWords {
+  readonly id: number
+  readonly plan: RulePlan
+  readonly shard: number
+  /** The rule's text: two rules with the same are the same. */
+  readonly key: string
+}
+
+/** All rules, compiled. Its entries are in the order of the shards, those of a shard side by side. */
 export interface Program {
-  readonly buffer: SharedArrayBuffer
-  readonly ruleCount: number
-  readonly clauseCount: number
-  /** Rule r has the clauses from `clauseStart[r]` up to `clauseStart[r + 1]`. */
-  readonly clauseStart: Int32Array
-  /** How many of a rule's clauses were written in its condition; the others come from its `match`. */
-  readonly shown: Int32Array
-  readonly forMs: Float64Array
-  /** -1: none. */
-  readonly cooldownMs: Float64Array
-  /** The process that a rule names by pid, NaN for none. Written by `RuleEngine.bind` while the threads run. */
-  readonly pid: Float64Array
-  /** NaN: whoever has the pid. */
-  readonly startTicks: Float64Array
-  /** 1: a missing cell cannot look like a hit, because all cells are Float64 (NaN when missing) and no clause is `!=`. */
-  readonly missingNeverHits: Uint8Array
-  readonly column: Int32Array
-  /** 1 for a Float64 column, 0 for one of integers. */
-  readonly isFloat: Uint8Array
-  /** 1: true outside of the interval. */
-  readonly outside: Uint8Array
-  readonly low: Float64Array
-  readonly high: Float64Array
+  readonly data: RuleProgram
+  readonly entries: readonly ProgramEntry[]
+  /** By index of a rule, its place among the entries; -1 when it is not enabled. */
+  readonly positions: Int32Array
 }
 
-/** Which processes a rule is about, as plain data for the workers. The user is a clause of the program. */
-export interface SelectorSpec {
-  readonly name: string | undefined
-  readonly commandLine: string | undefined
-  readonly kernelThreads: boolean
+export interface ProgramOptions extends CompileOptions {
+  readonly uidOf: (user: string) => number | undefined
+  /** Shards that there may be at most. */
+  readonly shards: number
 }
 
-/** What the workers need to judge; `buffer` is shared, the rest is small and plain. */
-export interface CompiledRules {
-  readonly ruleCount: number
-  readonly clauseCount: number
-  readonly buffer: SharedArrayBuffer
-  readonly selectors: readonly SelectorSpec[]
-}
-
-export interface CompileOptions {
-  /** Optional groups of columns that the sampler was opened with. */
-  groups: readonly OptionalGroup[]
-  /** Bytes of physical memory, for thresholds such as `rss > 80%`. */
-  memTotalBytes: number
-  /** The uid of a user's name, or undefined when there is none. */
-  uidOf: (user: string) => number | undefined
-}
+let programs = 0
+let rulesSeen = 0
+let tags = 0
 
 /** Optional groups of columns that the conditions of these rules read. */
 export function groupsOf(rules: readonly CheckedRule[]): OptionalGroup[] {
   const groups = new Set<OptionalGroup>()
   for (const rule of rules) {
-    for (const clause of rule.when.clauses) {
-      const { group } = COLUMNS[columnId[clause.column]]!
+    for (const operand of operandsOf(rule)) {
+      if (operand.kind !== 'column') continue
+      const { group } = COLUMNS[columnId[operand.column]]!
       if (group !== 'table') groups.add(group)
     }
   }
   return [...groups]
 }
 
+function* operandsOf({ when, clear }: { when: When; clear: When | undefined }) {
+  yield* allOperands(when.condition)
+  if (clear !== undefined) yield* allOperands(clear.condition)
+}
+
 /**
- * Compiles rules for the workers.
+ * Compiles rules for the threads. Rules that stay the same keep their shard, and with it what is remembered of them.
  * @throws ProcmusterError INVALID_ARGUMENT for a column of a group that is not sampled and for an unknown user
  */
-export function compileRules(rules: readonly CheckedRule[], options: CompileOptions): CompiledRules {
-  const clauses = rules.map((rule) => clausesOf(rule, options))
-  const clauseCount = clauses.reduce((sum, list) => sum + list.length, 0)
-  const program = mapProgram(
-    new SharedArrayBuffer(programBytes(rules.length, clauseCount)),
-    rules.length,
-    clauseCount,
+export function compileProgram(
+  rules: readonly CheckedRule[],
+  options: ProgramOptions,
+  before?: Program,
+): Program {
+  const kept = new Map(before?.entries.map((entry) => [entry.key, entry]))
+  const enabled = [...rules.entries()].filter(([, { enabled }]) => enabled)
+  const shardCount = Math.max(
+    before?.data.shards.length ?? 0,
+    Math.min(options.shards, Math.max(1, enabled.length)),
   )
-  let at = 0
-  for (const [index, rule] of rules.entries()) {
-    program.clauseStart[index] = at
-    program.shown[index] = rule.when.clauses.length
-    program.forMs[index] = rule.when.forMs
-    program.cooldownMs[index] = rule.cooldown ?? -1
-    program.pid[index] = rule.match.pid ?? Number.NaN
-    program.startTicks[index] = rule.match.startTicks ?? Number.NaN
-    program.missingNeverHits[index] = 1
-    for (const clause of clauses[index]!) {
-      const id = columnId[clause.column]
-      const [low, high] = intervalOf(clause)
-      program.column[at] = id
-      program.isFloat[at] = COLUMNS[id]!.type === 'Float64' ? 1 : 0
-      program.outside[at] = clause.op === '!=' ? 1 : 0
-      program.low[at] = low
-      program.high[at] = high
-      if (program.isFloat[at] === 0 || program.outside[at] === 1) program.missingNeverHits[index] = 0
-      at++
+  const sizes = new Int32Array(shardCount)
+  const found = enabled.map(([index, rule]): Omit<ProgramEntry, 'shard'> & { shard?: number } => {
+    const key = JSON.stringify(rule)
+    const old = kept.get(key)
+    if (old === undefined) {
+      const id = ++rulesSeen
+      return { id, index, rule, key, clauses: clausesInWords(rule), plan: compileRule(rule, id, options) }
     }
-  }
-  program.clauseStart[rules.length] = at
-  return { ruleCount: rules.length, clauseCount, buffer: program.buffer, selectors: rules.map(selectorOf) }
-}
-
-export function mapProgram(buffer: SharedArrayBuffer, ruleCount: number, clauseCount: number): Program {
-  let at = 0
-  const place = (bytes: number): number => {
-    const start = at
-    at += bytes
-    return start
-  }
-  // Widest first keeps every array aligned.
-  return {
-    buffer,
-    ruleCount,
-    clauseCount,
-    forMs: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
-    cooldownMs: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
-    pid: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
-    startTicks: new Float64Array(buffer, place(ruleCount * 8), ruleCount),
-    low: new Float64Array(buffer, place(clauseCount * 8), clauseCount),
-    high: new Float64Array(buffer, place(clauseCount * 8), clauseCount),
-    clauseStart: new Int32Array(buffer, place((ruleCount + 1) * 4), ruleCount + 1),
-    shown: new Int32Array(buffer, place(ruleCount * 4), ruleCount),
-    column: new Int32Array(buffer, place(clauseCount * 4), clauseCount),
-    missingNeverHits: new Uint8Array(buffer, place(ruleCount), ruleCount),
-    isFloat: new Uint8Array(buffer, place(clauseCount), clauseCount),
-    outside: new Uint8Array(buffer, place(clauseCount), clauseCount),
-  }
-}
-
-function programBytes(ruleCount: number, clauseCount: number): number {
-  return ruleCount * (32 + 8 + 1) + 4 + clauseCount * (16 + 4 + 2)
-}
-
-function clausesOf(rule: CheckedRule, options: CompileOptions): Clause[] {
-  const clauses = rule.when.clauses.map((clause): Clause => {
-    const { group, name } = COLUMNS[columnId[clause.column]]!
-    if (group !== 'table' && !options.groups.includes(group)) {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `rule ${JSON.stringify(rule.name)}: ${name} is not sampled; open the sampler with groups: ['${group}']`,
-      })
-    }
-    return clause.ofMemory
-      ? { ...clause, threshold: (clause.threshold / 100) * options.memTotalBytes, ofMemory: false }
-      : clause
+    sizes[old.shard]!++
+    return { ...old, index, rule }
   })
-  const { user } = rule.match
-  // The owner may change during a life (a daemon that drops root), so that it is judged on every tick, and last.
-  if (user !== undefined) {
-    const uid = typeof user === 'number' ? user : options.uidOf(user)
-    if (uid === undefined) {
+  const entries = found
+    .map((entry): ProgramEntry => {
+      if (entry.shard !== undefined) return { ...entry, shard: entry.shard }
+      const shard = sizes.indexOf(Math.min(...sizes))
+      sizes[shard]!++
+      return { ...entry, shard }
+    })
+    .sort((a, b) => a.shard - b.shard)
+  const positions = new Int32Array(rules.length).fill(-1)
+  for (const [position, { index }] of entries.entries()) positions[index] = position
+  const match = compileMatch(
+    entries.map(({ rule }) => matchSourceOf(rule)),
+    options.uidOf,
+  )
+  if (before !== undefined) keepBound(entries, match.bound, before)
+  const plans = entries.map(({ plan }) => plan)
+  let first = 0
+  const shards = Array.from(sizes, (ruleCount, shard) => {
+    const own = shardOf(entries.slice(first, first + ruleCount), first, before?.data.shards[shard])
+    first += ruleCount
+    return own
+  })
+  return { data: { id: ++programs, match, plans, shards }, entries, positions }
+}
+
+/** Processes that rules were bound to since they were compiled. */
+function keepBound(entries: readonly ProgramEntry[], bound: SharedArrayBuffer, before: Program): void {
+  const places = new Map(before.entries.map(({ id }, position) => [id, position]))
+  const now = new Float64Array(bound)
+  const then = new Float64Array(before.data.match.bound)
+  for (const [position, { id }] of entries.entries()) {
+    const old = places.get(id)
+    if (old !== undefined) now.set(then.subarray(old * 2, old * 2 + 2), position * 2)
+  }
+}
+
+function shardOf(
+  entries: readonly ProgramEntry[],
+  first: number,
+  before: ShardProgram | undefined,
+): ShardProgram {
+  const rules = new Map<string, number[]>()
+  const plans = new Map<string, SeriesProgram['plan']>()
+  for (const [local, { plan }] of entries.entries()) {
+    for (const series of plan.series) {
+      plans.set(series.key, series)
+      const known = rules.get(series.key)
+      if (known === undefined) rules.set(series.key, [local])
+      else known.push(local)
+    }
+  }
+  const kept = new Map(before?.series.map((series) => [series.plan.key, series]))
+  const taken = new Set([...plans.keys()].flatMap((key) => kept.get(key)?.place ?? []))
+  let free = 0
+  const series = [...plans.values()]
+    .map((plan): SeriesProgram => {
+      const known = kept.get(plan.key)
+      if (known !== undefined) return { ...known, plan, rules: rules.get(plan.key)! }
+      while (taken.has(free)) free++
+      return { plan, place: free++, tag: ++tags, rules: rules.get(plan.key)! }
+    })
+    .sort((a, b) => a.plan.level - b.plan.level)
+  const seriesPlaces = series.reduce(
+    (most, { place }) => Math.max(most, place + 1),
+    before?.seriesPlaces ?? 0,
+  )
+  return { first, ruleCount: entries.length, series, seriesPlaces }
+}
+
+function matchSourceOf(rule: CheckedRule): MatchSource {
+  const { name, match, kernelThreads, per } = rule
+  const limits = [...operandsOf(rule)].flatMap((each) => (each.kind === 'limit' ? [each.resource] : []))
+  return { name, match, kernelThreads, per, limits: [...new Set(limits)] }
+}
+
+/** @throws ProcmusterError INVALID_ARGUMENT when a rule compares with physical memory, and nobody said how much there is */
+export function checkMemory(rules: readonly CheckedRule[], memTotalBytes: number): void {
+  if (memTotalBytes > 0) return
+  for (const rule of rules) {
+    for (const { kind } of operandsOf(rule)) {
+      if (kind !== 'memoryShare') continue
       throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `rule ${JSON.stringify(rule.name)}: this host knows no user ${JSON.stringify(user)}; give the uid instead`,
+        message: `rule ${JSON.stringify(rule.name)} compares with physical memory; give memTotalBytes (sampler.memTotalBytes after a sample)`,
       })
     }
-    clauses.push({ column: 'uid', op: '==', threshold: uid, ofMemory: false })
   }
-  return clauses
-}
-
-function selectorOf({ match }: CheckedRule): SelectorSpec {
-  const { name, commandLine, kernelThreads } = match
-  return { name, commandLine, kernelThreads: kernelThreads ?? false }
-}
-
-function intervalOf({ op, threshold }: Clause): [low: number, high: number] {
-  switch (op) {
-    case '>':
-      return [nextAbove(threshold), Number.POSITIVE_INFINITY]
-    case '>=':
-      return [threshold, Number.POSITIVE_INFINITY]
-    case '<':
-      return [Number.NEGATIVE_INFINITY, -nextAbove(-threshold)]
-    case '<=':
-      return [Number.NEGATIVE_INFINITY, threshold]
-    default:
-      return [threshold, threshold]
-  }
-}
-
-const scratch = new DataView(new ArrayBuffer(8))
-
-/** The least number greater than a finite one. */
-function nextAbove(value: number): number {
-  if (value === 0) return Number.MIN_VALUE
-  scratch.setFloat64(0, value)
-  const bits = scratch.getBigInt64(0)
-  scratch.setBigInt64(0, value > 0 ? bits + 1n : bits - 1n)
-  return scratch.getFloat64(0)
 }

@@ -4,12 +4,16 @@ import { ProcmusterError } from '../errors.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup, TableMemory } from '../table/layout.js'
-import { CommandLines, type ReadCommandLines } from './command_lines.js'
-import { type Decision, DecisionReader, thresholdsOf } from './decision.js'
+import { type Decision, type DecisionClause, DecisionReader } from './decision.js'
+import type { GroupKind } from './language/ast.js'
+import type { FactSpec } from './match/compile.js'
+import { Facts, type ReadFacts } from './match/facts.js'
 import { JudgePool } from './pool.js'
-import { type CompiledRules, compileRules, groupsOf, mapProgram, type Program } from './program.js'
-import { type CheckedRule, checkRules, type Rule } from './rule.js'
+import { checkMemory, compileProgram, groupsOf, type Program } from './program.js'
+import { matchedSlots, type PendingSubject, pendingSubjects } from './remembered.js'
+import { type CheckedRule, checkRules, type Rule } from './schema/rule.js'
 import { Shard } from './shard.js'
+import type { JudgeResult } from './worker.js'
 
 /** Options of `RuleEngine.open`. */
 export interface RuleEngineOptions {
@@ -20,9 +24,17 @@ export interface RuleEngineOptions {
   memTotalBytes?: number
   /** Threads, 1 to 16, that the rules are divided among; by default two, or one where that would leave none to others. */
   workers?: number
-  /** Needed when a rule has a command-line pattern; called beside the ticks, for new processes. */
-  readCommandLines?: ReadCommandLines
-  /** The uid of a user's name; by default from /etc/passwd as it is when the engine is opened. */
+  /**
+   * Usual time between two ticks. A gap of more than 2.5 of them and a second was not seen (the engine was stopped, the host
+   * suspended): one interval of it counts for a `for`, and windows that have a hole of half their length begin anew. Without it
+   * every gap counts.
+   */
+  intervalMs?: number
+  /** Bytes that windows, trends and times may take, all together; beyond, series are refused, and their clauses unknown. 512 MiB. */
+  maxMemoryBytes?: number
+  /** Needed when a rule asks for more than the table has, as a command line; called beside the ticks, for new processes. */
+  readFacts?: ReadFacts
+  /** The uid of a user's name; by default from /etc/passwd as it is when rules are read. */
   uidOf?: (user: string) => number | undefined
   /** A tick that takes longer fails with `TIMEOUT`. 10,000 by default. */
   timeLimitMs?: number
@@ -36,9 +48,23 @@ export interface RuleTable {
   readonly sequence: number
 }
 
-/** A batch of command lines takes milliseconds. */
-const COMMAND_LINES_LIMIT_MS = 2000
+/** What a rule says of a process. */
+export interface Explanation {
+  /** The rule is about it, or its group. */
+  readonly matched: boolean
+  readonly clauses: readonly DecisionClause[]
+}
+
+/** What rules remember, in bytes in use, and the series that they follow. */
+export interface RuleMemory {
+  readonly bytes: number
+  readonly series: number
+  /** Series that had no room at the last tick. */
+  readonly refused: number
+}
+
 const READ_AT_ONCE = 256
+const MAX_MEMORY_BYTES = 512 * 2 ** 20
 
 /** Optional groups of columns that rules need, for `Sampler.open`. */
 export function groupsNeeded(rules: readonly Rule[]): OptionalGroup[] {
@@ -46,83 +72,124 @@ export function groupsNeeded(rules: readonly Rule[]): OptionalGroup[] {
 }
 
 /**
- * Judges tables by rules, in threads. What a rule remembers of a process (since when, fired when) lives as long as the engine and the
+ * Judges tables by rules, in threads. What a rule remembers of a process (since when, fired when) lives as long as the rule and the
  * process.
  */
 export class RuleEngine implements AsyncDisposable {
-  readonly rules: readonly CheckedRule[]
   /** What the last tick cost: time in all workers together, and on this thread. */
   readonly lastTick = { workMs: 0, mainMs: 0 }
-  /** @internal */
-  readonly pool: JudgePool | undefined
-  readonly #program: Program
-  readonly #groups: readonly OptionalGroup[]
-  readonly #thresholds: readonly (readonly number[])[]
-  readonly #commandPool: JudgePool | undefined
-  readonly #commandLines: CommandLines | undefined
-  readonly #shards: readonly Shard[]
+  readonly #options: RuleEngineOptions
+  readonly #shards: Shard[] = []
+  #rules: readonly CheckedRule[] = []
+  #program: Program | undefined
+  #groups: readonly OptionalGroup[] = []
+  #pool: JudgePool | undefined
+  #factPool: JudgePool | undefined
+  #facts: Facts | undefined
+  readonly #retired: Promise<void>[] = []
   /** Decisions of a tick that failed in another shard: they have been entered, and must be told. */
   #untold: Decision[] = []
   /** Pids to be matched again by the next tick that succeeds. */
   readonly #rebound = new Set<number>()
+  #table: (RuleTable & { nowMs: number; host: Float64Array | undefined }) | undefined
+  #isWarnedOfMemory = false
   #tick = 0
   #queue: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  private constructor(rules: readonly CheckedRule[], compiled: CompiledRules, options: RuleEngineOptions) {
-    const {
-      workers = defaultWorkers(),
-      memTotalBytes = 0,
-      timeLimitMs = 10_000,
-      onWarning = () => {},
-    } = options
-    this.rules = rules
-    this.#program = mapProgram(compiled.buffer, compiled.ruleCount, compiled.clauseCount)
-    this.#groups = groupsOf(rules)
-    this.#thresholds = thresholdsOf(rules, memTotalBytes)
-    const threads = Math.min(workers, rules.length)
-    this.pool = threads === 0 ? undefined : new JudgePool({ rules: compiled, threads, timeLimitMs })
-    this.#shards = Array.from({ length: threads }, (_, index) => {
-      const first = Math.floor((rules.length * index) / threads)
-      const next = Math.floor((rules.length * (index + 1)) / threads)
-      const commandRules = rules.slice(first, next).filter(hasCommandLine).length
-      return new Shard(this.pool!, this.#program, first, next - first, commandRules)
-    })
-    const patternCount = rules.filter(hasCommandLine).length
-    if (patternCount > 0) {
-      // A thread of its own: a pattern that backtracks on somebody's command line must not hold up a tick.
-      const limitMs =
-        timeLimitMs === 0 ? COMMAND_LINES_LIMIT_MS : Math.min(timeLimitMs, COMMAND_LINES_LIMIT_MS)
-      this.#commandPool = new JudgePool({ rules: compiled, threads: 1, timeLimitMs: limitMs })
-      const read = options.readCommandLines!
-      this.#commandLines = new CommandLines(this.#commandPool, patternCount, read, onWarning)
-    }
+  private constructor(options: RuleEngineOptions) {
+    this.#options = options
   }
 
   /**
    * @throws ProcmusterError INVALID_ARGUMENT for a rule that is not right, or that needs what the options do not give
    */
   static async open(options: RuleEngineOptions): Promise<RuleEngine> {
-    const { workers = 1, groups = [], memTotalBytes = 0 } = options
+    const { workers = 1, intervalMs = 1, maxMemoryBytes = MAX_MEMORY_BYTES } = options
     if (!Number.isInteger(workers) || workers < 1 || workers > 16) {
       throw invalid(`workers is ${workers}; give a whole number from 1 to 16`)
     }
-    const rules = checkRules(options.rules)
-    for (const rule of rules) {
-      const where = `rule ${JSON.stringify(rule.name)}`
-      if (hasCommandLine(rule) && options.readCommandLines === undefined) {
-        throw invalid(`${where} matches command lines; give readCommandLines`)
-      }
-      if (!(memTotalBytes > 0) && rule.when.clauses.some(({ ofMemory }) => ofMemory)) {
-        throw invalid(
-          `${where} compares with physical memory; give memTotalBytes (sampler.memTotalBytes after a sample)`,
-        )
-      }
+    if (!(intervalMs > 0 && Number.isFinite(intervalMs))) {
+      throw invalid(`intervalMs is ${intervalMs}; give milliseconds over 0`)
     }
-    const isNamed = rules.some(({ match }) => typeof match.user === 'string')
-    const users = isNamed && options.uidOf === undefined ? await readUsers() : undefined
-    const uidOf = options.uidOf ?? ((user: string) => users?.uidOf.get(user))
-    return new RuleEngine(rules, compileRules(rules, { groups, memTotalBytes, uidOf }), options)
+    if (!(maxMemoryBytes >= 2 ** 20))
+      throw invalid(`maxMemoryBytes is ${maxMemoryBytes}; give at least 1 MiB`)
+    const engine = new RuleEngine(options)
+    await engine.#use(options.rules)
+    return engine
+  }
+
+  get rules(): readonly CheckedRule[] {
+    return this.#rules
+  }
+
+  /** @internal */
+  get pool(): JudgePool | undefined {
+    return this.#pool
+  }
+
+  /**
+   * From the next tick on these are the rules. Rules that are the same as before keep all that is remembered of them; what removed and
+   * changed ones had fired for is cleared by the next tick, with the cause `removed`.
+   * @throws ProcmusterError INVALID_ARGUMENT as `open`; the rules stay as they were then
+   */
+  update(rules: readonly Rule[]): Promise<void> {
+    const updated = this.#queue.then(() => this.#use(rules))
+    this.#queue = updated.catch(() => {})
+    return updated
+  }
+
+  async #use(texts: readonly Rule[]): Promise<void> {
+    const { groups = [], memTotalBytes = 0, intervalMs } = this.#options
+    const rules = checkRules(texts)
+    checkMemory(rules, memTotalBytes)
+    const workers = this.#options.workers ?? defaultWorkers()
+    const users = this.#options.uidOf === undefined && namesUsers(rules) ? await readUsers() : undefined
+    const uidOf = this.#options.uidOf ?? ((user: string) => users?.uidOf.get(user))
+    const program = compileProgram(
+      rules,
+      { groups, memTotalBytes, intervalMs, uidOf, shards: workers },
+      this.#program,
+    )
+    const { facts } = program.data.match
+    if (needsFacts(facts) && this.#options.readFacts === undefined) {
+      const { rule, fact } = facts.texts[0] ?? { rule: undefined, fact: 'limits or groups' }
+      throw invalid(
+        `${rule === undefined ? 'a rule' : `rule ${JSON.stringify(rule)}`} asks for ${fact}; give readFacts`,
+      )
+    }
+    this.#checkOpen()
+    this.#learn(facts)
+    this.#openThreads(
+      program.entries.length === 0 && this.#program === undefined ? 0 : program.data.shards.length,
+    )
+    this.#rules = rules
+    this.#groups = groupsOf(rules)
+    this.#program = program
+  }
+
+  /** Threads keep nothing that could not be made again, so that a pool of more can take the place of one of fewer. */
+  #openThreads(threads: number): void {
+    if (threads <= this.#shards.length) return
+    if (this.#pool !== undefined) this.#retired.push(this.#pool.close())
+    this.#pool = new JudgePool({ threads, timeLimitMs: this.#options.timeLimitMs ?? 10_000 })
+    while (this.#shards.length < threads) this.#shards.push(new Shard(this.#shards.length))
+  }
+
+  #learn(facts: FactSpec): void {
+    const before = this.#program?.data.match.facts
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(facts)) return
+    this.#facts?.close()
+    if (this.#factPool !== undefined) this.#retired.push(this.#factPool.close())
+    this.#factPool = undefined
+    if (!needsFacts(facts)) {
+      this.#facts = undefined
+      return
+    }
+    const { timeLimitMs = 10_000, readFacts, onWarning = () => {} } = this.#options
+    // A thread of its own: many patterns on many command lines must not hold up a tick.
+    this.#factPool = new JudgePool({ texts: facts.texts, threads: 1, timeLimitMs })
+    this.#facts = new Facts(this.#factPool, facts, readFacts!, onWarning, this.#facts)
   }
 
   /**
@@ -131,12 +198,14 @@ export class RuleEngine implements AsyncDisposable {
    * @throws ProcmusterError INVALID_ARGUMENT when there is no rule with that index
    */
   bind(ruleIndex: number, { pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>): void {
-    if (this.rules[ruleIndex] === undefined) throw invalid(`there is no rule ${ruleIndex}`)
-    const before = this.#program.pid[ruleIndex]!
+    const position = this.#program!.positions[ruleIndex]
+    if (position === undefined) throw invalid(`there is no rule ${ruleIndex}`)
+    if (position < 0) return
+    const bound = new Float64Array(this.#program!.data.match.bound)
+    const before = bound[position * 2]!
     if (!Number.isNaN(before)) this.#rebound.add(before)
     this.#rebound.add(pid)
-    this.#program.pid[ruleIndex] = pid
-    this.#program.startTicks[ruleIndex] = startTicks
+    bound.set([pid, startTicks], position * 2)
   }
 
   /** The next tick matches the process with that pid again, if there is one then: it may run another program now. */
@@ -145,40 +214,78 @@ export class RuleEngine implements AsyncDisposable {
   }
 
   /**
-   * Reads and matches the command lines of these slots, so that the next tick, at that time, takes them into account.
+   * Learns the facts of these slots, so that the next tick, at that time, takes them into account.
    * @returns once that is done, or after `limitMs`
    */
   async relearn({ columns }: TableMemory, slots: Uint32Array, nowMs: number, limitMs: number): Promise<void> {
-    if (this.#commandLines === undefined || slots.length === 0) return
-    this.#commandLines.want([slots], columns.generation, nowMs)
+    if (this.#facts === undefined || slots.length === 0) return
+    this.#facts.want([slots], columns.generation, nowMs)
     const over = new AbortController()
     const limit = sleep(limitMs, undefined, { signal: over.signal }).catch(() => {})
-    await Promise.race([this.#commandLines.idle, limit])
+    await Promise.race([this.#facts.idle, limit])
     over.abort()
   }
 
-  /** Resolves when every command line wanted so far has been matched; the next tick takes it into account. */
-  get commandLinesMatched(): Promise<void> {
-    return this.#commandLines?.idle ?? Promise.resolve()
+  /** Resolves when all facts that were wanted so far have been learned; the next tick takes them into account. */
+  get factsLearned(): Promise<void> {
+    return this.#facts?.idle ?? Promise.resolve()
   }
 
   /**
    * Judges a table. Ticks are carried out one after the other; a table may be judged again.
-   * @param nowMs the time that `for` and cooldowns are measured by; best from a clock that is never set
+   * @param nowMs the time that `for`, windows and cooldowns are measured by; best from a clock that is never set
+   * @param host numbers of the host, by index in `HOST_METRICS`; NaN, or none at all: unknown
    * @throws ProcmusterError STALE_TABLE when the table was overwritten meanwhile; nothing is lost: judge the newer one
-   * @throws ProcmusterError TIMEOUT when a pattern backtracks without end; CLOSED after `close`
+   * @throws ProcmusterError TIMEOUT when it takes too long; CLOSED after `close`
    */
-  tick(table: RuleTable, nowMs: number): Promise<Decision[]> {
-    const ticked = this.#queue.then(() => this.#judge(table, nowMs))
+  tick(table: RuleTable, nowMs: number, host?: Float64Array): Promise<Decision[]> {
+    const ticked = this.#queue.then(() => this.#judge(table, nowMs, host))
     this.#queue = ticked.catch(() => {})
     return ticked
+  }
+
+  /** By index of a rule: the slots that it matched at the last tick. */
+  matches(): Uint32Array[] {
+    const slots: Uint32Array[] = this.#rules.map(() => new Uint32Array(0))
+    for (const shard of this.#shards) {
+      for (const [index, matched] of matchedSlots(shard.state()))
+        if (index < slots.length) slots[index] = matched
+    }
+    return slots
+  }
+
+  /** Whom rules wait for: their condition holds, not for long enough yet. */
+  pending(): PendingSubject[] {
+    return this.#shards.flatMap((shard) =>
+      pendingSubjects(shard.state(), (kind, key) => this.#keyOf(kind, key)),
+    )
+  }
+
+  /**
+   * Tells what a rule's clauses come to for the process in a slot, or for its group, over the table of the last tick.
+   * @throws ProcmusterError STALE_TABLE when that table has been overwritten; INVALID_ARGUMENT before the first tick
+   */
+  explain(ruleIndex: number, slot: number): Promise<Explanation> {
+    const explained = this.#queue.then(() => this.#explain(ruleIndex, slot))
+    this.#queue = explained.catch(() => {})
+    return explained
+  }
+
+  get memory(): RuleMemory {
+    const uses = this.#shards.map(({ use }) => use)
+    const sum = (of: (use: RuleMemory) => number) => uses.reduce((total, use) => total + of(use), 0)
+    return {
+      bytes: sum(({ bytes }) => bytes),
+      series: sum(({ series }) => series),
+      refused: sum(({ refused }) => refused),
+    }
   }
 
   /** Idempotent; leaves no thread behind. A tick under way fails with `CLOSED`. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#commandLines?.close()
-    await Promise.all([this.pool?.close(), this.#commandPool?.close()])
+    this.#facts?.close()
+    await Promise.all([this.#pool?.close(), this.#factPool?.close(), ...this.#retired])
     await this.#queue
   }
 
@@ -186,17 +293,28 @@ export class RuleEngine implements AsyncDisposable {
     return this.close()
   }
 
-  async #judge(table: RuleTable, nowMs: number): Promise<Decision[]> {
-    if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the rule engine has been closed' })
+  async #judge(table: RuleTable, nowMs: number, host: Float64Array | undefined): Promise<Decision[]> {
+    this.#checkOpen()
     if (!Number.isFinite(nowMs)) throw invalid(`nowMs is ${nowMs}; give milliseconds`)
     const startedMs = performance.now()
     const { memory, sequence } = table
+    const program = this.#program!
     this.#checkGroups(memory)
     this.#tick++
-    const learned = this.#commandLines?.verdicts()
+    const learned = this.#facts?.learned()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
-    const tick = { sequence, nowMs, tick: this.#tick, learned, rebound }
-    const judged = this.#shards.map((shard) => shard.judge(memory, tick))
+    const { intervalMs } = this.#options
+    const tick = {
+      sequence,
+      nowMs,
+      tick: this.#tick,
+      learned,
+      rebound,
+      host,
+      intervalMs,
+      maxBytes: this.#maxBytes(),
+    }
+    const judged = this.#shards.map((shard) => shard.judge(this.#pool!, program, memory, tick))
     const postedMs = performance.now()
     const results = await Promise.allSettled(judged)
     const resumedMs = performance.now()
@@ -211,23 +329,81 @@ export class RuleEngine implements AsyncDisposable {
       this.lastTick.workMs += workMs
       if (wanted !== undefined) wantedLists.push(wanted)
       if (decided === undefined) continue
-      const reader = new DecisionReader(decided.numbers, decided.names, this.rules, this.#thresholds, nowMs)
+      const reader = this.#reader(decided, program, result.value.removedFrom, nowMs)
       while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
     }
-    this.#commandLines?.want(wantedLists, memory.columns.generation, nowMs)
+    this.#facts?.want(wantedLists, memory.columns.generation, nowMs)
+    this.#table = { memory, sequence, nowMs, host }
+    this.#warnOfMemory()
     this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs
     const failure = results.find((result) => result.status === 'rejected')
     const isTorn = results.some((result) => result.status === 'fulfilled' && result.value.torn)
     if (failure === undefined && !isTorn) {
-      if (learned !== undefined) this.#commandLines!.forget()
+      if (learned !== undefined) this.#facts!.forget()
       for (const pid of rebound ?? []) this.#rebound.delete(pid)
       return decisions
     }
     this.#untold = decisions
     if (failure !== undefined) throw failure.reason
-    throw new ProcmusterError('STALE_TABLE', {
-      message: `table ${sequence} was overwritten while it was judged; judge the newer one`,
+    throw stale(sequence)
+  }
+
+  async #explain(ruleIndex: number, slot: number): Promise<Explanation> {
+    this.#checkOpen()
+    const program = this.#program!
+    const entry = program.entries[program.positions[ruleIndex] ?? -1]
+    if (entry === undefined) throw invalid(`there is no rule ${ruleIndex} that is enabled`)
+    if (this.#table === undefined) throw invalid('nothing has been judged yet')
+    const { memory, sequence, nowMs, host } = this.#table
+    if (!Number.isInteger(slot) || slot < 0 || slot >= memory.layout.capacity)
+      throw invalid(`there is no slot ${slot}`)
+    const local = program.positions[ruleIndex]! - program.data.shards[entry.shard]!.first
+    const result = await this.#shards[entry.shard]!.judge(this.#pool!, program, memory, {
+      ...{ sequence, nowMs, host, tick: this.#tick, maxBytes: this.#maxBytes() },
+      explain: { local, slot },
     })
+    if (result.torn) throw stale(sequence)
+    const { numbers, names } = result.decided!
+    const reader = this.#reader({ numbers: numbers.subarray(1), names }, program, undefined, nowMs)
+    return { matched: numbers[0] === 1, clauses: reader.readClauses(entry.clauses) }
+  }
+
+  #reader(
+    decided: NonNullable<JudgeResult['decided']>,
+    program: Program,
+    removedFrom: Program | undefined,
+    atMs: number,
+  ): DecisionReader {
+    return new DecisionReader({
+      ...decided,
+      atMs,
+      ruleAt: (position) =>
+        position < 0 ? removedFrom!.entries[-1 - position]! : program.entries[position]!,
+      keyOf: (kind, key) => this.#keyOf(kind, key),
+    })
+  }
+
+  #keyOf(kind: GroupKind, key: number): string | undefined {
+    return kind === 'unit' || kind === 'cgroup' || kind === 'container' || kind === 'program'
+      ? this.#facts?.keyOf(kind, key)
+      : undefined
+  }
+
+  #maxBytes(): number {
+    return Math.floor((this.#options.maxMemoryBytes ?? MAX_MEMORY_BYTES) / Math.max(1, this.#shards.length))
+  }
+
+  #warnOfMemory(): void {
+    if (this.#isWarnedOfMemory) return
+    const { refused, bytes } = this.memory
+    if (refused === 0) return
+    this.#isWarnedOfMemory = true
+    const message = `rules remember ${bytes} bytes and may take no more (maxMemoryBytes): ${refused} windows are not followed, and their clauses unknown`
+    this.#options.onWarning?.(new ProcmusterError('OUT_OF_RANGE', { message }))
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the rule engine has been closed' })
   }
 
   #checkGroups({ layout }: TableMemory): void {
@@ -251,8 +427,18 @@ async function yieldLoop(): Promise<number> {
   return performance.now() - startedMs
 }
 
-function hasCommandLine({ match }: CheckedRule): boolean {
-  return match.commandLine !== undefined
+function namesUsers(rules: readonly CheckedRule[]): boolean {
+  return rules.some(({ match }) => JSON.stringify(match).includes('"kind":"user","user":"'))
+}
+
+function needsFacts({ texts, numbers }: FactSpec): boolean {
+  return texts.length + numbers.length > 0
+}
+
+function stale(sequence: number): ProcmusterError {
+  return new ProcmusterError('STALE_TABLE', {
+    message: `table ${sequence} was overwritten while it was judged; judge the newer one`,
+  })
 }
 
 function invalid(message: string): ProcmusterError {

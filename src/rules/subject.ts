@@ -1,18 +1,23 @@
 import type { ProcessIdentity } from '../table/identity.js'
 import type { GroupKind } from './language/ast.js'
 
-/** A group of processes that a rule with `per` is about. */
+/** A member of a group, with what the group's first aggregate reads of it. */
+export interface GroupMember {
+  readonly identity: ProcessIdentity
+  /** As the kernel has it: hostile input. */
+  readonly name: string
+  readonly value: number | undefined
+}
+
+/** Processes that have something in common, as a rule with `per` sees them. */
 export interface GroupRef {
   readonly kind: GroupKind
-  /** What its members have in common, for example `nginx.service`; empty for `all`. */
+  /** A unit's name, a uid, `pid:startTicks` of a subtree's root; empty for `all`. */
   readonly key: string
+  /** Members at that time. */
   readonly count: number
-  /** At most 16, the largest first. */
-  readonly members: readonly {
-    readonly identity: ProcessIdentity
-    readonly name: string
-    readonly value: number | undefined
-  }[]
+  /** At most 16, largest first. */
+  readonly members: readonly GroupMember[]
 }
 
 /** Whom a decision is about: a process or a group, never both. */

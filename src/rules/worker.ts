@@ -2,128 +2,140 @@
 // native.
 import { workerData } from 'node:worker_threads'
 import { mapTable, type TableLayout, type TableMemory } from '../table/layout.js'
-import { type Changes, type Learned, makeChanges } from './changes.js'
-import { Findings } from './findings.js'
-import { judge } from './judge.js'
-import { type CompiledRules, mapProgram, type Program } from './program.js'
-import { matchCommandLines, Selectors } from './selector.js'
-import { openState, type ShardState, shapeOf } from './state.js'
+import { explain } from './judge/explain.js'
+import { Findings } from './judge/findings.js'
+import { judge, openShard, type Shard } from './judge/judge.js'
+import { type RuleProgram, shardRules } from './judge/program.js'
+import { reportRemoved } from './judge/report.js'
+import { SeriesMemory, type SeriesShape } from './judge/series_memory.js'
+import { carryState, mapState, stateCell } from './judge/state.js'
+import { Times } from './judge/times.js'
+import { growTrends, Trends } from './judge/trends.js'
+import { makeChanges } from './match/changes.js'
+import type { TextLeaf } from './match/compile.js'
+import type { FactTask } from './match/facts.js'
+import type { Learned } from './match/learned.js'
+import { Matcher } from './match/matcher.js'
+import { TextMatcher, type TextVerdicts } from './match/text_matcher.js'
 
 /** One shard's part of a tick, as it is posted. */
 export interface JudgeTask {
   readonly type: 'judge'
-  readonly first: number
-  readonly ruleCount: number
+  readonly shard: number
+  readonly programId: number
   readonly capacity: number
   /** Numbers that tell buffers apart, so that a thread can keep its views of them. */
-  readonly stateId: number
+  readonly memoryId: number
   readonly tableId: number
   /** For a thread that does not know them yet. Cloning them costs more than all the rest, so they are left out mostly. */
   readonly memory?: TaskMemory | undefined
+  readonly programs?: readonly RuleProgram[] | undefined
   readonly sequence: number
   readonly nowMs: number
   readonly tick: number
+  readonly host?: Float64Array | undefined
+  readonly intervalMs?: number | undefined
+  readonly maxBytes: number
   readonly learned?: Learned | undefined
   /** Pids that a rule names since the last tick, or does not name any more. */
   readonly rebound?: readonly number[] | undefined
+  /** Instead of judging: what the clauses of a rule (counted from the shard's first) come to for a slot. */
+  readonly explain?: { readonly local: number; readonly slot: number } | undefined
+}
+
+/** Where a shard's memory is. */
+export interface ShardMemory {
+  readonly programId: number
+  readonly capacity: number
+  readonly state: SharedArrayBuffer
+  readonly series: { readonly buffer: SharedArrayBuffer; readonly shape: SeriesShape }
+  readonly trends: { readonly buffer: SharedArrayBuffer; readonly capacity: number }
+  readonly times: SharedArrayBuffer
 }
 
 /** Where a task's table and state are. */
-export interface TaskMemory {
+export interface TaskMemory extends ShardMemory {
   readonly layout: TableLayout
   readonly table: SharedArrayBuffer
-  readonly state: SharedArrayBuffer
-  /** The smaller state that this one takes over from. */
-  readonly grownFrom?: { buffer: SharedArrayBuffer; capacity: number } | undefined
-}
-
-/** A chunk of command lines to try all patterns on. */
-export interface CommandTask {
-  readonly type: 'commandLines'
-  readonly texts: readonly string[]
+  /** The memory that this one takes over from: smaller, or of other rules. `before`: by rule its place there, -1 for a new one. */
+  readonly takenFrom?: (ShardMemory & { readonly before: Int32Array }) | undefined
 }
 
 export interface JudgeResult {
   /** The table was overwritten meanwhile; nothing was decided. */
   readonly torn: boolean
-  /** This thread lacks the task's memory; nothing was judged. */
-  readonly needsMemory?: true
+  /** This thread lacks something; nothing was judged. */
+  readonly needs?: 'memory' | 'programs'
   /** Undefined when nothing was decided, as mostly. */
   readonly decided?:
-    | { readonly numbers: Float64Array /** NAME_BYTES per decision. */; readonly names: Uint8Array }
+    | { readonly numbers: Float64Array /** NAME_BYTES per process. */; readonly names: Uint8Array }
     | undefined
-  /** Slots whose command line should be read; undefined for none. */
+  /** Slots whose facts should be learned; undefined for none. */
   readonly wanted?: Uint32Array | undefined
+  /** The times had to grow. */
+  readonly times?: SharedArrayBuffer | undefined
   /** Time this took in the worker. */
   readonly workMs: number
 }
 
-interface Shard {
-  readonly selectors: Selectors
-  readonly commands: { first: number; total: number }
-  changes: Changes | undefined
-  stateId: number
-  state: ShardState | undefined
+interface Held {
+  readonly memoryId: number
+  readonly programId: number
+  readonly shard: Shard
 }
 
-const rules = workerData as CompiledRules
-const program: Program = mapProgram(rules.buffer, rules.ruleCount, rules.clauseCount)
-const patterns = rules.selectors.flatMap(({ commandLine }) =>
-  commandLine === undefined ? [] : [new RegExp(commandLine)],
-)
+/** Of a pool that learns facts: what it tries. */
+const texts = workerData as readonly TextLeaf[] | undefined
+let textMatcher: TextMatcher | undefined
 const findings = new Findings()
-/** What can be made again from the program at any time: names seen, and memory to work in. */
-const shards = new Map<number, Shard>()
+/** What can be made again at any time: names seen, and memory to work in. */
+const held = new Map<number, Held>()
 const tables = new Map<number, TableMemory>()
+const programs = new Map<number, RuleProgram>()
 
-export function work(task: JudgeTask | CommandTask): JudgeResult | Int32Array {
-  return task.type === 'judge' ? judgeShard(task) : matchCommandLines(patterns, task.texts)
+export function work(task: JudgeTask | FactTask): JudgeResult | TextVerdicts {
+  if (task.type === 'judge') return judgeShard(task)
+  textMatcher ??= new TextMatcher(texts ?? [])
+  return textMatcher.match(task.texts, task.limitMs)
 }
-
-const needsMemory: JudgeResult = { torn: false, needsMemory: true, workMs: 0 }
 
 function judgeShard(task: JudgeTask): JudgeResult {
   const startedMs = performance.now()
-  const { first, ruleCount, capacity } = task
-  const table = tableOf(task)
-  if (table === undefined) return needsMemory
-  const shard = shardOf(first, ruleCount)
-  if (shard.changes?.capacity !== capacity) shard.changes = makeChanges(ruleCount, capacity)
-  const { selectors, commands, changes } = shard
-  if (shard.state === undefined || shard.stateId !== task.stateId) {
-    if (task.memory === undefined) return needsMemory
-    const shape = shapeOf(program, first, ruleCount, capacity, selectors.commandRules.length)
-    shard.state = openState(shape, task.memory.state, task.memory.grownFrom, task.tick)
-    shard.stateId = task.stateId
+  for (const program of task.programs ?? []) {
+    // The one in use, and the one before it.
+    for (const id of programs.keys()) if (programs.size > 2) programs.delete(id)
+    programs.set(program.id, program)
   }
-  const { state } = shard
-  const { sequence, nowMs, tick, learned, rebound } = task
-  const isWhole = judge({
-    table,
-    sequence,
-    program,
-    selectors,
-    state,
-    first,
-    commands,
-    nowMs,
-    tick,
-    learned,
-    rebound,
-    changes,
-    findings,
-    looked: pauseAfter(),
-  })
+  findings.reset()
+  const table = tableOf(task)
+  if (table === undefined) return { torn: false, needs: 'memory', workMs: 0 }
+  const shard = shardOf(task)
+  if (typeof shard === 'string') return { torn: false, needs: shard, workMs: 0 }
+  const { sequence, nowMs, tick, learned, rebound, host, intervalMs, maxBytes } = task
+  const judgement = { table, sequence, nowMs, tick, learned, rebound, host, intervalMs, maxBytes, findings }
+  const times = task.memory?.takenFrom === undefined ? shard.times.buffer : undefined
+  const isWhole =
+    task.explain === undefined
+      ? judge(shard, {
+          ...judgement,
+          isRevised: task.memory?.takenFrom !== undefined,
+          looked: pauseAfter(),
+        })
+      : explain(shard, judgement, task.explain)
+  const isDecided = isWhole && findings.numberLength > 0
   return {
     torn: !isWhole,
-    decided:
-      findings.nameLength === 0
-        ? undefined
-        : {
-            numbers: findings.numbers.slice(0, findings.numberLength),
-            names: findings.names.slice(0, findings.nameLength),
-          },
-    wanted: isWhole && changes.wanted.length > 0 ? Uint32Array.from(changes.wanted) : undefined,
+    decided: isDecided
+      ? {
+          numbers: findings.numbers.slice(0, findings.numberLength),
+          names: findings.names.slice(0, findings.nameLength),
+        }
+      : undefined,
+    wanted:
+      isWhole && task.explain === undefined && shard.changes.wanted.length > 0
+        ? Uint32Array.from(shard.changes.wanted)
+        : undefined,
+    times: shard.times.buffer === times ? undefined : shard.times.buffer,
     workMs: performance.now() - startedMs,
   }
 }
@@ -141,22 +153,55 @@ function tableOf({ tableId, memory: given }: JudgeTask): TableMemory | undefined
   return memory
 }
 
-function shardOf(first: number, ruleCount: number): Shard {
-  const known = shards.get(first)
-  if (known !== undefined) return known
-  const isPatterned = (spec: { commandLine: string | undefined }) => spec.commandLine !== undefined
-  const shard: Shard = {
-    selectors: new Selectors(rules.selectors.slice(first, first + ruleCount)),
-    commands: {
-      first: rules.selectors.slice(0, first).filter(isPatterned).length,
-      total: patterns.length,
-    },
-    changes: undefined,
-    stateId: 0,
-    state: undefined,
+function shardOf(task: JudgeTask): Shard | 'memory' | 'programs' {
+  const known = held.get(task.shard)
+  if (known?.memoryId === task.memoryId && task.memory?.takenFrom === undefined) return known.shard
+  const { memory } = task
+  if (memory === undefined) return 'memory'
+  const program = programs.get(task.programId)
+  const before = memory.takenFrom && programs.get(memory.takenFrom.programId)
+  if (program === undefined || (memory.takenFrom !== undefined && before === undefined)) return 'programs'
+  const isSame = known?.programId === task.programId && known.shard.state.capacity === task.capacity
+  const rules = isSame ? known.shard.rules : shardRules(program, task.shard)
+  const state = mapState(rules, task.capacity, memory.state)
+  const seriesMemory = new SeriesMemory(memory.series.shape, memory.series.buffer)
+  if (memory.takenFrom !== undefined) {
+    const old = shardRules(before!, task.shard)
+    const { takenFrom } = memory
+    const from = mapState(old, takenFrom.capacity, takenFrom.state)
+    // A tick that is repeated may have committed into the new state already.
+    if (state.header[stateCell.tick] !== task.tick) {
+      const keepsAsked = JSON.stringify(before!.match.facts) === JSON.stringify(program.match.facts)
+      carryState(from, old, state, rules, takenFrom.before, keepsAsked)
+      if (takenFrom.series.buffer !== memory.series.buffer) {
+        seriesMemory.takeOver(new SeriesMemory(takenFrom.series.shape, takenFrom.series.buffer))
+      }
+      if (takenFrom.trends.buffer !== memory.trends.buffer) growTrends(takenFrom.trends, memory.trends)
+    }
+    const kept = new Set(takenFrom.before)
+    for (const local of old.plans.keys()) {
+      if (!kept.has(local)) reportRemoved(from, old.first + local, local, findings)
+    }
   }
-  shards.set(first, shard)
+  const shard = openShard({
+    rules,
+    matcher: isSame ? known.shard.matcher : new Matcher(rules.match),
+    changes: isSame ? known.shard.changes : makeChanges(rules.match, task.capacity),
+    state,
+    seriesMemory,
+    trends: new Trends(seriesMemory, memory.trends.capacity, memory.trends.buffer),
+    times: timesOf(memory),
+  })
+  held.set(task.shard, { memoryId: task.memoryId, programId: task.programId, shard })
   return shard
+}
+
+/** Times are by a rule's place: where rules have other places now, they are entered anew. */
+function timesOf({ times, takenFrom }: TaskMemory): Times {
+  const shared = new Times(times)
+  if (takenFrom === undefined) return shared
+  const places = new Map([...takenFrom.before.entries()].map(([rule, old]) => [old, rule]))
+  return shared.renewed(0, (rule) => places.get(rule) ?? -1)
 }
 
 /**

@@ -83,15 +83,19 @@ export class TrendTracker {
   /** Moves to memory for more series; a smaller capacity changes nothing. */
   grow(capacity: number): void {
     if (capacity <= this.#capacity) return
-    const { points } = this
-    const before = [this.#header, this.#seconds, this.#low, this.#high] as const
-    const grown = new TrendTracker({ capacity, points })
-    for (const [k, array] of [grown.#header, grown.#seconds, grown.#low, grown.#high].entries()) {
-      array.set(before[k]!)
-    }
+    const grown = new TrendTracker({ capacity, points: this.points })
+    grown.takeOver(this)
     this.#capacity = capacity
     this.#buffer = grown.#buffer
     this.#map()
+  }
+
+  /** Copies all series of a tracker of the same points that has no more capacity than this one. */
+  takeOver(from: TrendTracker): void {
+    this.#header.set(from.#header)
+    this.#seconds.set(from.#seconds)
+    this.#low.set(from.#low)
+    this.#high.set(from.#high)
   }
 
   /** Forgets the series of a slot: the process was restarted, has run another program, or is another one. */
@@ -159,6 +163,19 @@ export class TrendTracker {
     }
     this.#scratch.count = taken
     return analyzePoints(this.#scratch, originMs + firstMs - header[at + headerCell.shiftMs]!, options)
+  }
+
+  /** The latest `1 / part` of a slot's points, oldest first, each with its highest value. */
+  latest(slot: number, part: number): { atMs: number; value: number }[] {
+    const at = this.#headerOf(slot)
+    const header = this.#header
+    const count = header[at + headerCell.count]!
+    const originMs = header[at + headerCell.originMs]! - header[at + headerCell.shiftMs]!
+    const points: { atMs: number; value: number }[] = []
+    const end = slot * this.points + count
+    for (let cell = end - Math.ceil(count / part); cell < end; cell++)
+      points.push({ atMs: originMs + this.#seconds[cell]! * 1000, value: this.#high[cell]! })
+    return points
   }
 
   #headerOf(slot: number): number {

@@ -127,8 +127,8 @@ test('bytes that are no UTF-8, a huge file and a bomb of aliases are refused', a
   expect(await faultsOf(Buffer.from([0xff, 0xfe, 0x41]))).toEqual([
     expect.stringMatching(/is not UTF-8 text/),
   ])
-  expect(await faultsOf(Buffer.alloc((1 << 20) + 1, 0x23))).toEqual([
-    expect.stringMatching(/larger than 1 MiB/),
+  expect(await faultsOf(Buffer.alloc((8 << 20) + 1, 0x23))).toEqual([
+    expect.stringMatching(/larger than 8 MiB/),
   ])
   const levels = Array.from(
     { length: 12 },
@@ -150,7 +150,7 @@ test('a pipe that nobody writes to and an endless device keep nobody waiting; a 
     return error instanceof FaultsError ? error.faults[0].message : error
   }
   expect(await faultOf(pipe)).toContain('the file is empty')
-  expect(await faultOf('/dev/zero')).toContain('is larger than 1 MiB')
+  expect(await faultOf('/dev/zero')).toContain('is larger than 8 MiB')
   const writer = spawn(
     'sh',
     [

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { exactNear, needsExactForAll } from '../../dist/rules/exact_near.js'
-import { checkRules } from '../../dist/rules/rule.js'
+import { checkRules } from '../../dist/rules/schema/rule.js'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30

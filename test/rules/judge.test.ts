@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { FIRES_AT_ONCE } from '../../dist/rules/evaluate.js'
-import type { Rule } from '../../dist/rules/rule.js'
+import { FIRES_AT_ONCE } from '../../dist/rules/judge/settle.js'
+import type { Learned } from '../../dist/rules/match/learned.js'
+import type { Rule } from '../../dist/rules/schema/rule.js'
 import { brief, LocalJudge, MEMORY_BYTES } from './local_judge.js'
 import { type SyntheticProcess, SyntheticTable } from './synthetic_table.js'
 
@@ -24,6 +25,17 @@ class Play {
 
   without(seconds: number): string[] {
     return this.judge.judge(this.table.fill([]), seconds * 1000)!.map(brief)
+  }
+}
+
+/** Verdicts on the one text that the rules ask for, of processes of generation 1. */
+function learnedOf(...verdicts: [slot: number, fits: boolean][]): Learned {
+  return {
+    slots: Uint32Array.from(verdicts, ([slot]) => slot),
+    generations: new Uint32Array(verdicts.length).fill(1),
+    yes: Int32Array.from(verdicts, ([, fits]) => (fits ? 1 : 0)),
+    known: new Int32Array(verdicts.length).fill(1),
+    numbers: new Float64Array(),
   }
 }
 
@@ -52,11 +64,18 @@ describe('a rule', () => {
         kind: 'fire',
         cause: 'condition',
         slot: 3,
+        group: undefined,
         identity: { pid: 42, startTicks: 7, pidfsInode: 99, settled: true },
         name: 'lea(k) y',
         clauses: [
-          { column: 'rssBytes', op: '>', threshold: MEMORY_BYTES / 2, value: 700 * MIB },
-          { column: 'threads', op: '>=', threshold: 2, value: 5 },
+          {
+            ...{ text: 'rssBytes > 50%', operand: 'rssBytes', op: '>', unit: 'bytes' },
+            ...{ threshold: MEMORY_BYTES / 2, value: 700 * MIB, truth: true },
+          },
+          {
+            ...{ text: 'threads >= 2', operand: 'threads', op: '>=', unit: '' },
+            ...{ threshold: 2, value: 5, truth: true },
+          },
         ],
         sinceMs: 10_000,
         atMs: 11_500,
@@ -286,16 +305,12 @@ describe('match', () => {
     expect(judge.wanted).toEqual([0, 1])
     expect(judge.judge(table.fill(rows), 1)).toEqual([])
     expect(judge.wanted).toEqual([])
-    const learned = {
-      slots: Uint32Array.of(0, 1),
-      generations: Uint32Array.of(1, 1),
-      bits: Int32Array.of(1, 0),
-    }
+    const learned = learnedOf([0, true], [1, false])
     expect(judge.judge(table.fill(rows), 2, { learned })!.map(brief)).toEqual(['r fire 1'])
     // After an exec the old verdict holds until the new one is there.
     expect(judge.judge(table.fill(rows, 1e6, [0]), 3)).toEqual([])
     expect(judge.wanted).toEqual([0])
-    const relearned = { slots: Uint32Array.of(0), generations: Uint32Array.of(1), bits: Int32Array.of(0) }
+    const relearned = learnedOf([0, false])
     expect(judge.judge(table.fill(rows), 4, { learned: relearned })!.map(brief)).toEqual([
       'r clear unmatched 1',
     ])
@@ -305,7 +320,7 @@ describe('match', () => {
     const judge = new LocalJudge([{ name: 'r', match: { commandLine: 'kafka' }, when: 'rss > 1' }])
     const table = new SyntheticTable(8)
     judge.judge(table.fill([{ slot: 0, pid: 1, cells: { rssBytes: 9 } }]), 0)
-    const learned = { slots: Uint32Array.of(0), generations: Uint32Array.of(1), bits: Int32Array.of(1) }
+    const learned = learnedOf([0, true])
     const successor = { slot: 0, pid: 2, generation: 2, cells: { rssBytes: 9 } }
     expect(judge.judge(table.fill([successor]), 1, { learned })).toEqual([])
     expect(judge.wanted).toEqual([0])

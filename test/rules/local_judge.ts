@@ -1,82 +1,82 @@
-import { type Learned, makeChanges } from '../../dist/rules/changes.js'
-import { type Decision, DecisionReader, thresholdsOf } from '../../dist/rules/decision.js'
-import { Findings } from '../../dist/rules/findings.js'
-import { judge } from '../../dist/rules/judge.js'
-import { compileRules, mapProgram } from '../../dist/rules/program.js'
-import { checkRules, type Rule } from '../../dist/rules/rule.js'
-import { Selectors } from '../../dist/rules/selector.js'
-import { mapState, openState, shapeOf } from '../../dist/rules/state.js'
+import { type Decision, DecisionReader, subjectKey } from '../../dist/rules/decision.js'
+import type { Learned } from '../../dist/rules/match/learned.js'
+import { compileProgram, type Program } from '../../dist/rules/program.js'
+import { type CheckedRule, checkRules, type Rule } from '../../dist/rules/schema/rule.js'
+import { Shard } from '../../dist/rules/shard.js'
+import { type JudgeResult, work } from '../../dist/rules/worker.js'
 import type { SyntheticTable } from './synthetic_table.js'
 
 export const MEMORY_BYTES = 1000 * 2 ** 20
 
+export interface LocalJudgeOptions {
+  intervalMs?: number
+  maxBytes?: number
+}
+
 /** Judges on this thread what the workers would judge on theirs. */
 export class LocalJudge {
-  readonly checked
-  readonly #program
-  readonly #selectors
-  readonly #findings = new Findings()
-  readonly #patterns: number
-  #state: SharedArrayBuffer | undefined
-  #capacity = 0
+  checked: CheckedRule[]
+  readonly shard = new Shard(0)
+  readonly #options: LocalJudgeOptions
+  #program: Program
   tick = 0
   wanted: number[] = []
 
-  constructor(rules: readonly Rule[]) {
+  constructor(rules: readonly Rule[], options: LocalJudgeOptions = {}) {
+    this.#options = options
     this.checked = checkRules(rules)
-    const compiled = compileRules(this.checked, {
-      groups: ['io', 'status'],
-      memTotalBytes: MEMORY_BYTES,
-      uidOf: (user) => ({ root: 0, daemon: 1 })[user],
-    })
-    this.#program = mapProgram(compiled.buffer, compiled.ruleCount, compiled.clauseCount)
-    this.#selectors = new Selectors(compiled.selectors)
-    this.#patterns = this.#selectors.commandRules.length
+    this.#program = this.#compile()
+  }
+
+  update(rules: readonly Rule[]): void {
+    this.checked = checkRules(rules)
+    this.#program = this.#compile(this.#program)
+  }
+
+  #compile(before?: Program): Program {
+    return compileProgram(
+      this.checked,
+      {
+        groups: ['io', 'status', 'kernel'],
+        memTotalBytes: MEMORY_BYTES,
+        intervalMs: this.#options.intervalMs,
+        uidOf: (user) => ({ root: 0, daemon: 1 })[user],
+        shards: 1,
+      },
+      before,
+    )
   }
 
   /** Undefined when the table was torn. */
   judge(
     table: SyntheticTable,
     nowMs: number,
-    options: { tick?: number; learned?: Learned; sequence?: number } = {},
+    options: { tick?: number; learned?: Learned; sequence?: number; host?: Float64Array } = {},
   ): Decision[] | undefined {
     this.tick = options.tick ?? this.tick + 1
-    const { capacity } = table.memory.layout
-    const shape = shapeOf(this.#program, 0, this.checked.length, capacity, this.#patterns)
-    const grownFrom =
-      this.#state !== undefined && capacity > this.#capacity
-        ? { buffer: this.#state, capacity: this.#capacity }
-        : undefined
-    const buffer = this.#state === undefined || grownFrom ? mapState(shape).buffer : this.#state
-    const state = openState(shape, buffer, grownFrom, this.tick)
-    this.#state = buffer
-    this.#capacity = capacity
-    const changes = makeChanges(this.checked.length, capacity)
-    const isWhole = judge({
-      table: table.memory,
+    const prepared = this.shard.prepare(this.#program, table.memory, {
       sequence: options.sequence ?? table.sequence,
-      program: this.#program,
-      selectors: this.#selectors,
-      state,
-      first: 0,
-      commands: { first: 0, total: this.#patterns },
       nowMs,
       tick: this.tick,
       learned: options.learned,
-      changes,
-      findings: this.#findings,
+      host: options.host,
+      intervalMs: this.#options.intervalMs,
+      maxBytes: this.#options.maxBytes ?? 2 ** 28,
     })
-    if (!isWhole) return undefined
-    this.wanted = [...changes.wanted]
+    let result = work(prepared.task) as JudgeResult
+    if (result.needs === 'memory') result = work(prepared.withMemory()) as JudgeResult
+    if (result.needs !== undefined) result = work(prepared.withPrograms()) as JudgeResult
+    const { torn, decided, wanted, removedFrom } = this.shard.adopt(prepared, result)
+    if (torn) return undefined
+    this.wanted = [...(wanted ?? [])]
     const decisions: Decision[] = []
-    const { numbers, names, nameLength } = this.#findings
-    new DecisionReader(
-      numbers.slice(),
-      names.slice(0, nameLength),
-      this.checked,
-      thresholdsOf(this.checked, MEMORY_BYTES),
-      nowMs,
-    ).read(decisions, Number.POSITIVE_INFINITY)
+    if (decided === undefined) return decisions
+    new DecisionReader({
+      ...decided,
+      ruleAt: (at) => (at < 0 ? removedFrom!.entries[-1 - at]! : this.#program.entries[at]!),
+      keyOf: () => undefined,
+      atMs: nowMs,
+    }).read(decisions, Number.POSITIVE_INFINITY)
     return decisions
   }
 }
@@ -84,5 +84,6 @@ export class LocalJudge {
 /** A decision in short, for comparisons. */
 export function brief(decision: Decision): string {
   const why = decision.kind === 'fire' ? '' : ` ${decision.cause}`
-  return `${decision.rule.name} ${decision.kind}${why} ${decision.identity.pid}`
+  const who = decision.group === undefined ? decision.identity!.pid : subjectKey(decision)
+  return `${decision.rule.name} ${decision.kind}${why} ${who}`
 }

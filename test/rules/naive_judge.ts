@@ -1,5 +1,5 @@
-import type { Clause } from '../../dist/rules/parse.js'
-import type { CheckedRule } from '../../dist/rules/rule.js'
+import type { Clause } from '../../dist/rules/language/print.js'
+import type { CheckedRule } from '../../dist/rules/schema/rule.js'
 import { MEMORY_BYTES } from './local_judge.js'
 import type { SyntheticProcess } from './synthetic_table.js'
 
@@ -61,12 +61,7 @@ export class NaiveJudge {
         memory.firing = false
         continue
       }
-      const clauses: Clause[] = [...rule.when.clauses]
-      if (rule.match.user !== undefined) {
-        const threshold = rule.match.user === 'daemon' ? 1 : 0
-        clauses.push({ column: 'uid', op: '==', threshold, ofMemory: false })
-      }
-      const truths = clauses.map((clause) => truthOf(clause, process))
+      const truths = rule.when.clauses.map((clause) => truthOf(clause, process))
       if (truths.includes(false)) {
         if (memory.firing) tell('clear condition', process)
         memory.active = false
@@ -101,6 +96,9 @@ function matches({ match }: CheckedRule, process: SyntheticProcess): boolean {
   return (
     (match.pid === undefined || match.pid === process.pid) &&
     (match.name === undefined || match.name === process.name) &&
+    (match.user === undefined ||
+      (!process.missing?.includes('uid') &&
+        (process.cells?.uid ?? 0) === (match.user === 'daemon' ? 1 : 0))) &&
     (match.kernelThreads === true || (process.flags! & 0x0020_0000) === 0)
   )
 }

@@ -8,7 +8,7 @@ import {
   parseCondition,
   parseDuration,
   printCondition,
-} from '../../dist/rules/parse.js'
+} from '../../dist/rules/language/print.js'
 import { COLUMNS } from '../../dist/table/columns.js'
 
 const clause = (text: string): Clause => parseCondition(text).clauses[0]!

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { ProcmusterError } from '../../errors.js'
 import type { Alert, NotifyFailedBody } from '../../journal/records.js'
-import type { Severity } from '../../rules/rule.js'
+import type { Severity } from '../../rules/schema/rule.js'
 import { callbackDelivery } from './callback.js'
 import { commandDelivery } from './command.js'
 import { logDelivery } from './log.js'

@@ -6,11 +6,14 @@ export function matchingNow(table: Table, rules: readonly Rule[]): { rule: strin
     const { name, user, pid, commandLine, kernelThreads } = match
     if (pid !== undefined || commandLine !== undefined || (name === undefined && user === undefined))
       return []
-    const fits = nameTest(name)
-    const rows = table.filter(user === undefined ? {} : { user: String(user) })
+    const fits = [name].flat().map(nameTest)
+    const users = [user].flat()
+    const rows = users.flatMap((each) => table.filter(each === undefined ? {} : { user: String(each) }))
     return {
       rule,
-      processes: rows.filter((row) => fits(row) && (kernelThreads || !row.isKernelThread)).length,
+      processes: rows.filter(
+        (row) => fits.some((test) => test(row)) && (kernelThreads || !row.isKernelThread),
+      ).length,
     }
   })
 }

@@ -7,8 +7,8 @@ import {
   type ProcessIdentity,
   type ProcessRow,
   ProcmusterError,
-  parseCondition,
-  printCondition,
+  parseWhen,
+  printWhen,
   type Rule,
   releaseRestart,
 } from '../../index.js'
@@ -145,7 +145,7 @@ function rulesOf(
 
 function isRight(rule: Rule, faults: FaultList): boolean {
   try {
-    parseCondition(rule.when)
+    parseWhen(rule.when)
     checkRules([rule])
     return true
   } catch (error) {
@@ -162,12 +162,10 @@ export function hasAction({ actions = [] }: Rule, type: 'evidence' | 'restart'):
 
 /** For --once: a duration cannot pass within one look. */
 function withoutDuration(rule: Rule): Rule {
-  return { ...rule, when: printCondition({ ...parseCondition(rule.when), forMs: 0 }) }
+  return { ...rule, when: printWhen({ ...parseWhen(rule.when), forMs: 0 }) }
 }
 
 /** A rate exists from the second sample on. */
 function needsRate({ when }: Rule): boolean {
-  return parseCondition(when).clauses.some(
-    ({ column }) => column === 'cpuPercent' || column.endsWith('PerSecond'),
-  )
+  return /cpuPercent|PerSecond/.test(printWhen(parseWhen(when)))
 }

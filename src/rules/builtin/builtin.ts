@@ -1,4 +1,4 @@
-import type { Rule, Severity } from '../rule.js'
+import type { Rule, Severity } from '../schema/rule.js'
 
 /** Rules that come with the engine, by their names. */
 export const BUILTIN_RULES = ['zombies', 'stuck'] as const

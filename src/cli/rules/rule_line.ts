@@ -1,0 +1,46 @@
+import { printWhen } from '../../rules/language/print.js'
+import { printDuration } from '../../rules/language/units.js'
+import type { CheckedRule, Step } from '../../rules/schema/rule.js'
+import { escapeForTerminal } from '../terminal.js'
+
+/** A rule in normal form, on one line: what it waits for with every name and unit written out, and what follows. */
+export function ruleLine(rule: CheckedRule): string {
+  const { name, per, when, clear, severity, cooldown, actions, dryRun, enabled } = rule
+  const parts = [
+    `${escapeForTerminal(name)}: ${printWhen(when)}`,
+    per && `per ${per}`,
+    clear && `clear ${printWhen(clear)}`,
+    severity,
+    cooldown !== undefined && `cooldown ${printDuration(cooldown)}`,
+    actions.length > 0 && actions.map(stepText).join(', '),
+    dryRun && 'dry run',
+    !enabled && 'not enabled',
+  ]
+  return parts.filter((part) => part).join('; ')
+}
+
+/** A rule as `--json` gives it; every key is there. */
+export function ruleRecord(rule: CheckedRule): Record<string, unknown> {
+  const { per = null, when, clear, cooldown = null, ...rest } = rule
+  return {
+    ...rest,
+    per,
+    when: printWhen(when),
+    clear: clear === undefined ? null : printWhen(clear),
+    cooldownMs: cooldown,
+  }
+}
+
+function stepText(step: Step): string {
+  const after = step.afterMs === 0 ? '' : ` after ${printDuration(step.afterMs)}`
+  switch (step.type) {
+    case 'signal':
+      return `signal ${step.signal}${after}`
+    case 'priority':
+      return `nice ${step.nice}${after}`
+    case 'limit':
+      return `limit ${step.resource}${after}`
+    default:
+      return `${step.type}${after}`
+  }
+}

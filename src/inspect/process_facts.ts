@@ -1,0 +1,68 @@
+import { parseLimits, type Resource } from '../control/rlimit.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { type ProcFile, readProcFiles } from './proc_files.js'
+
+/** What is read of a process once per life and after exec; what may not be read is undefined. */
+export interface ProcessFacts {
+  /** Arguments joined by spaces. */
+  readonly commandLine: string | undefined
+  /** Path of the program. */
+  readonly exe: string | undefined
+  /** proc_pid_cgroup(5), whole. */
+  readonly cgroup: string | undefined
+  /** Soft limits, Infinity for none; only when asked for. */
+  readonly limits?: Readonly<Record<Resource, number>> | undefined
+}
+
+// Of each file. A command line can be megabytes long; the rest of such a one tells nothing that decides.
+const MAX_BYTES = 128 * 1024
+const AT_ONCE = 64
+
+/** Reads the facts of these processes, in that order. Undefined where it took too long: worth another try later. */
+export async function readProcessFacts(
+  targets: readonly Pick<ProcessIdentity, 'pid' | 'startTicks'>[],
+  options: { readonly procRoot?: string; readonly limits?: boolean } = {},
+): Promise<(ProcessFacts | undefined)[]> {
+  const facts: (ProcessFacts | undefined)[] = []
+  for (let at = 0; at < targets.length; at += AT_ONCE) {
+    const some = targets.slice(at, at + AT_ONCE).map((target) => readOne(target, options))
+    facts.push(...(await Promise.all(some)))
+  }
+  return facts
+}
+
+async function readOne(
+  { pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
+  { procRoot = '/proc', limits = false }: { readonly procRoot?: string; readonly limits?: boolean },
+): Promise<ProcessFacts | undefined> {
+  const files = await readProcFiles(
+    { pid, startTicks },
+    {
+      procRoot,
+      files: ['cmdline', 'exe', 'cgroup', ...(limits ? ['limits'] : [])],
+      maxBytesPerFile: MAX_BYTES,
+    },
+  )
+  if (files.some(({ error }) => error?.code === 'TIMEOUT')) return undefined
+  const [cmdline, exe, cgroup, limitsText] = files.map(textOf)
+  return {
+    commandLine: cmdline?.replace(/\0$/, '').replaceAll('\0', ' '),
+    exe,
+    cgroup,
+    ...(limits ? { limits: softLimits(limitsText) } : {}),
+  }
+}
+
+function textOf({ data, error }: ProcFile): string | undefined {
+  return error === undefined ? data.toString('utf8') : undefined
+}
+
+function softLimits(text: string | undefined): ProcessFacts['limits'] {
+  const limits = text === undefined ? undefined : parseLimits(text)
+  if (limits === undefined) return undefined
+  const entries = Object.entries(limits).map(([resource, { soft }]) => [
+    resource,
+    soft === 'unlimited' ? Number.POSITIVE_INFINITY : soft,
+  ])
+  return Object.fromEntries(entries) as Record<Resource, number>
+}

@@ -1,0 +1,234 @@
+import { isMissing } from '../../table/layout.js'
+import type { ColumnInterval, Truth } from '../compile/plan.js'
+import { type Evaluation, listSlots, matchedWord } from './evaluation.js'
+import { cause, edge, kind } from './findings.js'
+import { report, writeReports } from './report.js'
+import { settleWord } from './settle.js'
+import { NO, YES } from './truths.js'
+
+/**
+ * Judges one rule of a shard. Three-valued: what a missing cell decides is unknown, never fires and never clears, and the time during
+ * which a condition was unknown does not count for its `for`.
+ * @returns when the rule has to be looked at again though no cell changes
+ */
+export function evaluateRule(evaluation: Evaluation, local: number): number {
+  const { rules, groups, nowMs, gapMs, seenMs, state } = evaluation
+  const plan = rules.plans[local]!
+  // Before its due time no subject that waits (for its `for`, a cooldown, a settled identity) needs a look.
+  const due = state.dueMs[local]!
+  const isDue = nowMs >= due || seenMs !== gapMs || gapMs < 0
+  const isSimple = plan.conjunction !== undefined && plan.clear === undefined && groups[local] === undefined
+  const nextDue = isSimple
+    ? evaluateConjunction(evaluation, local, plan.conjunction!, isDue)
+    : evaluateTree(evaluation, local, isDue)
+  return isDue ? nextDue : Math.min(due, nextDue)
+}
+
+/** Any condition, of processes or groups: by lists of those that the rule is about. */
+function evaluateTree(evaluation: Evaluation, local: number, isDue: boolean): number {
+  const { rules, groups, state, changes, masks, signals } = evaluation
+  const { condition, clear } = rules.plans[local]!
+  const group = groups[local]
+  const base = local * state.words
+  const words = group === undefined ? changes.wordLimit : state.words
+  const subjects = (word: number) =>
+    group === undefined ? matchedWord(evaluation, local, word) : group.live[word]!
+  signals.groups = group
+  const count = listSlots(subjects, words, masks.slots)
+  tell(evaluation, condition, count, masks.yes, masks.no)
+  if (clear !== undefined) {
+    const firing = listSlots((word) => state.firing[base + word]! & subjects(word), words, masks.slots)
+    tell(evaluation, clear.condition, firing, masks.clearYes, masks.clearNo)
+  }
+  let nextDue = Number.POSITIVE_INFINITY
+  for (let word = 0; word < words; word++) {
+    const alive = subjects(word)
+    let active = state.active[base + word]!
+    if ((alive | active) === 0) continue
+    let firing = state.firing[base + word]!
+    const lost = active & (group === undefined ? changes.changed[word]! | ~alive : ~alive)
+    if (lost !== 0) {
+      dropLost(evaluation, local, word, lost, firing)
+      active &= ~lost
+      firing &= ~lost
+    }
+    const due = settleWord(
+      evaluation,
+      local,
+      word,
+      active,
+      firing,
+      alive,
+      masks.yes[word]!,
+      masks.no[word]!,
+      isDue,
+    )
+    if (due < nextDue) nextDue = due
+  }
+  writeReports(evaluation, local)
+  signals.groups = undefined
+  return nextDue
+}
+
+/** Whether something holds for the first `count` of the listed slots, as bitsets. */
+function tell(
+  { truths, masks }: Evaluation,
+  truth: Truth,
+  count: number,
+  yes: Int32Array,
+  no: Int32Array,
+): void {
+  const { slots } = masks
+  yes.fill(0)
+  no.fill(0)
+  if (count === 0) return
+  const found = truths.take(count)
+  truths.read(truth, slots, count, found)
+  for (let at = 0; at < count; at++) {
+    const slot = slots[at]!
+    if (found[at] === YES) yes[slot >>> 5]! |= 1 << (slot & 31)
+    else if (found[at] === NO) no[slot >>> 5]! |= 1 << (slot & 31)
+  }
+  truths.release()
+}
+
+/**
+ * The common rule: columns compared with constants, all of which have to hold. Words of slots are narrowed clause by clause; only
+ * where something changes is it asked which cells are missing.
+ */
+function evaluateConjunction(
+  evaluation: Evaluation,
+  local: number,
+  clauses: readonly ColumnInterval[],
+  isDue: boolean,
+): number {
+  const { rules, state, changes } = evaluation
+  const base = local * state.words
+  const cools = rules.plans[local]!.cooldownMs >= 0
+  const missingNeverHits = clauses.every(({ isFloat, outside }) => isFloat && !outside)
+  let nextDue = Number.POSITIVE_INFINITY
+  for (let word = 0; word < changes.wordLimit; word++) {
+    let matched = state.matched[base + word]!
+    let active = state.active[base + word]!
+    let firing = state.firing[base + word]!
+    const touched = changes.touched[word]!
+    if (touched !== 0) {
+      matched = (matched & ~touched) | (changes.matched[base + word]! & touched)
+      const lost = active & (changes.changed[word]! | ~matched)
+      if (lost !== 0) dropLost(evaluation, local, word, lost, firing)
+      active &= ~lost
+      firing &= ~lost
+    }
+    if (matched === 0) continue
+    let hits = matched
+    for (let clause = 0; clause < clauses.length && hits !== 0; clause++) {
+      hits = narrow(evaluation, clauses[clause]!, word << 5, hits)
+    }
+    const waiting = isDue || !missingNeverHits ? hits & active & ~firing : 0
+    const held = isDue && cools ? hits & firing : 0
+    const picked = (hits ^ active) | waiting | held
+    if (picked === 0) continue
+    let yes = 0
+    let no = 0
+    for (let rest = picked; rest !== 0; ) {
+      const bit = 31 - Math.clz32(rest)
+      rest ^= 1 << bit
+      const truth = truthOf(evaluation, clauses, (word << 5) + bit, ((hits >>> bit) & 1) === 1)
+      if (truth === YES) yes |= 1 << bit
+      else if (truth === NO) no |= 1 << bit
+    }
+    const due = settleWord(evaluation, local, word, active, firing, picked, yes, no, isDue)
+    if (due < nextDue) nextDue = due
+  }
+  writeReports(evaluation, local)
+  return nextDue
+}
+
+/** The bits of `bits` for which the clause's cell is in (or outside of) its interval. */
+function narrow({ cells }: Evaluation, clause: ColumnInterval, slot: number, bits: number): number {
+  const column = cells[clause.column]!
+  const { low, high } = clause
+  let inside: number
+  if (clause.isFloat) {
+    inside =
+      isCrowded(bits) && slot + 32 <= column.length
+        ? insideOfWord(column as Float64Array, slot, low, high)
+        : insideOfFloats(column as Float64Array, slot, bits, low, high)
+  } else {
+    inside = insideOfIntegers(column as Int32Array, slot, bits, low, high)
+  }
+  return clause.outside ? bits & ~inside : bits & inside
+}
+
+function insideOfWord(column: Float64Array, slot: number, low: number, high: number): number {
+  let inside = 0
+  for (let bit = 0; bit < 32; bit++) {
+    const cell = column[slot + bit]!
+    if (cell >= low && cell <= high) inside |= 1 << bit
+  }
+  return inside
+}
+
+function insideOfFloats(column: Float64Array, slot: number, bits: number, low: number, high: number): number {
+  let inside = 0
+  for (let rest = bits; rest !== 0; ) {
+    const bit = 31 - Math.clz32(rest)
+    rest ^= 1 << bit
+    const cell = column[slot + bit]!
+    if (cell >= low && cell <= high) inside |= 1 << bit
+  }
+  return inside
+}
+
+// Apart from the one for floats, so that neither loop sees more kinds of arrays than it must.
+function insideOfIntegers(column: Int32Array, slot: number, bits: number, low: number, high: number): number {
+  let inside = 0
+  for (let rest = bits; rest !== 0; ) {
+    const bit = 31 - Math.clz32(rest)
+    rest ^= 1 << bit
+    const cell = column[slot + bit]!
+    if (cell >= low && cell <= high) inside |= 1 << bit
+  }
+  return inside
+}
+
+/** Whether more than eight bits are set: then all 32 cells are compared faster than those picked one by one. */
+function isCrowded(bits: number): boolean {
+  if (bits === -1) return true
+  let pairs = bits - ((bits >>> 1) & 0x55555555)
+  pairs = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((pairs + (pairs >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24 > 8
+}
+
+function truthOf(
+  { table, cells }: Evaluation,
+  clauses: readonly ColumnInterval[],
+  slot: number,
+  isHit: boolean,
+): number {
+  let truth: number = YES
+  for (const { column, low, high, outside } of clauses) {
+    if (isMissing(table, slot, column)) {
+      truth = 1
+    } else if (!isHit) {
+      const cell = cells[column]![slot]!
+      if ((cell >= low && cell <= high) === outside) return NO
+    }
+  }
+  return truth
+}
+
+/** Subjects that are gone, or are none of the rule's any more. */
+function dropLost(evaluation: Evaluation, local: number, word: number, lost: number, firing: number): void {
+  const { changes, findings, groups } = evaluation
+  for (let rest = lost; rest !== 0; ) {
+    const bit = 31 - Math.clz32(rest)
+    rest ^= 1 << bit
+    const slot = (word << 5) + bit
+    const wasFiring = ((firing >>> bit) & 1) === 1
+    findings.edge(slot, local, wasFiring ? edge.clear : edge.drop)
+    if (!wasFiring) continue
+    const isGone = groups[local] !== undefined || ((changes.changed[word]! >>> bit) & 1) === 1
+    report(evaluation, slot, kind.clear, isGone ? cause.gone : cause.unmatched, Number.NaN)
+  }
+}

@@ -1,0 +1,270 @@
+import type { SeriesPlan, SeriesRead, Signal } from '../compile/plan.js'
+import { chunkCell, chunkNumber, columnAt, columnsOf, LANES, type SeriesMemory } from './series_memory.js'
+import { TREND, type Trends } from './trends.js'
+import { addSample, advance, bucketOf, clearLane, holeMsOf, readBuckets, readWindow } from './windows.js'
+
+/** What a tick is for the series. */
+export interface SeriesTick {
+  readonly tick: number
+  readonly nowMs: number
+  /** Time since the last tick, and what of it was seen. */
+  readonly gapMs: number
+  readonly seenMs: number
+  /** A longer gap was not seen; Infinity when nobody said how long is usual. */
+  readonly gapLimitMs: number
+  /** Bytes that may be in use. */
+  readonly maxBytes: number
+}
+
+/** Since when a process is in one of the states (NaN: it is not), and for how many seconds. */
+const SINCE_MS = 0
+const SECONDS = 1
+
+/** Reads a signal of these slots; series.ts knows nothing of tables. */
+export type ReadSignal = (signal: Signal, slots: Int32Array, count: number, into: Float64Array) => void
+
+/** One series of a shard: who is followed, and by what. */
+export class Series {
+  readonly plan: SeriesPlan
+  readonly place: number
+  readonly #memory: SeriesMemory
+  readonly #trends: Trends
+  readonly #columns: number
+
+  constructor(plan: SeriesPlan, place: number, memory: SeriesMemory, trends: Trends) {
+    this.plan = plan
+    this.place = place
+    this.#memory = memory
+    this.#trends = trends
+    this.#columns = columnsOf(plan)
+  }
+
+  /**
+   * Follows who should be followed and nobody else.
+   * @param wanted by word of slots; those of `begun` start anew
+   */
+  follow(
+    words: Iterable<number>,
+    wanted: (word: number) => number,
+    begun: Int32Array,
+    tick: SeriesTick,
+  ): void {
+    const memory = this.#memory
+    const base = this.place * memory.shape.words
+    let leaves = false
+    for (const word of words) {
+      const have = memory.members[base + word]!
+      const want = wanted(word)
+      if ((have & (~want | begun[word]!)) !== 0) leaves = true
+    }
+    if (leaves) this.#drop(wanted, begun)
+    for (const word of words) {
+      for (let rest = wanted(word) & ~memory.members[base + word]!; rest !== 0; ) {
+        const bit = 31 - Math.clz32(rest)
+        rest ^= 1 << bit
+        if (this.#add((word << 5) + bit, tick)) memory.members[base + word]! |= 1 << bit
+        else memory.refused++
+      }
+    }
+  }
+
+  #drop(wanted: (word: number) => number, begun: Int32Array): void {
+    const memory = this.#memory
+    const { integers, members } = memory
+    const base = this.place * memory.shape.words
+    let isEmpty = false
+    for (let chunk = memory.firstChunk(this.place); chunk !== 0; chunk = memory.nextChunk(chunk)) {
+      let used = integers[chunk * 2 + chunkCell.used]!
+      for (let lane = 0; lane < LANES; lane++) {
+        if (((used >>> lane) & 1) === 0) continue
+        const slot = integers[chunk * 2 + chunkCell.slots + lane]!
+        const bit = 1 << (slot & 31)
+        if ((wanted(slot >>> 5) & ~begun[slot >>> 5]! & bit) !== 0) continue
+        used &= ~(1 << lane)
+        memory.lanes--
+        members[base + (slot >>> 5)]! &= ~bit
+      }
+      integers[chunk * 2 + chunkCell.used] = used
+      isEmpty ||= used === 0
+    }
+    if (isEmpty) memory.sweep(this.place)
+  }
+
+  #add(slot: number, { nowMs, maxBytes }: SeriesTick): boolean {
+    const memory = this.#memory
+    const { integers, numbers } = memory
+    let chunk = memory.firstChunk(this.place)
+    while (chunk !== 0 && integers[chunk * 2 + chunkCell.used] === (1 << LANES) - 1)
+      chunk = memory.nextChunk(chunk)
+    if (chunk === 0) {
+      const isTrend = this.plan.family === 'trend'
+      if (memory.usedBytes(this.#trends.bytesPerRow) >= maxBytes) return false
+      chunk = memory.add(this.place, this.#columns, isTrend, this.#trends.capacity)
+      if (chunk === 0) return false
+      numbers[chunk + chunkNumber.bucket] = bucketOf(nowMs, this.plan)
+      for (let lane = 0; lane < LANES; lane++) this.#clear(chunk, lane)
+    }
+    const lane = 31 - Math.clz32(~integers[chunk * 2 + chunkCell.used]! & ((1 << LANES) - 1))
+    this.#clear(chunk, lane)
+    integers[chunk * 2 + chunkCell.slots + lane] = slot
+    integers[chunk * 2 + chunkCell.used]! |= 1 << lane
+    memory.lanes++
+    return true
+  }
+
+  #clear(chunk: number, lane: number): void {
+    const { family } = this.plan
+    if (family === 'trend') this.#trends.clear(chunk, lane, this.plan)
+    else if (family === 'since') {
+      this.#memory.numbers[columnAt(chunk, SINCE_MS) + lane] = Number.NaN
+      this.#memory.numbers[columnAt(chunk, SECONDS) + lane] = Number.NaN
+    } else clearLane(this.#memory, chunk, lane, this.plan)
+  }
+
+  /** Slots that are followed, in the order of the lanes. */
+  slots(into: Int32Array): number {
+    const { integers } = this.#memory
+    let count = 0
+    for (
+      let chunk = this.#memory.firstChunk(this.place);
+      chunk !== 0;
+      chunk = this.#memory.nextChunk(chunk)
+    ) {
+      const used = integers[chunk * 2 + chunkCell.used]!
+      const slots = chunk * 2 + chunkCell.slots
+      for (let lane = 0; lane < LANES; lane++) {
+        if (((used >>> lane) & 1) === 1) into[count++] = integers[slots + lane]!
+      }
+    }
+    return count
+  }
+
+  /** Takes in a tick's samples, in the order of `slots`. A chunk that has taken them already, before a thread died, does not again. */
+  update(samples: Float64Array, tick: SeriesTick): void {
+    const memory = this.#memory
+    const { integers, numbers } = memory
+    const { family } = this.plan
+    const isWindow = family !== 'since' && family !== 'trend'
+    const bucket = isWindow ? bucketOf(tick.nowMs, this.plan) : 0
+    const holeMs = holeMsOf(this.plan, tick.gapLimitMs)
+    let at = 0
+    for (let chunk = memory.firstChunk(this.place); chunk !== 0; chunk = memory.nextChunk(chunk)) {
+      const used = integers[chunk * 2 + chunkCell.used]!
+      const isDone = numbers[chunk + chunkNumber.tick] === tick.tick
+      if (!isDone && isWindow) {
+        if (tick.gapMs < 0) {
+          // The clock was set back: what came before has no place beside what comes now.
+          for (let lane = 0; lane < LANES; lane++) clearLane(memory, chunk, lane, this.plan)
+          numbers[chunk + chunkNumber.bucket] = bucket
+        } else {
+          advance(memory, chunk, this.plan, bucket, this.place)
+        }
+      }
+      for (let lane = 0; lane < LANES; lane++) {
+        if (((used >>> lane) & 1) === 0) continue
+        const value = samples[at++]!
+        if (isDone) continue
+        if (isWindow) addSample(memory, chunk, lane, this.plan, value, tick.nowMs, holeMs)
+        else if (family === 'trend') this.#trends.add(chunk, lane, this.plan, value, tick.nowMs)
+        else this.#countSeconds(chunk, lane, value, tick)
+      }
+      numbers[chunk + chunkNumber.tick] = tick.tick
+    }
+  }
+
+  #countSeconds(chunk: number, lane: number, state: number, { nowMs, gapMs, seenMs }: SeriesTick): void {
+    const { numbers } = this.#memory
+    const since = columnAt(chunk, SINCE_MS) + lane
+    const seconds = columnAt(chunk, SECONDS) + lane
+    if (!this.plan.states.includes(state)) {
+      numbers[since] = Number.NaN
+      numbers[seconds] = Number.isNaN(state) ? Number.NaN : 0
+      return
+    }
+    // Time that nobody saw does not count.
+    if (Number.isNaN(numbers[since]!)) numbers[since] = nowMs
+    else numbers[since]! += gapMs - seenMs
+    numbers[seconds] = (nowMs - numbers[since]!) / 1000
+  }
+
+  /** Puts a function's value of every lane where its slot is. */
+  scatter(read: SeriesRead, nowMs: number, bySlot: Float64Array): void {
+    this.#eachLane((chunk, lane, slot) => {
+      bySlot[slot] = this.#read(chunk, lane, read, nowMs)
+    })
+  }
+
+  /** Makes all of that unknown again. */
+  wipe(bySlot: Float64Array): void {
+    const { integers } = this.#memory
+    for (
+      let chunk = this.#memory.firstChunk(this.place);
+      chunk !== 0;
+      chunk = this.#memory.nextChunk(chunk)
+    ) {
+      const used = integers[chunk * 2 + chunkCell.used]!
+      const slots = chunk * 2 + chunkCell.slots
+      for (let lane = 0; lane < LANES; lane++) {
+        if (((used >>> lane) & 1) === 1) bySlot[integers[slots + lane]!] = Number.NaN
+      }
+    }
+  }
+
+  /** As `scatter`, of a column that trends.ts keeps. */
+  scatterTrend(column: number, bySlot: Float64Array): void {
+    const { numbers } = this.#memory
+    this.#eachLane((chunk, lane, slot) => {
+      bySlot[slot] = numbers[columnAt(chunk, column) + lane]!
+    })
+  }
+
+  #eachLane(visit: (chunk: number, lane: number, slot: number) => void): void {
+    const { integers } = this.#memory
+    for (
+      let chunk = this.#memory.firstChunk(this.place);
+      chunk !== 0;
+      chunk = this.#memory.nextChunk(chunk)
+    ) {
+      const used = integers[chunk * 2 + chunkCell.used]!
+      const slots = chunk * 2 + chunkCell.slots
+      for (let lane = 0; lane < LANES; lane++) {
+        if (((used >>> lane) & 1) === 1) visit(chunk, lane, integers[slots + lane]!)
+      }
+    }
+  }
+
+  #read(chunk: number, lane: number, read: SeriesRead, nowMs: number): number {
+    const { numbers } = this.#memory
+    if (read === 'seconds') return numbers[columnAt(chunk, SECONDS) + lane]!
+    return readWindow(this.#memory, chunk, lane, this.plan, read, nowMs, this.place)
+  }
+
+  /** As `scatter`: where the samples are, for `samples`. */
+  scatterLanes(bySlot: Float64Array): void {
+    this.#eachLane((chunk, lane, slot) => {
+      bySlot[slot] = chunk * LANES + lane
+    })
+  }
+
+  /** What is behind a decision: at most `limit` samples of a lane that `scatterLanes` told, oldest first. */
+  samples(at: number, nowMs: number, limit: number): { atMs: number; value: number }[] {
+    const { family } = this.plan
+    const chunk = Math.floor(at / LANES)
+    const lane = at % LANES
+    if (family === 'since') return []
+    const found =
+      family === 'trend'
+        ? this.#trends.points(chunk, lane, this.plan)
+        : readBuckets(this.#memory, chunk, lane, this.plan, nowMs, this.place)
+    const step = Math.max(1, Math.ceil(found.length / limit))
+    return found.filter((_, index) => (found.length - 1 - index) % step === 0)
+  }
+
+  /** Chunks of a series of trends, for the analysis. */
+  chunks(into: { chunk: number; plan: SeriesPlan }[]): void {
+    for (let chunk = this.#memory.firstChunk(this.place); chunk !== 0; chunk = this.#memory.nextChunk(chunk))
+      into.push({ chunk, plan: this.plan })
+  }
+}
+
+export { TREND }

@@ -1,0 +1,66 @@
+import { listSlots } from './judge/evaluation.js'
+import { TIME } from './judge/times.js'
+import type { GroupKind } from './language/ast.js'
+import type { Shard } from './shard.js'
+
+/** A process or a group for which a rule's condition holds, not for long enough yet. */
+export interface PendingSubject {
+  /** Index of the rule. */
+  readonly rule: number
+  /** As `subjectKey` of a decision. */
+  readonly subject: string
+  readonly sinceMs: number
+}
+
+type Remembered = ReturnType<Shard['state']>
+
+/** By index of a rule, the slots that it matches. */
+export function matchedSlots(remembered: Remembered): Map<number, Uint32Array> {
+  const found = new Map<number, Uint32Array>()
+  if (remembered === undefined) return found
+  const { program, rules, state } = remembered
+  const slots = new Int32Array(state.words * 32)
+  for (let local = 0; local < rules.ruleCount; local++) {
+    const base = local * state.words
+    const count = listSlots((word) => state.matched[base + word]!, state.words, slots)
+    found.set(program.entries[rules.first + local]!.index, Uint32Array.from(slots.subarray(0, count)))
+  }
+  return found
+}
+
+export function pendingSubjects(
+  remembered: Remembered,
+  keyOf: (kind: GroupKind, key: number) => string | undefined,
+): PendingSubject[] {
+  if (remembered === undefined) return []
+  const { program, rules, state, times } = remembered
+  const pending: PendingSubject[] = []
+  const slots = new Int32Array(state.words * 32)
+  for (let local = 0; local < rules.ruleCount; local++) {
+    const { index, rule } = program.entries[rules.first + local]!
+    const base = local * state.words
+    const count = listSlots(
+      (word) => state.active[base + word]! & ~state.firing[base + word]!,
+      state.words,
+      slots,
+    )
+    for (let at = 0; at < count; at++) {
+      const slot = slots[at]!
+      const group = state.groups[local]
+      let subject = `${state.pid[slot]}:${state.startTicks[slot]}`
+      if (group !== undefined) {
+        const key = group.keys[slot * 2]!
+        const since = group.keys[slot * 2 + 1]!
+        const text =
+          rule.per === 'all'
+            ? ''
+            : rule.per === 'subtree'
+              ? `${key}:${since}`
+              : (keyOf(rule.per!, key) ?? String(key))
+        subject = `${rule.per}:${text}`
+      }
+      pending.push({ rule: index, subject, sinceMs: times.get(local, slot, TIME.since) })
+    }
+  }
+  return pending
+}

@@ -1,0 +1,122 @@
+import { z } from 'zod'
+import { GROUP_KINDS, type GroupKind } from '../language/ast.js'
+import { parseDuration } from '../language/durations.js'
+import { durationSchema, invalid, readBy } from './texts.js'
+
+/** What a rule may do to the host at most; what is left out is the engine's default. */
+export interface RuleLimits {
+  /** Actions of the rule under way at the same time. */
+  concurrent?: number
+  perGroup?: { max: number; by: GroupKind }
+  perWindow?: { max: number; windowMs: number }
+  /** Actions are put off by up to this, at random. */
+  jitterMs?: number
+  backoffFirstMs?: number
+  backoffMaxMs?: number
+  /** A process that has run for so long after an action makes the backoff start anew. */
+  successMs?: number
+  /** So many actions within the window are flapping: the rule gives up. */
+  flapMax?: number
+  flapWindowMs?: number
+  /** It tries again after this time. */
+  rearmMs?: number
+  /** So many members, or so large a part of them, are left alone. */
+  minHealthy?: number | { percent: number }
+}
+
+const count = z.int().min(1).max(1_000_000)
+
+const perTime = z.union([
+  z.string().max(100).transform(readBy(readPerTime)),
+  z
+    .strictObject({ max: count, window: durationSchema })
+    .transform(({ max, window }) => ({ max, windowMs: window })),
+])
+const perGroup = z.union([
+  z.string().max(100).transform(readBy(readPerGroup)),
+  z.strictObject({ max: count, by: z.enum(GROUP_KINDS) }),
+])
+const backoff = z.union([
+  z.string().max(100).transform(readBy(readRange)),
+  z
+    .strictObject({ first: durationSchema, max: durationSchema })
+    .refine(({ first, max }) => first <= max, { error: 'first is longer than max' })
+    .transform(({ first, max }) => ({ firstMs: first, maxMs: max })),
+])
+const minHealthy = z.union([
+  z.int().min(0).max(1_000_000),
+  z.string().max(100).transform(readBy(readPercent)),
+  z.strictObject({ percent: z.number().min(0).max(100) }),
+])
+
+export const limitsSchema = z
+  .strictObject({
+    concurrent: count.optional().describe('Actions under way at the same time'),
+    perGroup: perGroup.optional().describe('At the same time per group: 1/unit'),
+    perWindow: perTime.optional().describe('Actions in any such time: 3/1h'),
+    jitter: durationSchema.optional().describe('Actions are put off by up to this, at random'),
+    backoff: backoff.optional().describe('Wait between actions, doubled each time: 10s..10m'),
+    success: durationSchema.optional().describe('So long without a breach makes the backoff start anew'),
+    flap: perTime.optional().describe('So many actions in such a time: the rule gives up'),
+    rearm: durationSchema.optional().describe('After this time it tries again'),
+    minHealthy: minHealthy
+      .optional()
+      .describe('So many members, or such a part of them, are left alone: 50%'),
+  })
+  .transform((limits): RuleLimits => {
+    const { concurrent, perGroup, perWindow, jitter, backoff, success, flap, rearm, minHealthy } = limits
+    return {
+      ...(concurrent === undefined ? {} : { concurrent }),
+      ...(perGroup === undefined ? {} : { perGroup }),
+      ...(perWindow === undefined ? {} : { perWindow }),
+      ...(jitter === undefined ? {} : { jitterMs: jitter }),
+      ...(backoff === undefined ? {} : { backoffFirstMs: backoff.firstMs, backoffMaxMs: backoff.maxMs }),
+      ...(success === undefined ? {} : { successMs: success }),
+      ...(flap === undefined ? {} : { flapMax: flap.max, flapWindowMs: flap.windowMs }),
+      ...(rearm === undefined ? {} : { rearmMs: rearm }),
+      ...(minHealthy === undefined ? {} : { minHealthy }),
+    }
+  })
+
+function readPerTime(text: string): { max: number; windowMs: number } {
+  const [, digits, window] = /^\s*(\d+)\s*\/\s*(.+)$/.exec(text) ?? []
+  if (digits === undefined)
+    throw invalid(`${JSON.stringify(text)} is not so many in such a time; write '3/1h'`)
+  const windowMs = parseDuration(window!)
+  if (windowMs === 0) throw invalid(`${JSON.stringify(text)}: the time is longer than 0; write '3/1h'`)
+  return { max: countOf(digits, text, '3/1h'), windowMs }
+}
+
+function readPerGroup(text: string): { max: number; by: GroupKind } {
+  const [, digits, kind] = /^\s*(\d+)\s*\/\s*(\w+)\s*$/.exec(text) ?? []
+  const by = GROUP_KINDS.find((each) => each === kind)
+  if (by === undefined) {
+    throw invalid(
+      `${JSON.stringify(text)} is not so many per group; write '1/unit', with one of ${GROUP_KINDS.join(', ')}`,
+    )
+  }
+  return { max: countOf(digits!, text, '1/unit'), by }
+}
+
+function readRange(text: string): { firstMs: number; maxMs: number } {
+  const [, first, last] = /^(.+?)\.\.(.+)$/.exec(text) ?? []
+  if (first === undefined) throw invalid(`${JSON.stringify(text)} is no range of times; write '10s..10m'`)
+  const [firstMs, maxMs] = [parseDuration(first), parseDuration(last!)]
+  if (firstMs > maxMs) throw invalid(`${JSON.stringify(text)}: the first time is longer than the last`)
+  return { firstMs, maxMs }
+}
+
+function readPercent(text: string): { percent: number } {
+  const [, digits] = /^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(text) ?? []
+  const percent = Number(digits)
+  if (digits === undefined || percent > 100) {
+    throw invalid(`${JSON.stringify(text)} is no part of a group; write '50%', or a number of members`)
+  }
+  return { percent }
+}
+
+function countOf(digits: string, text: string, example: string): number {
+  const max = Number(digits)
+  if (max >= 1 && max <= 1_000_000) return max
+  throw invalid(`${JSON.stringify(text)}: give 1 to 1000000, as in '${example}'`)
+}
