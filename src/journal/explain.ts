@@ -71,6 +71,7 @@ function explainDecision({ decision, alert, actions, notes, end }: TracedDecisio
   const after = [
     ...actions.flatMap(explainAction),
     ...notes.map(({ atMs, type, text }) => ({ atMs, text: `  ${type}${text === '' ? '' : `: ${text}`}` })),
+    ...explainEnd(end, alert, atMs),
   ].sort((a, b) => a.atMs - b.atMs)
   return [
     { atMs, text: `${severity} breach of ${JSON.stringify(rule)} (decision ${decisionId}${alertId})` },
@@ -78,7 +79,7 @@ function explainDecision({ decision, alert, actions, notes, end }: TracedDecisio
     { text: `    decided: ${plan(decision.steps)}${dryRun ? ' (a dry run: nothing is done)' : ''}` },
     ...(alert?.advice ?? []).map((line) => ({ text: `    advice: ${line}` })),
     ...after,
-    ...explainEnd(end, alert, atMs),
+    ...(end === undefined ? [{ text: `    it lasts, as far as the journal goes${repeatsText(alert)}` }] : []),
   ]
 }
 
@@ -155,12 +156,16 @@ const ENDED: Readonly<Record<NonNullable<TracedDecision['end']>['cause'], string
   'engine-stop': 'the watch ended; whether the breach went on is not known',
 }
 
-function explainEnd(end: TracedDecision['end'], alert: Alert | undefined, atMs: number): ToldLine[] {
-  const again =
-    alert !== undefined && alert.repeats > 0 ? `; raised ${counted(alert.repeats + 1, 'time')} in all` : ''
-  if (end === undefined) return [{ text: `    it lasts, as far as the journal goes${again}` }]
+function explainEnd(end: TracedDecision['end'], alert: Alert | undefined, atMs: number) {
+  if (end === undefined) return []
   const after = wordedDuration(Math.max(0, end.atMs - atMs))
-  return [{ atMs: end.atMs, text: `  over after ${after}: ${ENDED[end.cause]}${again}` }]
+  return [{ atMs: end.atMs, text: `  over after ${after}: ${ENDED[end.cause]}${repeatsText(alert)}` }]
+}
+
+function repeatsText(alert: Alert | undefined): string {
+  return alert !== undefined && alert.repeats > 0
+    ? `; raised ${counted(alert.repeats + 1, 'time')} in all`
+    : ''
 }
 
 function explainAlert({ atMs, kind, severity, message, id, advice = [] }: Alert): ToldLine[] {

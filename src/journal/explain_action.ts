@@ -66,12 +66,11 @@ function resultText({ action, result = {}, successor, reason }: Done): string {
     }
     case 'nudgeParent': {
       const { parent, reaped, tookMs } = result as {
-        readonly parent?: { readonly pid: number; readonly name: string }
+        readonly parent?: { readonly pid: number; readonly name: string } | null
         readonly reaped?: boolean
         readonly tookMs?: number
       }
-      const whom =
-        parent === undefined ? '' : `: SIGCHLD to ${JSON.stringify(parent.name)} (pid ${parent.pid})`
+      const whom = !parent ? '' : `: SIGCHLD to ${JSON.stringify(parent.name)} (pid ${parent.pid})`
       const came = reaped === true ? 'it was reaped' : 'it was not reaped'
       return `${whom}; ${came}${tookMs === undefined ? '' : ` within ${wordedDuration(tookMs)}`}`
     }
@@ -100,5 +99,6 @@ function memoryText(before: number | undefined, after: number | undefined): stri
   if (before === undefined || after === undefined) return 'what memory came back is not known'
   const sizes = `${wordedBytes(before)} before, ${wordedBytes(after)} after`
   const share = Math.round((100 * (before - after)) / before)
-  return share >= 10 ? `memory came back: ${sizes} (${share} % less)` : `memory did not come back: ${sizes}`
+  if (share < 10) return `memory did not come back: ${sizes}`
+  return `${share < 50 ? 'some memory' : 'memory'} came back: ${sizes} (${share} % less)`
 }

@@ -77,7 +77,8 @@ export class TraceCollector {
         break
       case 'action-step': {
         const { atMs, step, child, endedBy, tookMs } = record
-        this.#byAction.get(record.actionId)?.action.steps.push({ step, atMs, child, endedBy, tookMs })
+        const known = { step, atMs, child: identityOrNone(child), endedBy, tookMs }
+        this.#byAction.get(record.actionId)?.action.steps.push(known)
         break
       }
       case 'action-done':
@@ -85,7 +86,7 @@ export class TraceCollector {
         break
       case 'outcome': {
         const found = this.#byAction.get(record.actionId)
-        if (found !== undefined) found.action.outcome = record
+        if (found !== undefined && identityOrNone(record.successor)) found.action.outcome = record
         break
       }
       case 'self':
@@ -227,11 +228,12 @@ export class TraceCollector {
   }
 
   #done(record: JournalRecord & { type: 'action-done' }): void {
-    const { actionId, decisionId, rule, identity, successor, atMs } = record
+    const { actionId, decisionId, rule, atMs } = record
+    const [identity, successor] = [identityOrNone(record.identity), identityOrNone(record.successor)]
     const action = this.#byAction.get(actionId)?.action ?? this.#neverBegun(record)
-    if (action !== undefined) action.done = record
+    if (action !== undefined) action.done = { ...record, successor, result: record.result ?? undefined }
     const { isAsked } = this.#options
-    if (successor !== undefined && isAsked?.(successor)) {
+    if (identity !== undefined && successor !== undefined && isAsked?.(successor)) {
       const key = `${this.#boot} ${subjectKey({ identity: successor })}`
       const subject = this.#subject(key, { identity: successor, name: record.name, atMs })
       subject.origin = { identity, rule, actionId, decisionId, atMs }
@@ -320,13 +322,19 @@ export function subjectKey(record: object): string | undefined {
     readonly group?: Partial<RecordedGroup> | null
   }
   if (typeof group?.key === 'string') return `${group.kind}:${group.key}`
-  const { pid, startTicks } = identity ?? {}
-  return typeof pid === 'number' && typeof startTicks === 'number' ? `${pid}:${startTicks}` : undefined
+  const known = identityOrNone(identity)
+  return known && `${known.pid}:${known.startTicks}`
+}
+
+function identityOrNone(value: Partial<ProcessIdentity> | null | undefined): ProcessIdentity | undefined {
+  const isOne = typeof value?.pid === 'number' && typeof value.startTicks === 'number'
+  return isOne ? (value as ProcessIdentity) : undefined
 }
 
 function isAlert(value: unknown): value is Alert {
-  const { id, rule, kind } = (value ?? {}) as Partial<Record<keyof Alert, unknown>>
-  return typeof id === 'string' && typeof rule === 'string' && typeof kind === 'string'
+  const { id, rule, kind, advice } = (value ?? {}) as Partial<Record<keyof Alert, unknown>>
+  const isTold = advice === undefined || Array.isArray(advice)
+  return typeof id === 'string' && typeof rule === 'string' && typeof kind === 'string' && isTold
 }
 
 function isAbout({ decision, alert, actions, end }: Story, id: string): boolean {

@@ -20,7 +20,7 @@ test.each<[LifecycleEvent, RegExp]>([
   [{ type: 'exec', ...who, ppid: undefined, name: undefined }, /^exec +42 {2}- +parent +-$/],
   [
     exit,
-    /^exit +42 {2}job +parent +1 {2}code 0 {2}lived 5 ms {2}cpu 4\.9 ms {2}peak 1\.0 MiB {2}written 4\.0 KiB$/,
+    /^exit +42 {2}job +parent +1 {2}code 0 {2}lived 5 ms {2}cpu 4\.9 ms {2}peak 1 MiB {2}written 4 KiB$/,
   ],
   [{ ...exit, exitCode: 3 }, / code 3 /],
   [{ ...killed, sender: { pid: 9, name: 'a\nb' } }, / SIGKILL from 9 a\\nb {2}lived /],

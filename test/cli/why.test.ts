@@ -58,7 +58,7 @@ rules:
     /restart begun \([0-9a-f]{8}-\d+\)/,
     /it ended by SIGTERM in [\d.]+ ms/,
     new RegExp(`restart done, ended by SIGTERM in [^;]*; pid ${successor} took its place`),
-    new RegExp(`outcome of pid ${successor}: memory .*; it breached again within`),
+    new RegExp(`outcome of pid ${successor}: (some )?memory .*; it breached again within`),
     /over after .*: /,
   ]
   for (const line of story) expect(told.stdout).toMatch(line)
