@@ -162,8 +162,6 @@ async function simpleAction(
       const { directory, bytes, files } = evidence
       return { result: { directory, bytes, files: files.length, errors: files.filter(hasError).length } }
     }
-    case 'nudgeParent':
-      throw new ProcmusterError('UNSUPPORTED', { message: 'nudging a parent is not there yet' })
   }
 }
 
