@@ -73,6 +73,13 @@ export type {
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
+export type { GroupKind, HostMetric, Operand, Unit, When } from './rules/language/ast.js'
+export { parseWhen } from './rules/language/parse.js'
+export { printOperand, printWhen } from './rules/language/print.js'
+export { unitOf } from './rules/language/typing.js'
+export { printDuration } from './rules/language/units.js'
+export { comparisonsOf } from './rules/language/walk.js'
+export type { Match } from './rules/match/ast.js'
 export {
   type Clause,
   type Condition,
@@ -91,6 +98,8 @@ export {
 } from './rules/rule.js'
 export { groupsNeeded, RuleEngine, type RuleEngineOptions, type RuleTable } from './rules/rule_engine.js'
 export { type SchemaFault, schemaFaults } from './rules/schema/faults.js'
+export type { MatchSpec, RuleMatchSpec } from './rules/schema/match.js'
+export { type RuleLimits, ruleJsonSchema, type Step } from './rules/schema/rule.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'
 export type { Capability } from './system/capabilities.js'
