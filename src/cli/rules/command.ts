@@ -1,6 +1,6 @@
 import { Argument, Command } from 'commander'
 import { z } from 'zod'
-import { type CheckedRule, ruleSchema } from '../../rules/schema/rule.js'
+import { type CheckedRule, ruleSchema } from '../../index.js'
 import { exitCodeHelp } from '../exit_codes.js'
 import { ChunkedWriter } from '../output.js'
 import { safeJson } from '../terminal.js'

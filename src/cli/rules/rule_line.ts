@@ -1,6 +1,5 @@
-import { printWhen } from '../../rules/language/print.js'
-import { printDuration } from '../../rules/language/units.js'
-import type { CheckedRule, Step } from '../../rules/schema/rule.js'
+import type { CheckedRule, Step } from '../../index.js'
+import { printDuration, printWhen } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
 
 /** A rule in normal form, on one line: what it waits for with every name and unit written out, and what follows. */
