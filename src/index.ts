@@ -5,6 +5,9 @@ export {
   type EvidenceFile,
   type EvidenceOptions,
 } from './actions/evidence.js'
+export type { GovernorOptions } from './actions/governor_options.js'
+export type { GovernorBound, SuspensionScope } from './actions/governor_types.js'
+export type { Relief } from './actions/relief.js'
 export type { RestartResult } from './actions/replace.js'
 export { type StartedProcess, type StartOptions, startAgain } from './actions/restart.js'
 export { type CaptureOptions, captureRestart } from './actions/restart_capture.js'
@@ -61,18 +64,23 @@ export type {
   ActionType,
   Alert,
   AlertKind,
+  BreachedAgainBody,
   ClauseValue,
   ExitCause,
+  GovernedBody,
   JournalBody,
   JournalRecord,
   LifecycleStats,
   OutcomeBody,
   Place,
   RecordedError,
+  ResumedBody,
+  SuspendedBody,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
 export type { ReadCommandLines } from './rules/command_lines.js'
 export type { Decision, DecisionClause } from './rules/decision.js'
+export type { PerWindow, RuleLimits, Step } from './rules/limits.js'
 export {
   type Clause,
   type Condition,
