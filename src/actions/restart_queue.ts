@@ -123,11 +123,11 @@ export class RestartQueue<T> {
     for (const entry of this.#waiting.values()) entry.notBeforeMs = Number.NEGATIVE_INFINITY
   }
 
-  /** Gives up, and returns, all that waits. */
+  /** Gives up all that waits, and returns that of which nothing has been told yet. */
   drain(): WantedRestart<T>[] {
-    const left = Array.from(this.#waiting.values(), ({ wanted }) => wanted)
+    const untold = [...this.#waiting.values()].filter(({ isReported }) => !isReported)
     this.#waiting.clear()
-    return left
+    return untold.map(({ wanted }) => wanted)
   }
 }
 

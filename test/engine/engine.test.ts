@@ -58,7 +58,7 @@ describe('a breach', () => {
     const types = records.map(({ type }) => type).filter((type) => type !== 'self')
     expect(types).toEqual([
       ...['engine-start', 'decision', 'alert', 'action-begun', 'action-done', 'action-begun', 'action-done'],
-      ...['decision', 'alert-resolved', 'engine-stop'],
+      ...['decision', 'alert-resolved', 'outcome', 'engine-stop'],
     ])
     expect((await stat(bench.journal)).mode & 0o777).toBe(0o600)
     // A process that rules watch by pid was ended by the engine itself: that is no death to report.
