@@ -202,17 +202,6 @@ export class Governor {
     this.#givenUp.clear()
   }
 
-  /** After a journal was read: none of its times is later than now, and nothing of an earlier run is silently under way. */
-  restored(nowMs: number): void {
-    this.#log.clamp(nowMs)
-    for (const { log } of this.#rules.values()) log.clamp(nowMs)
-    for (const log of this.#groups.values()) log.clamp(nowMs)
-    for (const lineage of this.#lineages.all) {
-      lineage.restarts = lineage.restarts.map((atMs) => Math.min(atMs, nowMs))
-      lineage.lastEndedMs = Math.min(lineage.lastEndedMs, nowMs)
-    }
-  }
-
   #refusal(request: RestartRequest, nowMs: number): Verdict | undefined {
     const { rule, identity, limits } = request
     const suspended = this.#rules.get(rule)?.suspended

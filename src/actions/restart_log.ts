@@ -26,9 +26,4 @@ export class RestartLog {
     const oldest = this.#times[this.#times.length - max]
     return oldest === undefined ? Number.NEGATIVE_INFINITY : oldest + windowMs
   }
-
-  /** None is later than now: a clock that was set back must not hold restarts up. */
-  clamp(nowMs: number): void {
-    this.#times = this.#times.map((time) => Math.min(time, nowMs))
-  }
 }

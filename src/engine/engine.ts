@@ -25,7 +25,7 @@ import { bindPids } from './bind_pids.js'
 import { asError, Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
-import { groupKey, needsCgroup } from './group_key.js'
+import { readGroupKey } from './group_key.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
 import { checkOptions, type EngineOptions, type Settings } from './options.js'
 import { type Look, Outcomes } from './outcomes.js'
@@ -90,7 +90,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
         if (this.#isReplayed) this.#suspensions.changed(change)
       },
     })
-    this.#replay = new GovernorReplay(this.#governor)
+    this.#replay = new GovernorReplay(this.#governor, now())
     this.#outcomes = new Outcomes({
       windowMs: settings.outcomeWindowMs,
       hostAvailableBytes,
@@ -212,7 +212,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       }
     }
     const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
-    this.#replay.finish(place, now())
+    this.#replay.finish(place)
     this.#isReplayed = true
     // Before processes are bound to rules, so that no end of one is missed.
     await this.#sources.open(this.#lifecycleReactions)
@@ -283,15 +283,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return { limits, severity: rule?.severity ?? 'warning' }
   }
 
-  async #groupOf({ pid, startTicks }: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
-    const rowOf = () => {
+  #groupOf({ pid, startTicks }: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
+    return readGroupKey(by, this.#sources.sampler, () => {
       const row = this.#table?.get(pid)
       return row?.startTicks === startTicks ? row : undefined
-    }
-    const row = rowOf()
-    if (row === undefined) return undefined
-    if (needsCgroup(by)) await this.#sources.sampler.readDetails([row])
-    return groupKey(by, rowOf() ?? { uid: undefined, cgroup: undefined })
+    })
   }
 
   #followed(outcome: OutcomeBody): void {

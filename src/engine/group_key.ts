@@ -1,9 +1,17 @@
 import type { GroupKind } from '../rules/language/ast.js'
+import type { Sampler } from '../sampler/sampler.js'
 import type { ProcessRow } from '../table/process.js'
 
-/** Kinds of groups that need the control group of a process, which is read once per life. */
-export function needsCgroup(kind: GroupKind): boolean {
-  return kind === 'unit' || kind === 'cgroup' || kind === 'container'
+/** Reads what the group's key is made of, once per life of a process; undefined when the process is gone. */
+export async function readGroupKey(
+  kind: GroupKind,
+  sampler: Pick<Sampler, 'readDetails'>,
+  rowOf: () => ProcessRow | undefined,
+): Promise<string | undefined> {
+  const row = rowOf()
+  if (row === undefined) return undefined
+  if (kind !== 'user') await sampler.readDetails([row])
+  return groupKey(kind, rowOf() ?? { uid: undefined, cgroup: undefined })
 }
 
 /** What a process has in common with others, as one text; those of whom it is not known are one group. */

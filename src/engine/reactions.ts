@@ -7,7 +7,7 @@ import type { UnfinishedAction } from '../journal/recover.js'
 import type { Decision } from '../rules/decision.js'
 import { planOf, type RulePlan } from '../rules/limits.js'
 import type { ActionSpec, CheckedRule, Severity } from '../rules/rule.js'
-import { type GroupRef, subjectKey } from '../rules/subject.js'
+import { subjectKey } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import type { Alarms } from './alarms.js'
@@ -16,6 +16,7 @@ import { HeldChildren } from './held_children.js'
 import { type DueSteps, Ladder } from './ladder.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
+import { groupOf, targetsOf } from './targets.js'
 import type { Binding, WatchedProcesses } from './watched.js'
 
 /** Signals that a process is meant to end by: INT, QUIT, ABRT, KILL, TERM. */
@@ -138,7 +139,7 @@ export class Reactions {
       isAboutMemory,
       dryRun: plan.dryRun,
     }
-    const targets = chosen(decision, plan.target).map((each) => ({
+    const targets = targetsOf(decision, plan.target).map((each) => ({
       ...common,
       ...{ identity: each.identity, name: each.name, rssBytes: rssOf(table, each.identity) },
     }))
@@ -274,21 +275,6 @@ function beforeKey(
 }
 
 const isOfMemory = ({ column }: ClauseValue): boolean => /^(rss|pss|uss|vsz|swap|memory|anon)/i.test(column)
-
-/** The group that a decision is about, where it is about one. */
-function groupOf(decision: Decision & { readonly group?: GroupRef | undefined }): GroupRef | undefined {
-  return decision.group
-}
-
-/** Whom the actions of a decision are for: the process, or of a group its largest member, or all that it names. */
-function chosen(
-  decision: Decision,
-  target: RulePlan['target'],
-): readonly { readonly identity: ProcessIdentity; readonly name: string }[] {
-  const group = groupOf(decision)
-  if (group === undefined) return [decision]
-  return target === 'all' ? group.members : group.members.slice(0, 1)
-}
 
 function rssOf(table: Table, { pid, startTicks }: ProcessIdentity): number | undefined {
   const slot = table.slotOf(pid)

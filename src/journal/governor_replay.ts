@@ -8,15 +8,19 @@ import type { JournalRecord, Place, SuspendedBody } from './records.js'
  */
 export class GovernorReplay {
   readonly #governor: Governor
+  readonly #nowMs: number
   #place: Place | undefined
 
-  constructor(governor: Governor) {
+  constructor(governor: Governor, nowMs: number) {
     this.#governor = governor
+    this.#nowMs = nowMs
   }
 
   add(record: JournalRecord): void {
     const governor = this.#governor
-    const { atMs } = record
+    // A clock that was set back since must not hold restarts up: no record is later than now.
+    const aheadMs = Math.max(0, record.atMs - this.#nowMs)
+    const atMs = record.atMs - aheadMs
     switch (record.type) {
       case 'engine-start':
         this.#at(record.place)
@@ -35,7 +39,7 @@ export class GovernorReplay {
         break
       }
       case 'suspended':
-        governor.restore(suspensionOf(record))
+        governor.restore({ ...suspensionOf(record), untilMs: record.untilMs - aheadMs })
         break
       case 'resumed':
         governor.restoreResumed({ ...record, who: whoOf(record) })
@@ -44,9 +48,8 @@ export class GovernorReplay {
   }
 
   /** At the place where this run is; what waited long enough while no engine ran is resumed by the first tick. */
-  finish(place: Place, nowMs: number): void {
+  finish(place: Place): void {
     this.#at(place)
-    this.#governor.restored(nowMs)
   }
 
   #at(place: Place): void {
@@ -59,8 +62,8 @@ export class GovernorReplay {
 }
 
 function suspensionOf(record: SuspendedBody) {
-  const { scope, rule, reason, untilMs } = record
-  return { kind: 'suspended', scope, rule, reason, untilMs, who: whoOf(record) } as const
+  const { scope, rule, reason } = record
+  return { kind: 'suspended', scope, rule, reason, who: whoOf(record) } as const
 }
 
 function whoOf({ identity, name = '' }: Pick<SuspendedBody, 'identity' | 'name'>) {

@@ -50,7 +50,7 @@ describe('many breaches at once', () => {
       engine.on('action', ({ status, identity }) => {
         if (status === 'done') restarted.add(identity.pid)
       })
-      const timeoutMs = 60_000 + 60 * BREACHES
+      const timeoutMs = 60_000 + 200 * BREACHES
       await waitFor(() => pids.every((pid) => restarted.has(pid)), {
         timeoutMs,
         intervalMs: 100,
@@ -78,7 +78,7 @@ describe('many breaches at once', () => {
       const stops = engine.alerts().filter(({ kind }) => kind === 'host-stop')
       expect(stops.every(({ severity, state }) => severity === 'critical' && state === 'resolved')).toBe(true)
     },
-    180_000 + 120 * BREACHES,
+    180_000 + 250 * BREACHES,
   )
 })
 

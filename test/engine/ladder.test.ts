@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { groupKey } from '../../dist/engine/group_key.js'
 import { Ladder } from '../../dist/engine/ladder.js'
+import { targetsOf } from '../../dist/engine/targets.js'
 import { planOf, type Step } from '../../dist/rules/limits.js'
 
 const steps: Step[] = [
@@ -133,5 +135,33 @@ describe('the plan of a rule', () => {
       target: 'largest',
       dryRun: false,
     })
+  })
+})
+
+describe('whom actions are for', () => {
+  const member = (pid: number) => ({
+    identity: { pid, startTicks: 1, settled: true },
+    name: `n${pid}`,
+    value: 9 - pid,
+  })
+  const group = { kind: 'unit', key: 'a.service', count: 20, members: [1, 2, 3].map(member) } as const
+
+  it('is the process, the largest member of a group, or all members that it names', () => {
+    const pids = (of: ReturnType<typeof targetsOf>) => of.map(({ identity }) => identity.pid)
+    expect(pids(targetsOf(member(7), 'all'))).toEqual([7])
+    expect(pids(targetsOf({ ...member(0), group }, 'largest'))).toEqual([1])
+    expect(pids(targetsOf({ ...member(0), group }, 'all'))).toEqual([1, 2, 3])
+  })
+
+  it.each([
+    ['user', { uid: 33 }, 'user:33'],
+    ['unit', { cgroup: '0::/system.slice/nginx.service/worker' }, 'unit:nginx.service'],
+    ['unit', { cgroup: '12:cpu:/x\n1:name=systemd:/user.slice/session-2.scope' }, 'unit:session-2.scope'],
+    ['unit', { cgroup: '0::/' }, 'unit:'],
+    ['cgroup', { cgroup: '0::/a/b:c' }, 'cgroup:/a/b:c'],
+    ['container', { cgroup: `0::/docker/${'0f'.repeat(32)}` }, `container:${'0f'.repeat(32)}`],
+    ['all', {}, 'all:'],
+  ] as const)('is grouped by %s of %o: %s', (kind, row, expected) => {
+    expect(groupKey(kind, { uid: undefined, cgroup: undefined, ...row })).toBe(expected)
   })
 })

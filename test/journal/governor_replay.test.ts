@@ -50,11 +50,11 @@ function startedAfter(
     members: () => undefined,
     onChange: () => {},
   })
-  const replay = new GovernorReplay(governor)
+  const replay = new GovernorReplay(governor, nowMs)
   timed.forEach(([atMs, body], index) => {
     replay.add({ v: 1, seq: index + 1, atMs, time: '', ...body } as JournalRecord)
   })
-  replay.finish(place, nowMs)
+  replay.finish(place)
   governor.tick(nowMs)
   const request = (startTicks: number, more: Partial<RestartRequest> = {}): RestartRequest => ({
     ...{
@@ -201,5 +201,21 @@ describe('a governor after a start anew', () => {
     })
     expect(admit(2)).toMatchObject({ bound: 'backoff', untilMs: 10_100 })
     expect(admit(99)).toMatchObject({ bound: 'host-stop', untilMs: 15_000 })
+    const suspended: JournalBody = {
+      type: 'suspended',
+      scope: 'rule',
+      rule: 'r',
+      reason: 'x',
+      untilMs: 1e12 + 500,
+    }
+    expect(
+      startedAfter([
+        [1e12, start()],
+        [1e12, suspended],
+      ]).admit(1),
+    ).toMatchObject({
+      bound: 'suspended',
+      untilMs: 10_500,
+    })
   })
 })
