@@ -9,6 +9,9 @@ import { Bench, heard, isAlive, MIB } from './engines.js'
 /** PROCMUSTER_BREACHES=2000 for what a large host can come to. */
 const BREACHES = Number(process.env.PROCMUSTER_BREACHES ?? 200)
 
+/** A name that no process of another test has: rules by name are about the whole host. */
+const unique = (name: string) => `${name}${process.pid}`
+
 let bench: Bench
 beforeEach(async () => {
   bench = await Bench.open()
@@ -32,10 +35,10 @@ describe('many breaches at once', () => {
     async () => {
       const program = await compileFixture('grower.c')
       const pids = Array.from({ length: BREACHES }, () => {
-        const args = ['crowd', String(2 * MIB), bench.token]
+        const args = [unique('crowd'), String(2 * MIB), bench.token]
         return spawn(program, args, { stdio: 'ignore', cwd: '/' }).pid!
       })
-      const isThere = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'crowd\n'
+      const isThere = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8') === `${unique('crowd')}\n`
       await waitFor(() => pids.every(isThere), { timeoutMs: 30_000, what: 'all processes' })
       const perWindow = { max: Math.ceil(BREACHES / 4), windowMs: 3000 }
       const concurrent = 8
@@ -43,7 +46,7 @@ describe('many breaches at once', () => {
         intervalMs: 200,
         outcomeWindowMs: 500,
         governor: { concurrent, perWindow, coolMs: 0, limits: { jitterMs: 1000 } },
-        rules: [{ name: 'r', match: { name: 'crowd' }, when: 'rss > 2500KiB', actions: ['restart'] }],
+        rules: [{ name: 'r', match: { name: unique('crowd') }, when: 'rss > 2500KiB', actions: ['restart'] }],
       })
       for (const pid of pids) process.kill(pid, 'SIGUSR1')
       const restarted = new Set<number>()
@@ -88,14 +91,14 @@ describe('restarts without relief', () => {
     governor: { limits: { backoffFirstMs: 1, backoffMaxMs: 1, jitterMs: 0 } },
     rules: [
       {
-        ...{ name: 'r', match: { name: 'stubborn' }, when: 'rss > 30MiB' },
+        ...{ name: 'r', match: { name: unique('stub') }, when: 'rss > 30MiB' },
         actions: ['evidence' as const, 'restart' as const],
       },
     ],
   })
 
   it('suspend the rule at the third, loudly, through a new start, until it is resumed; evidence is still kept', async () => {
-    const name = Buffer.from('stubborn').toString('hex')
+    const name = Buffer.from(unique('stub')).toString('hex')
     await bench.startService(['mode=idle', `rss=${40 * MIB}`, `name=${name}`])
     const first = await bench.start(options(bench.directory))
     const alert = await heard(first, 'alert', ({ kind }) => kind === 'suspended')
@@ -139,7 +142,7 @@ describe('restarts without relief', () => {
 
 describe('a signal that processes are meant to end by', () => {
   it('is followed: whether the process exited', async () => {
-    const name = Buffer.from('deaf').toString('hex')
+    const name = Buffer.from(unique('deaf')).toString('hex')
     const idle = ['mode=idle', `rss=${40 * MIB}`]
     const pid = await bench.startService([...idle, 'ignore=term', `name=${name}`])
     const ends = await bench.startService([...idle, `name=${name}`])
@@ -148,7 +151,7 @@ describe('a signal that processes are meant to end by', () => {
       rules: [
         {
           name: 'r',
-          match: { name: 'deaf' },
+          match: { name: unique('deaf') },
           when: 'rss > 30MiB',
           actions: [{ type: 'signal', signal: 'SIGTERM' }],
         },
