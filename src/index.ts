@@ -5,7 +5,10 @@ export {
   type EvidenceFile,
   type EvidenceOptions,
 } from './actions/evidence.js'
+export type { GovernorOptions } from './actions/governor_options.js'
+export type { GovernorBound, SuspensionScope } from './actions/governor_types.js'
 export { type Nudge, type NudgeOptions, nudgeParent } from './actions/nudge_parent.js'
+export type { Relief } from './actions/relief.js'
 export type { RestartResult } from './actions/replace.js'
 export { type StartedProcess, type StartOptions, startAgain } from './actions/restart.js'
 export { type CaptureOptions, captureRestart } from './actions/restart_capture.js'
@@ -89,11 +92,13 @@ export type {
   Alert,
   AlertKind,
   AlertState,
+  BreachedAgainBody,
   ClauseSample,
   ClauseValue,
   DecisionBody,
   Exclusion,
   ExitCause,
+  GovernedBody,
   JournalBody,
   JournalRecord,
   LifecycleStats,
@@ -103,6 +108,8 @@ export type {
   PlannedStep,
   RecordedError,
   RecordedGroup,
+  ResumedBody,
+  SuspendedBody,
 } from './journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from './journal/recover.js'
 export {

@@ -11,8 +11,8 @@ import type {
 import type { Journal } from '../journal/writer.js'
 import type { ActionSpec } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import type { BackoffOptions } from './backoff.js'
 import type { EvidenceOptions } from './evidence.js'
-import type { BackoffOptions } from './governor.js'
 
 /** What actions are done with; one per engine. */
 export interface ActionContext {
@@ -58,8 +58,18 @@ export interface ActionTarget {
   readonly decisionId: string
   /** In words. */
   readonly reason: string
-  /** Its memory when it was judged, where that could be read. */
+  /** Its memory when it was last looked at, where that could be read. */
   readonly rssBytes: number | undefined
+  /** Whom the decision is about: the process itself, or a group that it is of. */
+  readonly subject: string
+  /** Since when the condition held, in the clock of the ticks. */
+  readonly sinceMs: number
+  /** Whether the breach is one of memory, so that a restart has to bring some back. */
+  readonly isAboutMemory: boolean
+  /** Only say what would be done. */
+  readonly dryRun: boolean
+  /** What it has in common with others, where the rule's limits go by that. */
+  readonly group?: string | undefined
 }
 
 /** What an action came to: `engine.on('action')`. */

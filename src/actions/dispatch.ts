@@ -4,7 +4,7 @@ import { setResourceLimit } from '../control/rlimit.js'
 import { sendSignal } from '../control/signal.js'
 import { ProcmusterError } from '../errors.js'
 import type { ActionStatus, RecordedError } from '../journal/records.js'
-import type { ActionSpec } from '../rules/schema/rule.js'
+import type { ActionSpec, Step } from '../rules/schema/rule.js'
 import {
   type ActionContext,
   type ActionReport,
@@ -38,22 +38,22 @@ export async function runAction(
   context: ActionContext,
   actionId: string,
   target: ActionTarget,
-  spec: ActionSpec,
+  spec: Step,
   onTrouble: (trouble: ReplaceTrouble) => void,
 ): Promise<ActionReport | undefined> {
-  const { rule, identity, name, decisionId } = target
+  const { rule, identity, name, decisionId, group } = target
   const action = spec.type
   const head = { actionId, decisionId, action, rule, identity, name }
-  if (context.dryRun) {
+  if (context.dryRun || target.dryRun) {
     const reason = `dry run: ${describeAction(spec)} would have been done`
     note(context, { type: 'action-done', ...head, status: 'dry-run', reason })
     return { ...head, status: 'dry-run', reason, atMs: Date.now() }
   }
   if (context.closing.aborted) return refuse(context, head, 'interrupted', 'the engine is closing')
   try {
-    const { type: _, ...parameters } = spec
+    const { type: _, afterMs: __, ...parameters } = spec
     const { place } = context
-    await record(context, { type: 'action-begun', ...head, place, parameters })
+    await record(context, { type: 'action-begun', ...head, place, parameters, group })
   } catch (error) {
     // Without the record a crash in the middle could not be told from an action never begun.
     const reason = 'not done, because it could not be written to the journal first'

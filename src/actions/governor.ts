@@ -1,100 +1,363 @@
-import { ProcmusterError } from '../errors.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { backoffMs } from './backoff.js'
+import type { GovernorSettings } from './governor_options.js'
+import type {
+  AttemptEnd,
+  GovernorBound,
+  GovernorParts,
+  RestartRequest,
+  Resumption,
+  Suspension,
+  Verdict,
+} from './governor_types.js'
+import { fraction } from './jitter.js'
+import { flapsWithin, keyOf, type Lineage, Lineages, pardon, type Who } from './lineages.js'
+import { LruMap } from './lru_map.js'
+import { type Relief, ReliefLedger } from './relief.js'
+import { RestartLog } from './restart_log.js'
 
-/** Lets at most `limit` restarts run at once; the others wait in the order in which they came. */
-export class RestartGate {
-  readonly #limit: number
-  #running = 0
-  readonly #waiting: (() => void)[] = []
+interface Running {
+  readonly rule: string
+  readonly group: string | undefined
+  readonly lineage: Lineage
+  /** As the logs have it. */
+  readonly atMs: number
+}
 
-  constructor(limit: number) {
-    this.#limit = limit
+interface RuleState {
+  readonly log: RestartLog
+  readonly ledger: ReliefLedger
+  lastRelievedMs: number
+  suspended: Suspension | undefined
+}
+
+const KEPT_LINEAGES = 10_000
+const KEPT_GROUPS = 10_000
+const KEPT_RULES = 10_000
+
+/**
+ * Decides which restarts may be done now. Pure: no clock, no I/O; it is told the time, which never goes back, and
+ * what came of what it let pass. Its memory is bounded whatever happens.
+ */
+export class Governor {
+  readonly settings: GovernorSettings
+  readonly #parts: GovernorParts
+  readonly #running = new Map<string, Running>()
+  readonly #log = new RestartLog()
+  readonly #groups = new LruMap<RestartLog>(KEPT_GROUPS)
+  readonly #rules = new LruMap<RuleState>(KEPT_RULES)
+  readonly #lineages = new Lineages(KEPT_LINEAGES)
+  readonly #givenUp = new Set<Lineage>()
+  #hostStop: Suspension | undefined
+
+  constructor(settings: GovernorSettings, parts: GovernorParts) {
+    this.settings = settings
+    this.#parts = parts
   }
 
-  /** Whether the next to enter has to wait. */
+  /** Restarts under way. */
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** Whether nothing can be begun before something ends. */
   get isFull(): boolean {
-    return this.#running >= this.#limit
+    return this.#running.size >= this.settings.concurrent
   }
 
-  /** Resolves with the function that gives the place back. Rejects with `CLOSED` when `signal` aborts first. */
-  async enter(signal: AbortSignal): Promise<() => void> {
-    if (signal.aborted) throw closed()
-    if (this.isFull) await this.#wait(signal)
-    else this.#running++
-    let left = false
-    return () => {
-      if (left) return
-      left = true
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#running--
-      else next()
+  /** What is suspended. */
+  get suspensions(): Suspension[] {
+    const rules = [...this.#rules.values()].flatMap(({ suspended }) => suspended ?? [])
+    const processes = Array.from(this.#givenUp, ({ gaveUp }) => gaveUp!)
+    return [...(this.#hostStop === undefined ? [] : [this.#hostStop]), ...rules, ...processes]
+  }
+
+  /** Whether the restart may be begun now; `began` has to be told if it is. */
+  admit(request: RestartRequest, nowMs: number): Verdict {
+    if (this.#running.has(keyOf(request.identity))) return wait('busy', 'the process is being restarted')
+    return (
+      this.#refusal(request, nowMs) ??
+      this.#pause(request, nowMs) ??
+      this.#tooManyNow(request) ??
+      this.#tooManyInWindow(request, nowMs) ??
+      this.#tooFewHealthy(request) ??
+      this.#hostVerdict(request, nowMs)
+    )
+  }
+
+  began(
+    { rule, identity, name, group }: Pick<RestartRequest, 'rule' | 'identity' | 'name' | 'group'>,
+    nowMs: number,
+  ): void {
+    const atMs = this.#log.add(nowMs)
+    this.#rule(rule).log.add(atMs)
+    if (group !== undefined) this.#groups.ensure(group, () => new RestartLog()).add(atMs)
+    const lineage = this.#lineages.began({ identity, name }, atMs)
+    this.#running.set(keyOf(identity), { rule, group, lineage, atMs })
+  }
+
+  /** The attempt is over; a successor goes on with the record of the process. */
+  ended(
+    identity: ProcessIdentity,
+    end: AttemptEnd,
+    successor: ProcessIdentity | undefined,
+    nowMs: number,
+  ): void {
+    const running = this.#running.get(keyOf(identity))
+    if (running === undefined) return
+    this.#running.delete(keyOf(identity))
+    const { rule, group, lineage, atMs } = running
+    if (end === 'refused' || end === 'given-up') {
+      // Nothing was restarted, so it is nothing that the windows count.
+      this.#log.remove(atMs)
+      this.#rule(rule).log.remove(atMs)
+      if (group !== undefined) this.#groups.get(group)?.remove(atMs)
+      const index = lineage.restarts.lastIndexOf(atMs)
+      if (index >= 0) lineage.restarts.splice(index, 1)
+    }
+    if (end === 'given-up') return
+    lineage.attempts++
+    lineage.lastEndedMs = nowMs
+    if (end !== 'done' || successor === undefined) return
+    this.#lineages.succeeded(identity, successor)
+    this.#rule(rule).ledger.restarted(keyOf(successor))
+  }
+
+  /** What the restart brought that the successor came from. */
+  judged(rule: string, successor: ProcessIdentity, relief: Relief, rearmMs: number, nowMs: number): void {
+    const state = this.#rule(rule)
+    state.ledger.judged(keyOf(successor), relief)
+    const lineage = this.#lineages.get(successor)
+    if (relief === true) {
+      state.lastRelievedMs = nowMs
+      lineage?.unrelieved.delete(rule)
+    }
+    if (relief !== false) return
+    const untilMs = nowMs + rearmMs
+    const who = lineage?.who
+    const { suspendAfter } = this.settings
+    if (lineage !== undefined && this.#inVain(lineage, rule, nowMs) >= suspendAfter) {
+      const since = lineage.unrelieved.get(rule)!.sinceMs
+      lineage.unrelieved.delete(rule)
+      const times = `${suspendAfter} restarts in a row of one process and its successors brought no relief`
+      // Where the rule's restarts help others, only this process is left alone.
+      if (state.lastRelievedMs > since) this.#giveUp(lineage, rule, `${times}, others did`, untilMs)
+      else this.#suspend(state, rule, who, times, untilMs)
+    } else if (state.ledger.longestRun >= suspendAfter) {
+      const reason = `${suspendAfter} restarts in a row, of whichever process, brought no relief`
+      this.#suspend(state, rule, who, reason, untilMs)
     }
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const enter = () => {
-        signal.removeEventListener('abort', abort)
-        resolve()
-      }
-      const abort = () => {
-        this.#waiting.splice(this.#waiting.indexOf(enter), 1)
-        reject(closed())
-      }
-      this.#waiting.push(enter)
-      signal.addEventListener('abort', abort, { once: true })
-    })
-  }
-}
-
-function closed(): ProcmusterError {
-  return new ProcmusterError('CLOSED', { message: 'The engine is closing; nothing was done to the process' })
-}
-
-export interface BackoffOptions {
-  readonly firstMs: number
-  readonly maxMs: number
-}
-
-/** Wait before attempt `failures + 1`: doubles with each failure up to the maximum. */
-export function backoffMs(failures: number, { firstMs, maxMs }: BackoffOptions): number {
-  return failures === 0 ? 0 : Math.min(maxMs, firstMs * 2 ** (failures - 1))
-}
-
-interface Failures {
-  count: number
-  notBeforeMs: number
-}
-
-/** Exponential backoff per target: a process whose restart was refused or failed is left alone for a while. */
-export class Backoff {
-  readonly #options: BackoffOptions
-  readonly #failures = new Map<string, Failures>()
-  readonly #maxTargets: number
-
-  constructor(options: BackoffOptions, maxTargets = 10_000) {
-    this.#options = options
-    this.#maxTargets = maxTargets
-  }
-
-  /** Milliseconds until the target may be tried again; 0 when it may now. */
-  remainingMs(target: string, nowMs: number): number {
-    const failures = this.#failures.get(target)
-    return failures === undefined ? 0 : Math.max(0, failures.notBeforeMs - nowMs)
-  }
-
-  failed(target: string, nowMs: number): void {
-    const count = (this.#failures.get(target)?.count ?? 0) + 1
-    this.#failures.delete(target)
-    this.#failures.set(target, { count, notBeforeMs: nowMs + backoffMs(count, this.#options) })
-    if (this.#failures.size <= this.#maxTargets) return
-    // Insertion order is order of the last failure: what is forgotten first failed longest ago.
-    for (const oldest of this.#failures.keys()) {
-      this.#failures.delete(oldest)
-      break
+  /** Lets go on what has waited long enough. */
+  tick(nowMs: number): void {
+    if (this.#hostStop !== undefined && nowMs >= this.#hostStop.untilMs) {
+      const { rule, who } = this.#hostStop
+      this.#hostStop = undefined
+      this.#parts.onChange({ kind: 'resumed', scope: 'host', rule, who, by: 'time' })
+    }
+    for (const { suspended } of [...this.#rules.values()]) {
+      if (suspended !== undefined && nowMs >= suspended.untilMs) this.#resumeRule(suspended.rule, 'time')
+    }
+    for (const lineage of this.#givenUp) {
+      if (nowMs >= lineage.gaveUp!.untilMs) this.#resumeProcess(lineage, 'time')
     }
   }
 
-  forget(target: string): void {
-    this.#failures.delete(target)
+  /** Ends the suspension of a rule, and tries again what was given up for it; false when there is neither. */
+  resume(rule: string): boolean {
+    const gaveUp = [...this.#givenUp].filter((lineage) => lineage.gaveUp!.rule === rule)
+    for (const lineage of gaveUp) this.#resumeProcess(lineage, 'request')
+    const isSuspended = this.#rules.get(rule)?.suspended !== undefined
+    if (isSuspended) this.#resumeRule(rule, 'request')
+    return isSuspended || gaveUp.length > 0
   }
+
+  /** Between 0 and `jitterMs`, always the same for one process and seed. */
+  jitterOf({ identity, limits }: Pick<RestartRequest, 'identity' | 'limits'>): number {
+    return limits.jitterMs * fraction(this.settings.seed, keyOf(identity))
+  }
+
+  /** From a journal: this was suspended. */
+  restore(suspension: Suspension): void {
+    const { scope, rule, who } = suspension
+    if (scope === 'host') this.#hostStop = suspension
+    if (scope === 'rule') this.#rule(rule).suspended = suspension
+    const lineage = scope === 'process' && who !== undefined ? this.#lineages.get(who.identity) : undefined
+    if (lineage !== undefined) this.#leaveAlone(lineage, suspension)
+  }
+
+  /** From a journal: this was resumed. */
+  restoreResumed({ scope, rule, who }: Pick<Resumption, 'scope' | 'rule' | 'who'>): void {
+    if (scope === 'host') this.#hostStop = undefined
+    if (scope === 'rule') this.#clearRule(rule)
+    const lineage = scope === 'process' && who !== undefined ? this.#lineages.get(who.identity) : undefined
+    if (lineage !== undefined) this.#pardon(lineage)
+  }
+
+  /** After a boot, or in another container, pids name others. */
+  forgetProcesses(): void {
+    this.#running.clear()
+    this.#lineages.clear()
+    this.#givenUp.clear()
+  }
+
+  #refusal(request: RestartRequest, nowMs: number): Verdict | undefined {
+    const { rule, identity, limits } = request
+    const suspended = this.#rules.get(rule)?.suspended
+    if (suspended !== undefined && nowMs < suspended.untilMs) {
+      const why = `restarts of the rule are suspended: ${suspended.reason}`
+      return { kind: 'refused', bound: 'suspended', why, untilMs: suspended.untilMs }
+    }
+    const lineage = this.#lineages.get(identity)
+    if (lineage === undefined) return undefined
+    // Quiet is measured up to this breach, not to the end of whatever it waited for.
+    if (request.sinceMs - lineage.lastEndedMs >= limits.successMs) lineage.attempts = 0
+    const { flapMax, flapWindowMs, rearmMs } = limits
+    if (lineage.gaveUp === undefined && flapsWithin(lineage, flapWindowMs, nowMs) >= flapMax) {
+      const reason = `restarted ${flapMax} times within ${flapWindowMs} ms, and it breaches again`
+      this.#giveUp(lineage, rule, reason, nowMs + rearmMs)
+    }
+    if (lineage.gaveUp === undefined) return undefined
+    const { untilMs, reason } = lineage.gaveUp
+    return { kind: 'refused', bound: 'gave-up', why: `the process was given up: ${reason}`, untilMs }
+  }
+
+  #pause(request: RestartRequest, nowMs: number): Verdict | undefined {
+    const lineage = this.#lineages.get(request.identity)
+    const { backoffFirstMs: firstMs, backoffMaxMs: maxMs } = request.limits
+    if (lineage !== undefined) {
+      const untilMs = lineage.lastEndedMs + backoffMs(lineage.attempts, { firstMs, maxMs })
+      if (nowMs < untilMs)
+        return wait('backoff', `attempt ${lineage.attempts + 1} has to wait for the backoff`, untilMs)
+    }
+    if (!request.inBurst) return undefined
+    const untilMs = request.wantedMs + this.jitterOf(request)
+    return nowMs < untilMs ? wait('jitter', 'spread, since others come with it', untilMs) : undefined
+  }
+
+  #tooManyNow({ rule, group, limits }: RestartRequest): Verdict | undefined {
+    const { concurrent } = this.settings
+    if (this.#running.size >= concurrent)
+      return wait('host-concurrent', `${concurrent} restarts at the same time is the most for the host`)
+    let ofRule = 0
+    let ofGroup = 0
+    for (const running of this.#running.values()) {
+      if (running.rule === rule) ofRule++
+      if (group !== undefined && running.group === group) ofGroup++
+    }
+    if (ofRule >= (limits.concurrent ?? concurrent))
+      return wait('rule-concurrent', `${ofRule} restarts at the same time is the most for the rule`)
+    if (group !== undefined && ofGroup >= (limits.perGroup?.max ?? concurrent))
+      return wait('group-concurrent', `${ofGroup} restarts at the same time is the most for ${group}`)
+    return undefined
+  }
+
+  #tooManyInWindow({ rule, group, limits }: RestartRequest, nowMs: number): Verdict | undefined {
+    const { perWindow, perGroupWindow } = limits
+    const ofRule = perWindow && this.#rules.get(rule)?.log.freeAtMs(perWindow)
+    if (ofRule !== undefined && ofRule > nowMs)
+      return wait(
+        'rule-window',
+        `${perWindow!.max} in ${perWindow!.windowMs} ms is the most for the rule`,
+        ofRule,
+      )
+    const log = group === undefined ? undefined : this.#groups.get(group)
+    const ofGroup = perGroupWindow && log?.freeAtMs(perGroupWindow)
+    if (ofGroup === undefined || ofGroup <= nowMs) return undefined
+    const { max, windowMs } = perGroupWindow!
+    return wait('group-window', `${max} in ${windowMs} ms is the most for ${group}`, ofGroup)
+  }
+
+  #tooFewHealthy({ rule, group, identity, limits: { minHealthy } }: RestartRequest): Verdict | undefined {
+    if (minHealthy === undefined) return undefined
+    const members = this.#parts.members(rule, group)
+    if (members === undefined) return wait('min-healthy', 'how many members there are is not known yet')
+    const self = keyOf(identity)
+    // A process under restart can be among the members or gone from them: it is counted once, as not healthy.
+    const healthy = members.filter((member) => member !== self && !this.#running.has(member)).length
+    const under = [...this.#running.values()].filter((running) => isAmong(running, rule, group)).length
+    const total = healthy + under + 1
+    const least = typeof minHealthy === 'number' ? minHealthy : Math.ceil((minHealthy.percent / 100) * total)
+    if (healthy >= least) return undefined
+    return wait('min-healthy', `${healthy} of ${total} would be left, ${least} have to be`)
+  }
+
+  #hostVerdict({ rule, identity, name }: RestartRequest, nowMs: number): Verdict {
+    if (this.#hostStop === undefined || nowMs >= this.#hostStop.untilMs) {
+      const { perWindow, coolMs } = this.settings
+      const freeAtMs = this.#log.freeAtMs(perWindow)
+      if (freeAtMs <= nowMs) return { kind: 'now' }
+      const reason = `${perWindow.max} restarts within ${perWindow.windowMs} ms on this host, and more are asked for`
+      const untilMs = Math.max(nowMs + coolMs, freeAtMs)
+      this.#hostStop = { kind: 'suspended', scope: 'host', rule, who: { identity, name }, reason, untilMs }
+      this.#parts.onChange(this.#hostStop)
+    }
+    const { reason, untilMs } = this.#hostStop
+    return wait('host-stop', `all restarts wait: ${reason}`, untilMs)
+  }
+
+  /** Restarts of the rule in a row, of this lineage, that brought no relief; one more than before. */
+  #inVain(lineage: Lineage, rule: string, nowMs: number): number {
+    const before = lineage.unrelieved.get(rule) ?? { count: 0, sinceMs: nowMs }
+    const count = before.count + 1
+    lineage.unrelieved.set(rule, { ...before, count })
+    return count
+  }
+
+  #suspend(state: RuleState, rule: string, who: Who | undefined, reason: string, untilMs: number): void {
+    if (state.suspended !== undefined) return
+    state.suspended = { kind: 'suspended', scope: 'rule', rule, who, reason, untilMs }
+    this.#parts.onChange(state.suspended)
+  }
+
+  #giveUp(lineage: Lineage, rule: string, reason: string, untilMs: number): void {
+    const { who } = lineage
+    this.#leaveAlone(lineage, { kind: 'suspended', scope: 'process', rule, who, reason, untilMs })
+    this.#parts.onChange(lineage.gaveUp!)
+  }
+
+  #leaveAlone(lineage: Lineage, suspension: Suspension): void {
+    lineage.gaveUp = suspension
+    this.#givenUp.add(lineage)
+  }
+
+  #pardon(lineage: Lineage): void {
+    pardon(lineage)
+    this.#givenUp.delete(lineage)
+  }
+
+  #resumeRule(rule: string, by: Resumption['by']): void {
+    const who = this.#rules.get(rule)?.suspended?.who
+    this.#clearRule(rule)
+    this.#parts.onChange({ kind: 'resumed', scope: 'rule', rule, who, by })
+  }
+
+  #clearRule(rule: string): void {
+    const state = this.#rule(rule)
+    state.suspended = undefined
+    state.ledger.clear()
+    for (const lineage of this.#lineages.all) lineage.unrelieved.delete(rule)
+  }
+
+  #resumeProcess(lineage: Lineage, by: Resumption['by']): void {
+    const { rule, who } = lineage.gaveUp!
+    this.#pardon(lineage)
+    this.#parts.onChange({ kind: 'resumed', scope: 'process', rule, who, by })
+  }
+
+  #rule(rule: string): RuleState {
+    return this.#rules.ensure(rule, () => ({
+      ...{ log: new RestartLog(), ledger: new ReliefLedger() },
+      ...{ lastRelievedMs: Number.NEGATIVE_INFINITY, suspended: undefined },
+    }))
+  }
+}
+
+function isAmong(running: Running, rule: string, group: string | undefined): boolean {
+  return group === undefined ? running.rule === rule : running.group === group
+}
+
+function wait(bound: GovernorBound, why: string, untilMs?: number): Verdict {
+  return { kind: 'wait', bound, why, untilMs }
 }

@@ -1,18 +1,29 @@
 import { randomBytes } from 'node:crypto'
-import type { ActionSpec } from '../rules/schema/rule.js'
+import type { GroupKind } from '../rules/language/ast.js'
+import type { Severity, Step } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { attemptEnd } from './attempt_end.js'
 import type { ActionContext, ActionReport, ActionTarget } from './context.js'
 import { refuse, runAction } from './dispatch.js'
-import { Backoff, type BackoffOptions, RestartGate } from './governor.js'
+import type { Governor } from './governor.js'
+import type { EffectiveLimits } from './governor_options.js'
+import type { Verdict } from './governor_types.js'
+import { keyOf } from './lineages.js'
 import type { ReplaceTrouble } from './replace.js'
+import { RestartQueue, type WantedRestart } from './restart_queue.js'
 
 /** Chains that may wait for one process; several rules can fire on it at once. */
 const MAX_CHAINS_PER_TARGET = 16
 
 export interface RunnerOptions {
-  readonly maxConcurrentRestarts: number
-  /** Pause after a refused or failed restart of a process. */
-  readonly restartBackoff: BackoffOptions
+  readonly governor: Governor
+  /** The clock of the ticks. */
+  readonly now: () => number
+  readonly limitsOf: (rule: string) => { readonly limits: EffectiveLimits; readonly severity: Severity }
+  /** What the process has in common with others, as one text; undefined where that is not known. */
+  readonly groupOf: (identity: ProcessIdentity, by: GroupKind) => Promise<string | undefined>
+  /** Its memory in the last sample. */
+  readonly rssBytesOf: (identity: ProcessIdentity) => number | undefined
   readonly onReport: (report: ActionReport) => void
   readonly onTrouble: (target: ActionTarget, trouble: ReplaceTrouble) => void
   /** Whether the breach still lasts; a restart that waited for its turn is not done for one that is over. */
@@ -24,42 +35,54 @@ interface TargetQueue {
   tail: Promise<void>
 }
 
-/** Runs the actions of decisions: in order for one process, side by side for different ones. Ticks never wait for it. */
+interface Restart {
+  readonly target: ActionTarget
+  readonly step: Step
+}
+
+/**
+ * Runs the actions of decisions: in order for one process, side by side for different ones; restarts when the governor
+ * lets them, and what else is to be done does not wait for that. Ticks never wait for it.
+ */
 export class ActionRunner {
   readonly #context: ActionContext
   readonly #options: RunnerOptions
-  readonly #gate: RestartGate
-  readonly #backoff: Backoff
+  readonly #restarts: RestartQueue<Restart>
   readonly #queues = new Map<string, TargetQueue>()
   /** Tells this run of an engine from all others, in the ids of decisions and actions. */
   readonly run = randomBytes(4).toString('hex')
   #actions = 0
+  #passDue = false
 
   constructor(context: ActionContext, options: RunnerOptions) {
     this.#context = context
     this.#options = options
-    this.#gate = new RestartGate(options.maxConcurrentRestarts)
-    this.#backoff = new Backoff(options.restartBackoff)
+    this.#restarts = new RestartQueue(options.governor, {
+      stillWanted: ({ payload }) => options.stillWanted(payload.target),
+      onPutOff: (wanted, verdict) => this.#putOff(wanted, verdict),
+      onDropped: ({ payload: { target, step } }) =>
+        this.#refuse(target, step, 'the breach was over before its turn came'),
+    })
   }
 
-  /** Whether something is being done, or waits to be done, to this very process. */
-  isBusy(identity: ProcessIdentity): boolean {
-    return this.#queues.has(targetKey(identity))
+  /** Restarts that wait for their turn. */
+  get waiting(): number {
+    return this.#restarts.waiting
   }
 
-  submit(target: ActionTarget, specs: readonly ActionSpec[]): void {
-    if (specs.length === 0) return
-    const queue = this.#queues.get(targetKey(target.identity))
+  submit(target: ActionTarget, steps: readonly Step[]): void {
+    if (steps.length === 0) return
+    const queue = this.#queues.get(keyOf(target.identity))
     if (queue !== undefined && queue.chains >= MAX_CHAINS_PER_TARGET) {
-      for (const spec of specs) this.#refuse(target, spec, 'too many actions wait for this process already')
+      for (const step of steps) this.#refuse(target, step, 'too many actions wait for this process already')
       return
     }
-    this.enqueue(target.identity, () => this.#runChain(target, specs))
+    this.enqueue(target.identity, () => this.#runChain(target, steps))
   }
 
   /** Does something to a process when all that was asked for it before is over. */
   enqueue(identity: ProcessIdentity, work: () => Promise<void>): void {
-    const key = targetKey(identity)
+    const key = keyOf(identity)
     const queue = this.#queues.get(key) ?? { chains: 0, tail: Promise.resolve() }
     this.#queues.set(key, queue)
     queue.chains++
@@ -71,84 +94,109 @@ export class ActionRunner {
       })
   }
 
-  /** Resolves when nothing is under way. Abort `context.closing` first to hurry what waits. */
-  async settled(): Promise<void> {
-    while (this.#queues.size > 0) await Promise.all([...this.#queues.values()].map((queue) => queue.tail))
+  /** Begins the restarts whose turn it is. */
+  tick(nowMs: number): void {
+    if (this.#context.closing.aborted) return
+    for (const wanted of this.#restarts.pass(nowMs)) {
+      this.enqueue(wanted.request.identity, () => this.#restart(wanted))
+    }
   }
 
-  /** A successor starts with a clean record. */
-  forget(identity: ProcessIdentity): void {
-    this.#backoff.forget(targetKey(identity))
+  /** Something that restarts waited for may be over. */
+  askAgain(): void {
+    this.#restarts.askAgain()
+    this.#passSoon()
+  }
+
+  /** Resolves when nothing is under way or waits. `context.closing` has to be aborted first. */
+  async settled(): Promise<void> {
+    while (this.#queues.size > 0 || this.#restarts.waiting > 0) {
+      for (const { payload } of this.#restarts.drain()) {
+        this.#refuse(payload.target, payload.step, 'the engine is closing', 'interrupted')
+      }
+      await Promise.all([...this.#queues.values()].map((queue) => queue.tail))
+    }
   }
 
   nextActionId(): string {
     return `${this.run}-${++this.#actions}`
   }
 
-  async #runChain(target: ActionTarget, specs: readonly ActionSpec[]): Promise<void> {
-    for (const spec of specs) {
-      if (spec.type === 'restart') await this.#restart(target, spec)
-      else await this.#runOne(target, spec)
+  async #runChain(target: ActionTarget, steps: readonly Step[]): Promise<void> {
+    for (const step of steps) {
+      const isSaidOnly = this.#context.dryRun || target.dryRun
+      if (step.type === 'restart' && !isSaidOnly) await this.#want(target, step)
+      else await this.#runOne(target, step)
     }
   }
 
-  async #restart(target: ActionTarget, spec: ActionSpec): Promise<void> {
-    const { dryRun, closing } = this.#context
-    if (dryRun) {
-      await this.#runOne(target, spec)
+  async #want(target: ActionTarget, step: Step): Promise<void> {
+    const { rule, identity, name, rssBytes, sinceMs } = target
+    const { limits, severity } = this.#options.limitsOf(rule)
+    const { perGroup } = limits
+    const group = perGroup && (await this.#options.groupOf(identity, perGroup.by))
+    if (this.#context.closing.aborted) {
+      this.#refuse(target, step, 'the engine is closing', 'interrupted')
       return
     }
-    const key = targetKey(target.identity)
-    const waitMs = this.#backoff.remainingMs(key, performance.now())
-    if (waitMs > 0) {
-      this.#refuse(
-        target,
-        spec,
-        `its last restart did not succeed; not tried again for ${Math.ceil(waitMs)} ms`,
-      )
-      return
-    }
-    const waits = this.#gate.isFull
-    let leave: () => void
+    const wantedMs = this.#options.now()
+    const request = { rule, identity, name, severity, rssBytes, sinceMs, wantedMs, group, limits }
+    this.#restarts.want(request, { target: { ...target, group }, step })
+    this.#passSoon()
+  }
+
+  /** After all that comes in the same turn of the loop, so that of a burst the largest is first. */
+  #passSoon(): void {
+    if (this.#passDue) return
+    this.#passDue = true
+    setImmediate(() => {
+      this.#passDue = false
+      this.tick(this.#options.now())
+    })
+  }
+
+  async #restart(wanted: WantedRestart<Restart>): Promise<void> {
+    const { target, step } = wanted.payload
+    const rssBytes = this.#options.rssBytesOf(target.identity) ?? target.rssBytes
+    let report: ActionReport | undefined
     try {
-      leave = await this.#gate.enter(closing)
-    } catch {
-      this.#refuse(target, spec, 'the engine is closing', 'interrupted')
-      return
-    }
-    try {
-      if (waits && !this.#options.stillWanted(target)) {
-        this.#refuse(target, spec, 'the breach was over before its turn came')
-        return
-      }
-      const report = await this.#runOne(target, spec)
-      if (report?.status === 'done') this.#backoff.forget(key)
-      else if (report?.status === 'refused' || report?.status === 'failed')
-        this.#backoff.failed(key, performance.now())
+      report = await this.#runOne({ ...target, rssBytes }, step)
     } finally {
-      leave()
+      this.#restarts.ended(wanted, attemptEnd(report), report?.successor, this.#options.now())
+      this.#passSoon()
     }
   }
 
-  async #runOne(target: ActionTarget, spec: ActionSpec): Promise<ActionReport | undefined> {
+  #putOff(
+    { payload: { target, step } }: WantedRestart<Restart>,
+    verdict: Exclude<Verdict, { kind: 'now' }>,
+  ): void {
+    const { rule, identity, name, decisionId, group } = target
+    const { kind, bound, why: reason, untilMs } = verdict
+    const head = { type: 'governed', decisionId, action: 'restart', rule, identity, name } as const
+    this.#context.journal?.append({
+      ...head,
+      verdict: kind === 'wait' ? 'put-off' : 'refused',
+      ...{ bound, reason, untilMs, group },
+    })
+    if (kind === 'refused') this.#refuse(target, step, reason)
+  }
+
+  async #runOne(target: ActionTarget, step: Step): Promise<ActionReport | undefined> {
     const onTrouble = (trouble: ReplaceTrouble) => this.#options.onTrouble(target, trouble)
-    const report = await runAction(this.#context, this.nextActionId(), target, spec, onTrouble)
+    const report = await runAction(this.#context, this.nextActionId(), target, step, onTrouble)
     if (report !== undefined) this.#options.onReport(report)
     return report
   }
 
   #refuse(
     target: ActionTarget,
-    spec: ActionSpec,
+    step: Step,
     reason: string,
     status: 'refused' | 'interrupted' = 'refused',
   ): void {
     const { rule, identity, name, decisionId } = target
-    const head = { actionId: this.nextActionId(), decisionId, action: spec.type, rule, identity, name }
+    const head = { actionId: this.nextActionId(), decisionId, action: step.type, rule, identity, name }
     this.#options.onReport(refuse(this.#context, head, status, reason))
   }
-}
-
-function targetKey({ pid, startTicks }: ProcessIdentity): string {
-  return `${pid}:${startTicks}`
 }

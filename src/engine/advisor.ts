@@ -4,6 +4,7 @@ import { stuckAdvice } from '../inspect/stuck_advice.js'
 import { zombieAdvice } from '../inspect/zombie_advice.js'
 import { findZombies, type ZombieGroup, zombieFacts } from '../inspect/zombies.js'
 import type { ClauseValue } from '../journal/records.js'
+import { type Subject, subjectKey } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 
@@ -27,7 +28,7 @@ export class Advisor {
       this.#alarms.raise(raised)
       return
     }
-    const key = keyOf(raised.rule, identity)
+    const key = keyOf(raised.rule, { identity, group: undefined })
     this.#held.set(key, raised)
     const advice = state === 'Z' ? this.#aboutZombie(identity, table) : aboutStuck(identity)
     void advice
@@ -40,8 +41,8 @@ export class Advisor {
   }
 
   /** Its breach is over: an alert that still waits is raised now, so that it can be resolved. */
-  settle(rule: string, identity: ProcessIdentity): void {
-    if (this.#held.size > 0) this.#release(keyOf(rule, identity))
+  settle(rule: string, subject: Subject): void {
+    if (this.#held.size > 0) this.#release(keyOf(rule, subject))
   }
 
   /** The process is gone. */
@@ -89,6 +90,6 @@ export function stateAsked(clauses: readonly ClauseValue[]): 'Z' | 'D' | undefin
   return undefined
 }
 
-function keyOf(rule: string, { pid, startTicks }: ProcessIdentity): string {
-  return `${pid}:${startTicks}:${rule}`
+function keyOf(rule: string, subject: Subject): string {
+  return `${subjectKey(subject)}:${rule}`
 }

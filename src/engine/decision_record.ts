@@ -7,18 +7,18 @@ import type { CheckedRule } from '../rules/schema/rule.js'
 export function decisionRecord(
   decisionId: string,
   decision: Decision,
-  rule: CheckedRule,
+  rule: CheckedRule | undefined,
   dryRun: boolean,
 ): DecisionBody {
   const { identity, group, name, kind, cause, sinceMs, clauses } = decision
   return {
-    ...{ type: 'decision', decisionId, rule: rule.name, severity: rule.severity },
+    ...{ type: 'decision', decisionId, rule: decision.rule.name, severity: decision.rule.severity },
     ...{ identity, group, name, kind, cause, sinceMs },
-    condition: printWhen(rule.when),
+    condition: rule === undefined ? '' : printWhen(rule.when),
     clauses,
     excluded: exclusions(clauses, group, cause),
-    steps: kind === 'fire' ? plannedSteps(rule) : [],
-    dryRun,
+    steps: kind === 'fire' && rule !== undefined ? plannedSteps(rule) : [],
+    dryRun: dryRun || (rule?.dryRun ?? false),
   }
 }
 

@@ -1,19 +1,24 @@
 import { EventEmitter } from 'node:events'
-import { totalmem } from 'node:os'
+import { freemem, totalmem } from 'node:os'
 import { type Logger, pino } from 'pino'
+import { attemptEnd } from '../actions/attempt_end.js'
 import type { ActionContext, ActionReport } from '../actions/context.js'
-import { ActionRunner } from '../actions/runner.js'
+import { Governor } from '../actions/governor.js'
+import { effectiveLimits } from '../actions/governor_options.js'
+import { ActionRunner, type RunnerOptions } from '../actions/runner.js'
 import type { AlertQuery } from '../alerts/alert_book.js'
 import { Alerting, type AlertNote, type SilenceResult } from '../alerts/alerting.js'
 import { levelOf } from '../alerts/notifiers/log.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { identify } from '../control/handle.js'
 import { type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
+import { GovernorReplay } from '../journal/governor_replay.js'
 import { PendingStore } from '../journal/pending.js'
 import { currentPlace } from '../journal/place.js'
-import type { Alert, JournalBody, Place } from '../journal/records.js'
+import type { Alert, JournalBody, OutcomeBody, Place } from '../journal/records.js'
 import { JournalFold } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
+import type { GroupKind } from '../rules/language/ast.js'
 import type { FactNeeds } from '../rules/match/facts.js'
 import { RuleEngine } from '../rules/rule_engine.js'
 import type { Rule } from '../rules/schema/rule.js'
@@ -23,6 +28,7 @@ import { bindPids } from './bind_pids.js'
 import { asError, Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
+import { GroupKeys } from './group_keys.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
 import { checkOptions, type EngineOptions, type Settings } from './options.js'
 import { type Look, Outcomes } from './outcomes.js'
@@ -31,8 +37,11 @@ import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
 import type { ShortLivedCount } from './short_lived.js'
 import { Sources } from './sources.js'
+import { SuspensionAlerts } from './suspension_alerts.js'
 import { Ticker } from './ticker.js'
 import { WatchedProcesses } from './watched.js'
+
+const ZOMBIE = 0x5a // 'Z', proc_pid_stat(5) field 3
 
 /**
  * Samples the host at an interval, judges every process by rules in worker threads, raises alerts, acts, and writes
@@ -56,6 +65,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #ticker: Ticker
   readonly #ownUse: OwnUse
   readonly #fold = new JournalFold()
+  readonly #groupKeys: GroupKeys
+  readonly #suspensions: SuspensionAlerts
+  readonly #governor: Governor
+  readonly #replay: GovernorReplay
+  /** What the journal held before this run has been read. */
+  #isReplayed = false
   #context: ActionContext | undefined
   #journal: Journal | undefined
   #table: Table | undefined
@@ -67,6 +82,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     super()
     this.#settings = settings
     this.#sources = new Sources(settings)
+    this.#groupKeys = new GroupKeys(settings.sampler.procRoot ?? '/proc')
     this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
     this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
     const note = (body: JournalBody) => this.#journal?.append(body)
@@ -83,10 +99,19 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       userOf: ({ identity }) => this.#userOf(identity),
     })
     const { alarms } = this.#alerting
-    this.#outcomes = new Outcomes(settings.outcomeWindowMs, (outcome) => {
-      note(outcome)
-      this.#log.info({ outcome }, 'outcome of a restart')
-      this.#broadcast.publish({ type: 'outcome', outcome })
+    this.#suspensions = new SuspensionAlerts({ alarms, note })
+    this.#governor = new Governor(settings.governor, {
+      members: (rule, group) => this.#membersOf(rule, group),
+      onChange: (change) => {
+        if (this.#isReplayed) this.#suspensions.changed(change)
+      },
+    })
+    this.#replay = new GovernorReplay(this.#governor, now())
+    this.#outcomes = new Outcomes({
+      windowMs: settings.outcomeWindowMs,
+      hostAvailableBytes,
+      onOutcome: (outcome) => this.#followed(outcome),
+      onBreachedAgain: note,
     })
     const watched = this.#watched
     const listening = () => this.#sources.lifecycle.listening
@@ -99,6 +124,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       outcomes: this.#outcomes,
       note,
       bind: (ruleIndex, identity) => this.#rules?.bind(ruleIndex, identity),
+      hostAvailableBytes,
     })
     this.#ticker = new Ticker(settings.intervalMs, () => this.#tick())
     this.#ownUse = new OwnUse(this.#ticker, settings.selfIntervalMs, note)
@@ -184,6 +210,16 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   /**
+   * Lets the restarts of a rule go on that the governor has suspended or given up; those that are still wanted follow at
+   * once. False when there are none.
+   */
+  resume(rule: string): boolean {
+    const isResumed = this.#governor.resume(rule)
+    if (isResumed) this.#runner?.askAgain()
+    return isResumed
+  }
+
+  /**
    * Everything that happens from now on, for `for await`. Ends when the engine closes or the signal aborts. A reader
    * that does not keep up is told how many events it lost: `{ type: 'lost', count }`.
    */
@@ -208,7 +244,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const { rules, journal, intervalMs, dryRun, workers } = this.#settings
     if (journal !== undefined) {
       this.#journal = await Journal.open(journal, {
-        onRecord: (record) => this.#fold.add(record),
+        onRecord: (record) => {
+          this.#fold.add(record)
+          if (!this.#isReplayed) this.#replay.add(record)
+        },
         onError: (error) => this.#failed(error),
       })
       if (this.#journal.badLines > 0) {
@@ -216,6 +255,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       }
     }
     const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
+    this.#replay.finish(place)
+    this.#isReplayed = true
     // Before processes are bound to rules, so that no end of one is missed.
     await this.#sources.open(this.#lifecycleReactions)
     this.#runner = this.#makeRunner(place)
@@ -232,6 +273,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       ...{ intervalMs, dryRun, rules: rules.map(({ name }) => name) },
     })
     if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
+    this.#governor.tick(now())
+    for (const suspension of this.#governor.suspensions) this.#suspensions.tell(suspension)
     const bound = await this.#recoverAndBind()
     this.#rules = await RuleEngine.open({
       ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem(), intervalMs },
@@ -255,7 +298,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       dryRun: settings.dryRun,
       graceMs: settings.graceMs,
       evidence: settings.evidence,
-      startBackoff: settings.restartBackoff,
+      startBackoff: settings.startBackoff,
       startAttempts: settings.startAttempts,
       hooks: settings.hooks,
       log: this.#log,
@@ -265,12 +308,45 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       onSuccessor: (old, successor) => reactions.hasSuccessor(old, successor),
     }
     return new ActionRunner(this.#context, {
-      maxConcurrentRestarts: settings.maxConcurrentRestarts,
-      restartBackoff: settings.restartBackoff,
+      governor: this.#governor,
+      now,
+      limitsOf: (rule) => this.#limitsOf(rule),
+      groupOf: (identity, by) => this.#groupOf(identity, by),
+      rssBytesOf: (identity) => this.#table && look(this.#table, identity)?.rssBytes,
       onReport: (report) => this.#reported(report),
       onTrouble: (target, trouble) => reactions.troubled(target, trouble),
-      stillWanted: ({ rule, identity }) => this.#alerting.alarms.isFiring(rule, 'breach', { identity }),
+      stillWanted: (target) => reactions.stillWanted(target),
     })
+  }
+
+  #limitsOf(name: string): ReturnType<RunnerOptions['limitsOf']> {
+    // A restart that an earlier run had begun can be of a rule that there is no more.
+    const rule = this.#settings.rules.find((each) => each.name === name)
+    const own = rule?.limits ?? {}
+    const limits = effectiveLimits(own, this.#settings.governor.limits)
+    return { limits, severity: rule?.severity ?? 'warning' }
+  }
+
+  /** Processes that a rule is about now, of a group where one is given. */
+  #membersOf(name: string, group: string | undefined): string[] | undefined {
+    const slots = this.#rules?.matches()[this.#settings.rules.findIndex((rule) => rule.name === name)]
+    return slots && this.#table && this.#groupKeys.members(slots, group, this.#table)
+  }
+
+  #groupOf(identity: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
+    return this.#table === undefined
+      ? Promise.resolve(undefined)
+      : this.#groupKeys.of(by, identity, this.#table)
+  }
+
+  #followed(outcome: OutcomeBody): void {
+    this.#journal?.append(outcome)
+    this.#log.info({ outcome }, 'outcome of an action')
+    this.#broadcast.publish({ type: 'outcome', outcome })
+    const { rule, successor, relieved = 'unknown' } = outcome
+    if (successor === undefined) return
+    const { rearmMs } = this.#limitsOf(rule).limits
+    this.#governor.judged(rule, successor, relieved, rearmMs, now())
   }
 
   /** Rules as they are given to the judge: those by pid bound to the processes that they mean. */
@@ -283,7 +359,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
         const { identity, successor } = report
         if (successor !== undefined) recovered.push({ identity, successor })
         this.#log.info({ action: report }, 'recovered')
-        this.#reactions.reported(report)
+        if (report.action === 'restart') this.#governor.ended(identity, attemptEnd(report), successor, now())
+        this.#reactions.reported(report, now())
         this.#broadcast.publish({ type: 'recovered', action: report })
       },
       onTrouble: ({ begun }, trouble) => this.#reactions.troubled(begun, trouble),
@@ -315,15 +392,16 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       await this.#lifecycleReactions.sampled(table, nowMs)
       const decisions = await this.#rules!.tick(table, nowMs)
       const judgedAt = performance.now()
-      this.#reactions.sampled(table, decisions, this.#runner!)
-      this.#outcomes.tick((identity) => look(table, identity), judgedAt)
-      const now = performance.now()
+      this.#reactions.sampled(table, decisions, this.#runner!, nowMs)
+      this.#outcomes.tick((identity) => look(table, identity), nowMs)
+      this.#runner!.tick(now())
+      const endedAt = performance.now()
       const times = {
         sampleMs: sampledAt - startedAt,
         judgeMs: judgedAt - sampledAt,
-        totalMs: now - startedAt,
+        totalMs: endedAt - startedAt,
       }
-      this.#ownUse.ticked(table.size, times, now)
+      this.#ownUse.ticked(table.size, times, endedAt)
       const { ticks: tick } = this.#ticker
       this.#broadcast.publish({ type: 'tick', tick: { tick, table, decisions: decisions.length, ...times } })
     } catch (error) {
@@ -349,7 +427,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       { action: report },
       `${report.action} ${report.status}`,
     )
-    this.#reactions.reported(report)
+    this.#reactions.reported(report, now())
     this.#broadcast.publish({ type: 'action', action: report })
   }
 
@@ -366,8 +444,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#deaths.close()
     this.#reactions.close()
     this.#broadcast.release()
+    this.#outcomes.close(now())
     await this.#alerting.close()
-    this.#outcomes.close(performance.now())
     await Promise.allSettled([this.#rules?.close(), this.#sources.close()])
     if (this.#journal !== undefined) {
       this.#ownUse.note()
@@ -385,5 +463,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 function look(table: Table, { pid, startTicks }: ProcessIdentity): ReturnType<Look> {
   const slot = table.slotOf(pid)
   if (slot === undefined || table.columns.startTicks[slot] !== startTicks) return undefined
-  return { rssBytes: table.at(slot).rssBytes }
+  return { rssBytes: table.at(slot).rssBytes, isZombie: table.columns.state[slot] === ZOMBIE }
 }
+
+/** Epoch milliseconds that no clock step moves; the clock of the ticks. */
+const now = (): number => performance.timeOrigin + performance.now()
+
+/** What Node calls free on Linux is MemAvailable of proc_meminfo(5). */
+const hostAvailableBytes = (): number => freemem()

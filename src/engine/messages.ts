@@ -1,18 +1,21 @@
-import type { ClauseValue, ExitCause } from '../journal/records.js'
+import type { ExitCause } from '../journal/records.js'
 import { escapeForTerminal } from '../printable.js'
+import type { Decision } from '../rules/decision.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { wordedBytes, wordedComparison, wordedDuration } from '../words.js'
 
 /** One line for people, free of control characters: `"node" (pid 12): rssBytes 612.3 MiB > 500 MiB`. */
-export function breachMessage(
-  name: string,
-  identity: ProcessIdentity,
-  clauses: readonly ClauseValue[],
-): string {
+export function breachMessage({
+  identity,
+  group,
+  name,
+  clauses,
+}: Pick<Decision, 'identity' | 'group' | 'name' | 'clauses'>): string {
   const parts = clauses.map(
     ({ operand, value, op, threshold, unit }) => `${operand} ${wordedComparison(value, op, threshold, unit)}`,
   )
-  return `${quotedName(name)} (pid ${identity.pid}): ${parts.join(' and ')}`
+  const whom = identity === undefined ? `${group?.count ?? 0} processes` : `pid ${identity.pid}`
+  return `${quotedName(name)} (${whom}): ${parts.join(' and ')}`
 }
 
 /** One line for people, free of control characters: `"node" (pid 12), watched by rule "r", ended: exit code 1`. */
@@ -43,6 +46,6 @@ function howItEnded({ exitCode, signal, coreDumped, oomKilled, sender }: ExitCau
 }
 
 /** JSON leaves C1 controls and direction marks as they are. */
-function quotedName(name: string): string {
+export function quotedName(name: string): string {
   return escapeForTerminal(JSON.stringify(name))
 }

@@ -1,6 +1,12 @@
 import type { Logger } from 'pino'
+import type { BackoffOptions } from '../actions/backoff.js'
 import type { ActionHooks, EvidenceSettings } from '../actions/context.js'
-import type { BackoffOptions } from '../actions/governor.js'
+import {
+  checkGovernor,
+  checkLimits,
+  type GovernorOptions,
+  type GovernorSettings,
+} from '../actions/governor_options.js'
 import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
 import { ProcmusterError } from '../errors.js'
 import { type CheckedRule, checkRules, type Rule } from '../rules/schema/rule.js'
@@ -32,12 +38,12 @@ export interface EngineOptions {
   readonly events?: EngineEventSource
   /** Worker threads that judge; the default is chosen from the processors and the rules. */
   readonly workers?: number
-  /** Restarts under way at the same time over the whole host. Default 3. */
-  readonly maxConcurrentRestarts?: number
-  /** Pause after a restart that was refused or failed, doubled with each. Default 1 s up to 5 min. */
-  readonly restartBackoff?: BackoffOptions
+  /** How many restarts there may be, how fast, and when to give up. */
+  readonly governor?: GovernorOptions
   /** Attempts to start a process again that was ended. Default 8. */
   readonly startAttempts?: number
+  /** Pause between these attempts, doubled with each. Default 1 s up to 5 min. */
+  readonly startBackoff?: BackoffOptions
   /** How long the successor of a restart is followed before the outcome is written, milliseconds. Default 60,000. */
   readonly outcomeWindowMs?: number
   /** How often the engine's own use of the host is written to the journal, milliseconds. Default 60,000. */
@@ -55,7 +61,7 @@ export interface EngineOptions {
 }
 
 export type Settings = Required<
-  Omit<EngineOptions, 'rules' | 'journal' | 'evidence' | 'logger' | 'workers' | 'notifiers'>
+  Omit<EngineOptions, 'rules' | 'journal' | 'evidence' | 'logger' | 'workers' | 'notifiers' | 'governor'>
 > & {
   readonly rules: readonly CheckedRule[]
   /** The same as they were given. */
@@ -64,6 +70,7 @@ export type Settings = Required<
   readonly evidence: EvidenceSettings | undefined
   readonly workers: number | undefined
   readonly notifiers: readonly CheckedNotifier[]
+  readonly governor: GovernorSettings
 }
 
 const DAY_MS = 86_400_000
@@ -82,8 +89,8 @@ export function checkOptions(options: EngineOptions): Settings {
     sampler: options.sampler ?? {},
     events: eventSource(options.events ?? 'auto'),
     workers: options.workers,
-    maxConcurrentRestarts: range('maxConcurrentRestarts', options.maxConcurrentRestarts ?? 3, 1, 1000),
-    restartBackoff: options.restartBackoff ?? { firstMs: 1000, maxMs: 300_000 },
+    governor: checkGovernor(options.governor),
+    startBackoff: options.startBackoff ?? { firstMs: 1000, maxMs: 300_000 },
     startAttempts: range('startAttempts', options.startAttempts ?? 8, 1, 1000),
     outcomeWindowMs: range('outcomeWindowMs', options.outcomeWindowMs ?? 60_000, 0, DAY_MS),
     selfIntervalMs: range('selfIntervalMs', options.selfIntervalMs ?? 60_000, 100, DAY_MS),
@@ -95,9 +102,12 @@ export function checkOptions(options: EngineOptions): Settings {
     ),
     hooks: options.hooks ?? {},
   }
-  range('restartBackoff.firstMs', settings.restartBackoff.firstMs, 1, DAY_MS)
-  range('restartBackoff.maxMs', settings.restartBackoff.maxMs, settings.restartBackoff.firstMs, DAY_MS)
-  for (const rule of settings.rules) checkActions(rule, settings)
+  range('startBackoff.firstMs', settings.startBackoff.firstMs, 1, DAY_MS)
+  range('startBackoff.maxMs', settings.startBackoff.maxMs, settings.startBackoff.firstMs, DAY_MS)
+  for (const rule of settings.rules) {
+    checkActions(rule, settings)
+    checkLimits(`rule ${JSON.stringify(rule.name)}: limits`, rule.limits)
+  }
   return settings
 }
 

@@ -1,91 +1,146 @@
-import type { OutcomeBody } from '../journal/records.js'
+import type { BreachedAgainBody, OutcomeBody } from '../journal/records.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { reliefOf } from './relief_of.js'
 
-export interface Restarted {
+/** An action that ended a process: a restart with its successor, or a signal. */
+export interface Ended {
+  readonly action: 'restart' | 'signal'
   readonly actionId: string
   readonly rule: string
   readonly identity: ProcessIdentity
   readonly name: string
-  readonly successor: ProcessIdentity
+  /** Of a restart, always. */
+  readonly successor: ProcessIdentity | undefined
   readonly exitedInMs: number | undefined
   readonly endedBy: string
+  readonly isAboutMemory: boolean
   readonly rssBeforeBytes: number | undefined
+  readonly hostAvailableBeforeBytes: number | undefined
 }
 
-/** A process as the last sample has it; undefined when that does not have it. */
-export type Look = (identity: ProcessIdentity) => { readonly rssBytes: number | undefined } | undefined
+/** A process as the last sample has it; undefined when that does not have it. A zombie has given back its memory. */
+export type Look = (
+  identity: ProcessIdentity,
+) => { readonly rssBytes: number | undefined; readonly isZombie: boolean } | undefined
+
+export interface OutcomeParts {
+  readonly windowMs: number
+  readonly onOutcome: (outcome: OutcomeBody) => void
+  readonly onBreachedAgain: (again: BreachedAgainBody) => void
+  readonly hostAvailableBytes: () => number | undefined
+}
 
 interface Follow {
-  readonly restarted: Restarted
+  readonly ended: Ended
   readonly sinceMs: number
   rssBytes: number | undefined
-  /** Samples in a row that did not have the successor: the first may have been under way when it was made. */
+  /** Samples in a row that did not have the process: the first may have been under way when it was made. */
   absences: number
-  breachedAgain: boolean
-  successorGone: boolean
 }
 
-/** Follows the successors of restarts for a while: did the memory come back, did it breach again, did it stay? */
+/** What is known of a successor whose outcome has been told. */
+interface Quiet {
+  readonly ended: Ended
+  readonly sinceMs: number
+}
+
+/** Successors that are followed after their window, for one later breach; past that the oldest are forgotten. */
+const KEPT_QUIET = 10_000
+
+/**
+ * Follows what actions came to: did the process exit, did the memory come back, did the successor breach again, and when, did
+ * it stay? An outcome is told when its window is over or something decides it; a later breach is told too.
+ */
 export class Outcomes {
-  readonly #windowMs: number
-  readonly #onOutcome: (outcome: OutcomeBody) => void
+  readonly #parts: OutcomeParts
   #following: Follow[] = []
+  /** By rule and successor, oldest first. */
+  readonly #quiet = new Map<string, Quiet>()
 
-  constructor(windowMs: number, onOutcome: (outcome: OutcomeBody) => void) {
-    this.#windowMs = windowMs
-    this.#onOutcome = onOutcome
+  constructor(parts: OutcomeParts) {
+    this.#parts = parts
   }
 
-  track(restarted: Restarted, nowMs: number): void {
-    this.#following.push({
-      restarted,
-      sinceMs: nowMs,
-      rssBytes: undefined,
-      absences: 0,
-      breachedAgain: false,
-      successorGone: false,
+  track(ended: Ended, nowMs: number): void {
+    this.#following.push({ ended, sinceMs: nowMs, rssBytes: undefined, absences: 0 })
+  }
+
+  /** Told before anything follows from the breach, so that the outcome counts for that. */
+  breached(rule: string, identity: ProcessIdentity, rssBytes: number | undefined, nowMs: number): void {
+    this.#following = this.#following.filter((follow) => {
+      const { successor, rule: ofRule } = follow.ended
+      if (ofRule !== rule || successor === undefined || !isSame(successor, identity)) return true
+      follow.rssBytes = rssBytes ?? follow.rssBytes
+      this.#end(follow, { breachedAgain: true }, nowMs)
+      return false
     })
-  }
-
-  breached(rule: string, { pid, startTicks }: ProcessIdentity): void {
-    for (const follow of this.#following) {
-      const { successor } = follow.restarted
-      if (follow.restarted.rule !== rule || successor.pid !== pid || successor.startTicks !== startTicks)
-        continue
-      follow.breachedAgain = true
-    }
+    const key = quietKey(rule, identity)
+    const quiet = this.#quiet.get(key)
+    if (quiet === undefined) return
+    this.#quiet.delete(key)
+    const { actionId, name } = quiet.ended
+    const afterMs = Math.round(nowMs - quiet.sinceMs)
+    this.#parts.onBreachedAgain({ type: 'breached-again', actionId, rule, identity, name, afterMs })
   }
 
   /** After each sample and its decisions. */
   tick(look: Look, nowMs: number): void {
     if (this.#following.length === 0) return
-    this.#following = this.#following.filter((follow) => {
-      const seen = look(follow.restarted.successor)
-      follow.rssBytes = seen?.rssBytes ?? follow.rssBytes
-      follow.absences = seen === undefined ? follow.absences + 1 : 0
-      if (follow.absences > 1) follow.successorGone = true
-      const over = nowMs - follow.sinceMs >= this.#windowMs || follow.breachedAgain || follow.successorGone
-      if (over) this.#end(follow, nowMs)
-      return !over
-    })
+    this.#following = this.#following.filter((follow) => !this.#isOver(follow, look, nowMs))
   }
 
   /** Says what was seen so far; `observedMs` tells that it was less than the window. */
   close(nowMs: number): void {
-    for (const follow of this.#following) this.#end(follow, nowMs)
+    for (const follow of this.#following) this.#end(follow, {}, nowMs)
     this.#following = []
+    this.#quiet.clear()
   }
 
-  #end(follow: Follow, nowMs: number): void {
-    const { rssBeforeBytes, ...restarted } = follow.restarted
-    this.#onOutcome({
-      type: 'outcome',
-      ...restarted,
-      rssBeforeBytes,
-      rssAfterBytes: follow.rssBytes,
-      breachedAgain: follow.breachedAgain,
-      successorGone: follow.successorGone,
-      observedMs: Math.round(nowMs - follow.sinceMs),
-    })
+  #isOver(follow: Follow, look: Look, nowMs: number): boolean {
+    const { ended, sinceMs } = follow
+    const seen = look(ended.successor ?? ended.identity)
+    const isSignal = ended.action === 'signal'
+    follow.rssBytes = seen?.rssBytes ?? follow.rssBytes
+    follow.absences = seen === undefined ? follow.absences + 1 : 0
+    if (isSignal && (seen === undefined || seen.isZombie)) {
+      // The process was there before the signal, so one sample without it is enough.
+      this.#end({ ...follow, rssBytes: 0 }, { exitedInMs: nowMs - sinceMs }, nowMs)
+      return true
+    }
+    const isGone = follow.absences > 1
+    const isOver = isGone || nowMs - sinceMs >= this.#parts.windowMs
+    if (isOver) this.#end(follow, { successorGone: isGone }, nowMs)
+    return isOver
   }
+
+  #end(
+    { ended, sinceMs, rssBytes: rssAfterBytes }: Follow,
+    what: { breachedAgain?: boolean; successorGone?: boolean; exitedInMs?: number },
+    nowMs: number,
+  ): void {
+    const { isAboutMemory, rssBeforeBytes, hostAvailableBeforeBytes, ...head } = ended
+    const { windowMs, onOutcome, hostAvailableBytes } = this.#parts
+    const seen = {
+      ...{ action: ended.action, rssBeforeBytes, rssAfterBytes },
+      ...{ breachedAgain: false, successorGone: false, exitedInMs: ended.exitedInMs },
+      observedMs: Math.round(nowMs - sinceMs),
+      ...what,
+    }
+    const hostAvailableAfterBytes = hostAvailableBytes()
+    onOutcome({
+      ...{ type: 'outcome', ...head, ...seen, hostAvailableBeforeBytes, hostAvailableAfterBytes },
+      ...reliefOf({ ...seen, isAboutMemory, windowMs }),
+    })
+    if (ended.successor === undefined || seen.breachedAgain || seen.successorGone) return
+    this.#quiet.set(quietKey(ended.rule, ended.successor), { ended, sinceMs })
+    if (this.#quiet.size > KEPT_QUIET) this.#quiet.delete(this.#quiet.keys().next().value!)
+  }
+}
+
+function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {
+  return a.pid === b.pid && a.startTicks === b.startTicks
+}
+
+function quietKey(rule: string, { pid, startTicks }: ProcessIdentity): string {
+  return `${rule}\n${pid}:${startTicks}`
 }

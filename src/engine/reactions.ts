@@ -2,19 +2,22 @@ import type { ActionReport, ActionTarget } from '../actions/context.js'
 import type { ReplaceTrouble, RestartResult } from '../actions/replace.js'
 import type { ActionRunner } from '../actions/runner.js'
 import type { Alarms } from '../alerts/alarms.js'
-import { signalNumber } from '../control/signal_names.js'
+import { signalName, signalNumber } from '../control/signal_names.js'
 import type { JournalBody } from '../journal/records.js'
 import type { UnfinishedAction } from '../journal/recover.js'
-import type { Decision } from '../rules/decision.js'
+import type { Decision, DecisionClause } from '../rules/decision.js'
 import type { ActionSpec, CheckedRule, Severity } from '../rules/schema/rule.js'
+import { subjectKey } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { Advisor } from './advisor.js'
 import type { Deaths } from './deaths.js'
 import { decisionRecord } from './decision_record.js'
 import { HeldChildren } from './held_children.js'
+import { type DueSteps, Ladder } from './ladder.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
+import { targetsOf } from './targets.js'
 import type { Binding, WatchedProcesses } from './watched.js'
 
 /** Signals that a process is meant to end by: INT, QUIT, ABRT, KILL, TERM. */
@@ -35,6 +38,16 @@ export interface ReactionParts {
   readonly outcomes: Outcomes
   readonly note: (body: JournalBody) => void
   readonly bind: (ruleIndex: number, identity: ProcessIdentity) => void
+  readonly hostAvailableBytes: () => number | undefined
+}
+
+/** What was known of a process when something began to be done to it that ends it. */
+interface Before {
+  readonly rssBytes: number | undefined
+  readonly hostAvailableBytes: number | undefined
+  readonly isAboutMemory: boolean
+  /** Of a signal, its name. */
+  readonly endedBy: string | undefined
 }
 
 /** What follows from decisions, deaths and reports: alerts, actions, outcomes. */
@@ -42,6 +55,9 @@ export class Reactions {
   readonly #parts: ReactionParts
   readonly #children = new HeldChildren()
   readonly #advisor: Advisor
+  readonly #ladder = new Ladder<readonly ActionTarget[]>()
+  /** By what is done to whom, while it is under way. */
+  readonly #before = new Map<string, Before>()
   #decisions = 0
 
   constructor(parts: ReactionParts) {
@@ -54,53 +70,71 @@ export class Reactions {
     this.#advisor.close()
   }
 
+  /** Whether the breach lasts that this is to be done for. */
+  stillWanted({ rule, subject }: ActionTarget): boolean {
+    return this.#ladder.lasts(rule, subject)
+  }
+
   /** Before a sample is taken. */
   beginSample(): void {
     this.#children.beginSample()
   }
 
   /** All that follows from a sample and what was decided on it. */
-  sampled(table: Table, decisions: readonly Decision[], runner: ActionRunner): void {
+  sampled(table: Table, decisions: readonly Decision[], runner: ActionRunner, nowMs: number): void {
     for (const decision of decisions) {
-      if (!this.#children.keepsBack(decision)) this.#decided(decision, table, runner)
+      if (!this.#children.keepsBack(decision)) this.#decided(decision, table, runner, nowMs)
     }
     const isCopy = (pid: number) => {
       const slot = table.slotOf(pid)
       return slot !== undefined && (table.columns.flags[slot]! & FORK_NO_EXEC) !== 0
     }
-    for (const decision of this.#children.endSample(isCopy)) this.#decided(decision, table, runner)
+    for (const decision of this.#children.endSample(isCopy)) this.#decided(decision, table, runner, nowMs)
+    for (const due of this.#ladder.tick(nowMs)) this.#submit(due, runner)
     this.#buryGone(table)
     this.#checkWatched(table)
   }
 
-  #decided(decision: Decision, table: Table, runner: ActionRunner): void {
+  #decided(decision: Decision, table: Table, runner: ActionRunner, nowMs: number): void {
     const { rules, alarms, outcomes, dryRun, note } = this.#parts
-    const { identity, name, slot, clauses } = decision
-    // seam: groups and removed rules (see the governor's reactions)
-    if (identity === undefined || decision.cause === 'removed') return
-    const rule = rules[decision.rule.index]!
+    const { identity, group, name, clauses, sinceMs = nowMs, slot } = decision
     const decisionId = `${runner.run}-d${++this.#decisions}`
-    const { severity, actions } = rule
+    // None when it was removed; then only what it had fired for is over.
+    const rule = rules[decision.rule.index]
     note(decisionRecord(decisionId, decision, rule, dryRun))
-    if (decision.kind === 'clear') {
-      this.#advisor.settle(rule.name, identity)
-      alarms.resolve(rule.name, 'breach', decision)
+    const subject = subjectKey(decision)
+    if (decision.kind === 'clear' || rule === undefined) {
+      this.#advisor.settle(decision.rule.name, decision)
+      alarms.resolve(decision.rule.name, 'breach', decision)
+      this.#ladder.cleared(decision.rule.name, subject)
       return
     }
-    const message = breachMessage(name, identity, clauses)
+    const reason = breachMessage(decision)
     const raised = {
       rule: rule.name,
-      severity,
+      severity: rule.severity,
       kind: 'breach',
       identity,
+      group,
       name,
       values: clauses,
-      message,
+      message: reason,
     } as const
     this.#advisor.raise(raised, table)
-    outcomes.breached(rule.name, identity)
-    const { rssBytes } = table.at(slot)
-    runner.submit({ rule: rule.name, identity, name, decisionId, reason: message, rssBytes }, actions)
+    if (identity !== undefined) outcomes.breached(rule.name, identity, table.at(slot).rssBytes, nowMs)
+    const common = {
+      ...{ rule: rule.name, decisionId, reason, subject, sinceMs, dryRun: rule.dryRun },
+      isAboutMemory: clauses.some(isOfMemory),
+    }
+    const targets = targetsOf(decision, rule.target).map((each) => ({
+      ...common,
+      ...{ identity: each.identity, name: each.name, rssBytes: rssOf(table, each.identity) },
+    }))
+    this.#submit(this.#ladder.fired(rule.name, subject, rule.actions, targets, nowMs), runner)
+  }
+
+  #submit({ target: targets, steps }: DueSteps<readonly ActionTarget[]>, runner: ActionRunner): void {
+    for (const target of targets) runner.submit(target, steps)
   }
 
   /** Looks at the processes that are gone since the last sample; costs nothing for the others. */
@@ -135,11 +169,13 @@ export class Reactions {
     binding.name = table.at(slot).name
   }
 
-  begins({ identity }: ActionTarget, action: ActionSpec): void {
-    const ends =
-      action.type === 'restart' ||
-      (action.type === 'signal' && ENDING_SIGNALS.includes(signalNumber(action.signal)))
-    if (ends) this.#parts.watched.expectEnd(identity)
+  begins(target: ActionTarget, action: ActionSpec): void {
+    if (!endsProcesses(action)) return
+    const { identity, rssBytes, isAboutMemory } = target
+    const hostAvailableBytes = this.#parts.hostAvailableBytes()
+    const endedBy = action.type === 'signal' ? signalName(signalNumber(action.signal)) : undefined
+    this.#before.set(beforeKey(action.type, target), { rssBytes, hostAvailableBytes, isAboutMemory, endedBy })
+    this.#parts.watched.expectEnd(identity)
   }
 
   hasSuccessor(old: ProcessIdentity, successor: ProcessIdentity): void {
@@ -148,18 +184,22 @@ export class Reactions {
       this.#parts.bind(ruleIndex, successor)
   }
 
-  reported(report: ActionReport): void {
+  reported(report: ActionReport, nowMs: number): void {
     const { alarms, watched, deaths } = this.#parts
     const { rule, identity, status, successor } = report
+    const before = this.#before.get(beforeKey(report.action, report))
+    this.#before.delete(beforeKey(report.action, report))
     if (report.action !== 'restart') {
       if (status !== 'done') deaths.ended(watched.expectLife(identity))
+      else if (before !== undefined) this.#track(report, undefined, before, nowMs)
       return
     }
     if (status === 'done' && successor !== undefined) {
       this.#children.release(successor)
       alarms.resolve(rule, 'restart-failed', report)
       alarms.resolve(rule, 'breach', report)
-      this.#track(report, successor)
+      this.#ladder.cleared(rule, subjectKey({ identity, group: undefined }))
+      this.#track(report, successor, before, nowMs)
       deaths.ended(watched.expectLife(successor))
       return
     }
@@ -182,12 +222,22 @@ export class Reactions {
     this.#restartFailed({ rule, identity, name }, 'critical', trouble.message)
   }
 
-  #track(report: ActionReport, successor: ProcessIdentity): void {
-    const { actionId, rule, identity, name, result = {} } = report
-    const { endedBy = 'an earlier run', exitedInMs, rssBeforeBytes } = result as Partial<RestartResult>
+  #track(
+    report: ActionReport,
+    successor: ProcessIdentity | undefined,
+    before: Before | undefined,
+    nowMs: number,
+  ): void {
+    const { actionId, action, rule, identity, name, result = {} } = report
+    const { endedBy = before?.endedBy ?? 'an earlier run', exitedInMs } = result as Partial<RestartResult>
     this.#parts.outcomes.track(
-      { actionId, rule, identity, name, successor, exitedInMs, endedBy, rssBeforeBytes },
-      performance.now(),
+      {
+        ...{ action: action === 'restart' ? 'restart' : 'signal', actionId, rule, identity, name, successor },
+        ...{ exitedInMs, endedBy, isAboutMemory: before?.isAboutMemory ?? true },
+        rssBeforeBytes: before?.rssBytes,
+        hostAvailableBeforeBytes: before?.hostAvailableBytes,
+      },
+      nowMs,
     )
   }
 
@@ -198,4 +248,24 @@ export class Reactions {
   ): void {
     this.#parts.alarms.raise({ rule, severity, kind: 'restart-failed', identity, name, values: [], message })
   }
+}
+
+function endsProcesses(action: ActionSpec): boolean {
+  if (action.type === 'restart') return true
+  return action.type === 'signal' && ENDING_SIGNALS.includes(signalNumber(action.signal))
+}
+
+function beforeKey(
+  type: ActionSpec['type'],
+  { rule, identity }: Pick<ActionReport, 'rule' | 'identity'>,
+): string {
+  return `${type}\n${rule}\n${identity.pid}:${identity.startTicks}`
+}
+
+const isOfMemory = ({ operand }: DecisionClause): boolean => /\b(rss|pss|vsz|swap|memory)/i.test(operand)
+
+function rssOf(table: Table, { pid, startTicks }: ProcessIdentity): number | undefined {
+  const slot = table.slotOf(pid)
+  if (slot === undefined || table.columns.startTicks[slot] !== startTicks) return undefined
+  return table.at(slot).rssBytes
 }

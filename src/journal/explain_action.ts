@@ -89,9 +89,10 @@ function outcomeText(outcome: Outcome): string {
   const fate = successorGone
     ? `it ended within ${seen}`
     : breachedAgain
-      ? `it breached again within ${seen} (\`muster why ${successor.pid}\` tells)`
+      ? `it breached again within ${seen}${successor === undefined ? '' : ` (\`muster why ${successor.pid}\` tells)`}`
       : `no breach in the ${seen} since`
-  return `outcome of pid ${successor.pid}: ${memoryText(rssBeforeBytes, rssAfterBytes)}; ${fate}`
+  const whose = successor === undefined ? '' : ` of pid ${successor.pid}`
+  return `outcome${whose}: ${memoryText(rssBeforeBytes, rssAfterBytes)}; ${fate}`
 }
 
 /** What memory a restart gave back. */

@@ -1,3 +1,5 @@
+import type { GovernorBound, SuspensionScope } from '../actions/governor_types.js'
+import type { Relief } from '../actions/relief.js'
 import type { Silence } from '../alerts/silences.js'
 import type { GroupKind, Unit } from '../rules/language/ast.js'
 import type { ActionSpec, Severity } from '../rules/schema/rule.js'
@@ -8,7 +10,7 @@ import type { ProcessIdentity } from '../table/identity.js'
 export const JOURNAL_VERSION = 1
 
 /** What an alert is about; see `Alert.kind`. */
-export type AlertKind = 'breach' | 'died' | 'restart-failed'
+export type AlertKind = 'breach' | 'died' | 'restart-failed' | 'suspended' | 'gave-up' | 'host-stop'
 /** What can be done about a breach. */
 export type ActionType = ActionSpec['type']
 
@@ -67,7 +69,10 @@ export interface Alert {
   readonly id: string
   readonly rule: string
   readonly severity: Severity
-  /** `breach`: the rule's condition holds. `died`: a process watched by pid ended, and not by us. */
+  /**
+   * `breach`: the rule's condition holds. `died`: a process watched by pid ended, and not by us. `suspended`, `gave-up`,
+   * `host-stop`: no restarts of a rule, of a process, on the host for a while.
+   */
   readonly kind: AlertKind
   readonly state: AlertState
   /** Missing exactly for an alert about a group. */
@@ -248,6 +253,8 @@ export interface ActionBegunBody extends Targeted {
   readonly place: Place
   /** What of the action's parameters a reader needs, for example `{ signal: 'SIGTERM' }`. */
   readonly parameters: Readonly<Record<string, unknown>>
+  /** Of a restart whose rule has limits per group. */
+  readonly group?: string | undefined
 }
 export interface ActionStepBody {
   readonly type: 'action-step'
@@ -272,21 +279,72 @@ export interface ActionDoneBody extends Targeted {
   readonly successor?: ProcessIdentity | undefined
   readonly result?: Readonly<Record<string, unknown>> | undefined
 }
-/** What became of a restart: written when its window is over, or the successor breached or ended in it. */
+/**
+ * What became of a restart, or of a signal that processes are meant to end by: written when its window is over, or the
+ * successor breached or ended in it.
+ */
 export interface OutcomeBody extends Targeted {
   readonly type: 'outcome'
   readonly actionId: string
-  readonly successor: ProcessIdentity
-  /** Missing when an earlier run of the engine ended it. */
+  readonly action: 'restart' | 'signal'
+  /** Of a restart. */
+  readonly successor?: ProcessIdentity | undefined
+  /** Missing when it has not ended, or an earlier run of the engine ended it. Of a signal no closer than the sampling. */
   readonly exitedInMs?: number | undefined
   readonly endedBy: string
   /** Missing when the cell could not be read. */
   readonly rssBeforeBytes?: number | undefined
   readonly rssAfterBytes?: number | undefined
+  /** Memory of the whole host that programs could get. */
+  readonly hostAvailableBeforeBytes?: number | undefined
+  readonly hostAvailableAfterBytes?: number | undefined
   readonly breachedAgain: boolean
   /** The successor ended within the window, and not by us. */
   readonly successorGone: boolean
   readonly observedMs: number
+  /** Whether it was of use. Missing in records of earlier versions. */
+  readonly relieved?: Relief | undefined
+  /** Why so, in words. */
+  readonly reasons?: readonly string[] | undefined
+}
+/** A successor that had kept quiet for the window of its outcome breached the same rule all the same. */
+export interface BreachedAgainBody extends Targeted {
+  readonly type: 'breached-again'
+  /** Of the restart, of which `identity` is the successor. */
+  readonly actionId: string
+  readonly afterMs: number
+}
+/** The governor put a restart off, or refused it for a while: one record for each bound that it came up against. */
+export interface GovernedBody extends Targeted {
+  readonly type: 'governed'
+  readonly decisionId: string
+  readonly action: 'restart'
+  readonly verdict: 'put-off' | 'refused'
+  readonly bound: GovernorBound
+  readonly reason: string
+  /** Epoch milliseconds; missing where something has to end first. */
+  readonly untilMs?: number | undefined
+  readonly group?: string | undefined
+}
+/** No restarts for a while: of a rule, of one process and its successors, of the whole host. */
+export interface SuspendedBody {
+  readonly type: 'suspended'
+  readonly scope: SuspensionScope
+  readonly rule: string
+  /** The process that it came to this with; the only one meant where the scope is `process`. */
+  readonly identity?: ProcessIdentity | undefined
+  readonly name?: string | undefined
+  readonly reason: string
+  readonly untilMs: number
+}
+export interface ResumedBody {
+  readonly type: 'resumed'
+  readonly scope: SuspensionScope
+  readonly rule: string
+  readonly identity?: ProcessIdentity | undefined
+  readonly name?: string | undefined
+  /** `request`: `engine.resume()`. */
+  readonly by: 'time' | 'request'
 }
 export interface SelfBody {
   readonly type: 'self'
@@ -341,6 +399,10 @@ export type JournalBody =
   | ActionStepBody
   | ActionDoneBody
   | OutcomeBody
+  | BreachedAgainBody
+  | GovernedBody
+  | SuspendedBody
+  | ResumedBody
   | SelfBody
   | OverrunBody
   | EngineStopBody

@@ -1,12 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Backoff, backoffMs, RestartGate } from '../../dist/actions/governor.js'
 import { EventQueue } from '../../dist/engine/event_queue.js'
 import { HeldChildren } from '../../dist/engine/held_children.js'
-import { Outcomes } from '../../dist/engine/outcomes.js'
 import { Ticker } from '../../dist/engine/ticker.js'
 import { WatchedProcesses } from '../../dist/engine/watched.js'
-import type { OutcomeBody } from '../../dist/journal/records.js'
 import type { Decision } from '../../dist/rules/decision.js'
 
 /** Time that only moves when told to; timers run in order. */
@@ -194,50 +191,6 @@ describe('event queue', () => {
 
 const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
 
-describe('restart gate', () => {
-  it('lets no more than its limit in, the others in order, and forgets who gives up', async () => {
-    const gate = new RestartGate(2)
-    const stop = new AbortController()
-    const never = new AbortController().signal
-    const first = await gate.enter(never)
-    await gate.enter(never)
-    const entered: string[] = []
-    const third = gate.enter(never).then((leave) => {
-      entered.push('third')
-      return leave
-    })
-    const gone = gate.enter(stop.signal)
-    const fifth = gate.enter(never).then(() => entered.push('fifth'))
-    await new Promise(setImmediate)
-    expect(entered).toEqual([])
-    stop.abort()
-    await expect(gone).rejects.toMatchObject({ code: 'CLOSED' })
-    first()
-    first() // giving a place back twice gives back one
-    const leave = await third
-    await new Promise(setImmediate)
-    expect(entered).toEqual(['third'])
-    leave()
-    await fifth
-  })
-})
-
-describe('backoff', () => {
-  it('doubles up to its maximum and ends with success', () => {
-    const options = { firstMs: 100, maxMs: 500 }
-    const pauses = [0, 1, 2, 3, 4, 99].map((failures) => backoffMs(failures, options))
-    expect(pauses).toEqual([0, 100, 200, 400, 500, 500])
-    const backoff = new Backoff(options, 2)
-    backoff.failed('a', 1000)
-    expect([backoff.remainingMs('a', 1000), backoff.remainingMs('a', 1100)]).toEqual([100, 0])
-    backoff.failed('a', 1100)
-    expect(backoff.remainingMs('a', 1100)).toBe(200)
-    expect(backoff.remainingMs('b', 1100)).toBe(0)
-    backoff.forget('a')
-    expect(backoff.remainingMs('a', 1100)).toBe(0)
-    for (const target of ['x', 'y', 'z']) backoff.failed(target, 0)
-    expect(backoff.remainingMs('x', 0)).toBe(0) // forgotten: its memory is bounded
-    expect(backoff.remainingMs('z', 0)).toBe(100)
   })
 })
 
@@ -264,69 +217,6 @@ describe('watched processes', () => {
     watched.expectEnd(identity(5))
     expect(watched.ended(5, 1)).toEqual([])
     expect(watched.expectLife(identity(5))).toHaveLength(1)
-  })
-})
-
-describe('outcomes', () => {
-  const restarted = {
-    actionId: 'a',
-    rule: 'r',
-    identity: identity(1),
-    name: 'n',
-    successor: identity(2),
-    exitedInMs: 5,
-    endedBy: 'SIGTERM',
-    rssBeforeBytes: 1000,
-  }
-  function follow() {
-    const outcomes: OutcomeBody[] = []
-    const tracker = new Outcomes(100, (outcome) => outcomes.push(outcome))
-    tracker.track(restarted, 0)
-    return { tracker, outcomes }
-  }
-
-  it('says what the memory came to when the window is over', () => {
-    const { tracker, outcomes } = follow()
-    tracker.tick(() => undefined, 0) // not in the sample that was under way
-    tracker.tick(() => ({ rssBytes: 10 }), 50)
-    expect(outcomes).toEqual([])
-    tracker.tick(() => ({ rssBytes: 20 }), 100)
-    tracker.tick(() => ({ rssBytes: 30 }), 150)
-    expect(outcomes).toEqual([
-      {
-        type: 'outcome',
-        ...restarted,
-        rssAfterBytes: 20,
-        breachedAgain: false,
-        successorGone: false,
-        observedMs: 100,
-      },
-    ])
-  })
-
-  it('ends early when the successor breaches the same rule again, or ends', () => {
-    const again = follow()
-    again.tracker.breached('another', identity(2))
-    again.tracker.breached('r', identity(2, 9))
-    again.tracker.tick(() => ({ rssBytes: 10 }), 10)
-    expect(again.outcomes).toEqual([])
-    again.tracker.breached('r', identity(2))
-    again.tracker.tick(() => ({ rssBytes: 990 }), 20)
-    expect(again.outcomes).toMatchObject([{ breachedAgain: true, rssAfterBytes: 990, observedMs: 20 }])
-
-    const gone = follow()
-    gone.tracker.tick(() => ({ rssBytes: 10 }), 10)
-    gone.tracker.tick(() => undefined, 20)
-    expect(gone.outcomes).toEqual([])
-    gone.tracker.tick(() => undefined, 30)
-    expect(gone.outcomes).toMatchObject([{ successorGone: true, rssAfterBytes: 10 }])
-  })
-
-  it('says what it saw when it is closed', () => {
-    const { tracker, outcomes } = follow()
-    tracker.close(30)
-    tracker.close(40)
-    expect(outcomes).toMatchObject([{ observedMs: 30 }])
   })
 })
 

@@ -67,6 +67,7 @@ describe('a restart', () => {
   it('hands a rule on to the successor, and on', async () => {
     const first = await bench.startService(['mode=leak', `rate=${150 * MIB}`])
     const engine = await bench.start({
+      governor: { suspendAfter: 100, limits: { backoffFirstMs: 1, backoffMaxMs: 1 } },
       rules: [{ name: 'leak', match: { pid: first }, when: 'rss > 60MiB', actions: ['restart'] }],
     })
     const pids = [first]
@@ -131,21 +132,24 @@ describe('a restart', () => {
     expect(await outcome).toMatchObject({ successorGone: true })
   })
 
-  it('that is refused leaves the process alone, raises an alert, and is not tried again at once', async () => {
+  it('that is refused leaves the process alone, raises an alert, and is tried again after its backoff', async () => {
     const program = await ownProgram()
     const pid = await bench.startService(IDLE, program)
     await unlink(program)
     const engine = await bench.start({
-      restartBackoff: { firstMs: 60_000, maxMs: 60_000 },
-      rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', cooldown: 200, actions: ['restart'] }],
+      governor: { limits: { backoffFirstMs: 300, backoffMaxMs: 60_000 } },
+      rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
     })
     const alert = heard(engine, 'alert', ({ kind }) => kind === 'restart-failed')
     const first = await heard(engine, 'action')
     expect(first).toMatchObject({ status: 'refused', error: { code: 'RESTART_REFUSED' } })
     expect(await alert).toMatchObject({ severity: 'warning', identity: { pid: pid } })
     const second = await heard(engine, 'action', ({ actionId }) => actionId !== first.actionId)
-    expect(second.status).toBe('refused')
-    expect(second.reason).toMatch(/not tried again for \d+ ms/)
+    expect(second).toMatchObject({ status: 'refused', error: { code: 'RESTART_REFUSED' } })
+    expect(second.atMs - first.atMs).toBeGreaterThanOrEqual(300)
+    const [putOff] = await bench.recordsOf('governed')
+    expect(putOff).toMatchObject({ verdict: 'put-off', bound: 'backoff', identity: { pid } })
+    expect(await bench.recordsOf('decision')).toHaveLength(1) // the rule fired once only
     expect(isAlive(pid)).toBe(true)
     process.kill(pid, 'SIGKILL')
     await heard(engine, 'alert', ({ kind }) => kind === 'died')
@@ -155,7 +159,7 @@ describe('a restart', () => {
     const program = await ownProgram()
     const pid = await bench.startService(IDLE, program)
     const engine = await bench.start({
-      restartBackoff: { firstMs: 100, maxMs: 100 },
+      startBackoff: { firstMs: 100, maxMs: 100 },
       hooks: { onStep: (step) => (step === 'exited' ? rename(program, `${program}.away`) : undefined) },
       rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
     })
@@ -174,7 +178,7 @@ describe('a restart', () => {
     const program = await ownProgram()
     const pid = await bench.startService(IDLE, program)
     const engine = await bench.start({
-      restartBackoff: { firstMs: 60_000, maxMs: 60_000 },
+      startBackoff: { firstMs: 60_000, maxMs: 60_000 },
       hooks: { onStep: (step) => (step === 'exited' ? rename(program, `${program}.away`) : undefined) },
       rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
     })
@@ -221,7 +225,7 @@ describe('a restart', () => {
       release = resolve
     })
     const engine = await bench.start({
-      maxConcurrentRestarts: 1,
+      governor: { concurrent: 1, limits: { jitterMs: 0 } },
       hooks: { onBegun: () => held },
       rules: [{ name: 'r', match: { name: 'crowd' }, when: 'rss > 30MiB', actions: ['restart'] }],
     })

@@ -138,6 +138,13 @@ export class TextReporter implements Reporter {
   }
 
   outcome(outcome: OutcomeBody): void {
+    if (outcome.successor === undefined) {
+      this.#line(
+        Date.now(),
+        `${who(outcome.identity, outcome.name)}  ${outcome.endedBy}: ${outcome.reasons?.[0] ?? ''}`,
+      )
+      return
+    }
     const { successor, name, rssBeforeBytes: before, rssAfterBytes: after, observedMs } = outcome
     const { green, yellow } = this.#colors
     const seen = wordedDuration(observedMs)

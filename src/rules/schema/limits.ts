@@ -3,25 +3,36 @@ import { GROUP_KINDS, type GroupKind } from '../language/ast.js'
 import { parseDuration } from '../language/durations.js'
 import { durationSchema, invalid, readBy } from './texts.js'
 
-/** What a rule may do to the host at most; what is left out is the engine's default. */
+/** At most so many within any span of that length. */
+export interface PerWindow {
+  readonly max: number
+  readonly windowMs: number
+}
+
+/** What a rule may do by way of restarts; what is undefined is as the engine's governor has it. */
 export interface RuleLimits {
-  /** Actions of the rule under way at the same time. */
-  concurrent?: number
-  perGroup?: { max: number; by: GroupKind }
-  perWindow?: { max: number; windowMs: number }
-  /** Actions are put off by up to this, at random. */
-  jitterMs?: number
-  backoffFirstMs?: number
-  backoffMaxMs?: number
-  /** A process that has run for so long after an action makes the backoff start anew. */
-  successMs?: number
-  /** So many actions within the window are flapping: the rule gives up. */
-  flapMax?: number
-  flapWindowMs?: number
-  /** It tries again after this time. */
-  rearmMs?: number
-  /** So many members, or so large a part of them, are left alone. */
-  minHealthy?: number | { percent: number }
+  /** Restarts of this rule under way at the same time. */
+  readonly concurrent?: number | undefined
+  /** Restarts under way at the same time among processes that have this in common, whichever rule asks. */
+  readonly perGroup?: { readonly max: number; readonly by: GroupKind } | undefined
+  /** Restarts that this rule begins. */
+  readonly perWindow?: PerWindow | undefined
+  /** Restarts that are begun in one group of `perGroup`. */
+  readonly perGroupWindow?: PerWindow | undefined
+  /** Restarts that are asked for while others wait or go on are spread over so long. */
+  readonly jitterMs?: number | undefined
+  /** Pause after the first restart of a process; doubles with each. */
+  readonly backoffFirstMs?: number | undefined
+  readonly backoffMaxMs?: number | undefined
+  /** So long without a breach after a restart, and the backoff begins anew. */
+  readonly successMs?: number | undefined
+  /** Restarts of one process and its successors within `flapWindowMs`; asked for one more, the governor gives up on it. */
+  readonly flapMax?: number | undefined
+  readonly flapWindowMs?: number | undefined
+  /** After so long what was given up or suspended is tried again. */
+  readonly rearmMs?: number | undefined
+  /** Members of the group (of all that match, without `perGroup`) that are never under restart, or percent of them. */
+  readonly minHealthy?: number | { readonly percent: number } | undefined
 }
 
 const count = z.int().min(1).max(1_000_000)
@@ -51,9 +62,10 @@ const minHealthy = z.union([
 
 export const limitsSchema = z
   .strictObject({
-    concurrent: count.optional().describe('Actions under way at the same time'),
+    concurrent: count.optional().describe('Restarts under way at the same time'),
     perGroup: perGroup.optional().describe('At the same time per group: 1/unit'),
-    perWindow: perTime.optional().describe('Actions in any such time: 3/1h'),
+    perWindow: perTime.optional().describe('Restarts in any such time: 3/1h'),
+    perGroupWindow: perTime.optional().describe('Restarts in one group of perGroup in any such time: 1/10m'),
     jitter: durationSchema.optional().describe('Actions are put off by up to this, at random'),
     backoff: backoff.optional().describe('Wait between actions, doubled each time: 10s..10m'),
     success: durationSchema.optional().describe('So long without a breach makes the backoff start anew'),
@@ -64,11 +76,23 @@ export const limitsSchema = z
       .describe('So many members, or such a part of them, are left alone: 50%'),
   })
   .transform((limits): RuleLimits => {
-    const { concurrent, perGroup, perWindow, jitter, backoff, success, flap, rearm, minHealthy } = limits
+    const {
+      concurrent,
+      perGroup,
+      perWindow,
+      perGroupWindow,
+      jitter,
+      backoff,
+      success,
+      flap,
+      rearm,
+      minHealthy,
+    } = limits
     return {
       ...(concurrent === undefined ? {} : { concurrent }),
       ...(perGroup === undefined ? {} : { perGroup }),
       ...(perWindow === undefined ? {} : { perWindow }),
+      ...(perGroupWindow === undefined ? {} : { perGroupWindow }),
       ...(jitter === undefined ? {} : { jitterMs: jitter }),
       ...(backoff === undefined ? {} : { backoffFirstMs: backoff.firstMs, backoffMaxMs: backoff.maxMs }),
       ...(success === undefined ? {} : { successMs: success }),

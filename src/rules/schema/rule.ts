@@ -4,11 +4,11 @@ import { scopeFault } from '../language/scope.js'
 import type { Match } from '../match/ast.js'
 import { type ActionSpec, type Step, stepSchema } from './actions.js'
 import { firstFault } from './faults.js'
-import { limitsSchema, type RuleLimits } from './limits.js'
+import { limitsSchema, type PerWindow, type RuleLimits } from './limits.js'
 import { matchSchema, matchTree } from './match.js'
 import { durationSchema, invalid, whenSchema } from './texts.js'
 
-export type { ActionSpec, RuleLimits, Step }
+export type { ActionSpec, PerWindow, RuleLimits, Step }
 
 export const SEVERITIES = ['info', 'warning', 'critical'] as const
 /** How bad a breach of a rule is: `info`, `warning` or `critical`. */

@@ -1,0 +1,124 @@
+import { ProcmusterError } from '../errors.js'
+import type { PerWindow, RuleLimits } from '../rules/schema/rule.js'
+import { MAX_PER_WINDOW } from './restart_log.js'
+
+/** What an engine may do to its host by way of restarts; times are milliseconds. See docs/governor.md. */
+export interface GovernorOptions {
+  /**
+   * Restarts under way at the same time over the whole host. Default 3: one that hangs in its grace time does not hold
+   * up all others, and a host of few cores can still start what was ended.
+   */
+  readonly concurrent?: number | undefined
+  /**
+   * Restarts begun over the whole host; at one more everything stops for `coolMs`, with a critical alert. Default 60
+   * in 10 minutes: far more than a host in order needs, and soon enough for a rule that matches by mistake.
+   */
+  readonly perWindow?: PerWindow | undefined
+  /** Default 600,000: the window is empty then, so that the host does not stop again at once. */
+  readonly coolMs?: number | undefined
+  /** Restarts in a row without relief after which a rule's restarts are suspended. Default 3. */
+  readonly suspendAfter?: number | undefined
+  /** For rules that do not say otherwise themselves; the defaults are `DEFAULT_LIMITS`. */
+  readonly limits?: RuleLimits | undefined
+  /** Of the jitter; the same seed spreads the same processes in the same way. Default: another for each engine. */
+  readonly seed?: number | undefined
+}
+
+/** A rule's limits with the engine's and the defaults filled in. */
+export type EffectiveLimits = Pick<
+  RuleLimits,
+  'concurrent' | 'perGroup' | 'perWindow' | 'perGroupWindow' | 'minHealthy'
+> & { readonly [K in keyof typeof DEFAULT_LIMITS]: number }
+
+export interface GovernorSettings {
+  readonly concurrent: number
+  readonly perWindow: PerWindow
+  readonly coolMs: number
+  readonly suspendAfter: number
+  readonly limits: EffectiveLimits
+  readonly seed: number
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const MAX_MS = 366 * DAY_MS
+
+/**
+ * - Jitter: restarts that come together shall not make successors that fill up together.
+ * - Backoff, 5 s to 5 min, anew after 10 min: the span of Kubernetes' (10 s to 5 min, 10 min); half its beginning,
+ *   since restarts without relief are suspended at the third anyway.
+ * - Flaps, 5 in an hour, tried again after an hour: with this backoff a process that never keeps quiet for 10 min gets there,
+ *   and one that leaks for a quarter of an hour does not.
+ */
+export const DEFAULT_LIMITS = {
+  jitterMs: 2_000,
+  backoffFirstMs: 5_000,
+  backoffMaxMs: 300_000,
+  successMs: 600_000,
+  flapMax: 5,
+  flapWindowMs: HOUR_MS,
+  rearmMs: HOUR_MS,
+} as const
+
+/** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value */
+export function checkGovernor(options: GovernorOptions = {}): GovernorSettings {
+  const { perWindow = { max: 60, windowMs: 600_000 }, limits = {} } = options
+  checkLimits('governor.limits', limits)
+  checkWindow('governor.perWindow', perWindow)
+  return {
+    concurrent: whole('governor.concurrent', options.concurrent ?? 3, 1, 1000),
+    perWindow,
+    coolMs: range('governor.coolMs', options.coolMs ?? 600_000, 0, MAX_MS),
+    suspendAfter: whole('governor.suspendAfter', options.suspendAfter ?? 3, 1, 100),
+    limits: effectiveLimits(limits, DEFAULT_LIMITS),
+    seed: whole('governor.seed', options.seed ?? Math.floor(Math.random() * 2 ** 32), 0, 2 ** 32 - 1),
+  }
+}
+
+/** @throws ProcmusterError `INVALID_ARGUMENT` that names the limit and its value */
+export function checkLimits(name: string, limits: RuleLimits): void {
+  const { concurrent, perGroup, perWindow, perGroupWindow, minHealthy } = limits
+  if (concurrent !== undefined) whole(`${name}.concurrent`, concurrent, 1, 1000)
+  if (perGroup !== undefined) whole(`${name}.perGroup.max`, perGroup.max, 1, 1000)
+  if (perWindow !== undefined) checkWindow(`${name}.perWindow`, perWindow)
+  if (perGroupWindow !== undefined) checkWindow(`${name}.perGroupWindow`, perGroupWindow)
+  if (typeof minHealthy === 'number') whole(`${name}.minHealthy`, minHealthy, 0, 1_000_000)
+  else if (minHealthy !== undefined) range(`${name}.minHealthy.percent`, minHealthy.percent, 0, 100)
+  if (limits.flapMax !== undefined) whole(`${name}.flapMax`, limits.flapMax, 1, 1000)
+  for (const key of [
+    'jitterMs',
+    'backoffFirstMs',
+    'backoffMaxMs',
+    'successMs',
+    'flapWindowMs',
+    'rearmMs',
+  ] as const) {
+    const value = limits[key]
+    if (value !== undefined) range(`${name}.${key}`, value, 0, MAX_MS)
+  }
+}
+
+/** A rule's own limits over those of the engine. */
+export function effectiveLimits(
+  own: RuleLimits,
+  engine: EffectiveLimits | typeof DEFAULT_LIMITS,
+): EffectiveLimits {
+  const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
+  const limits: EffectiveLimits = { ...engine, ...given }
+  return { ...limits, backoffMaxMs: Math.max(limits.backoffFirstMs, limits.backoffMaxMs) }
+}
+
+function checkWindow(name: string, { max, windowMs }: PerWindow): void {
+  whole(`${name}.max`, max, 1, MAX_PER_WINDOW)
+  range(`${name}.windowMs`, windowMs, 1, MAX_MS)
+}
+
+function whole(name: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value)) return range(name, value, least, most)
+  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${value}; give a whole number` })
+}
+
+function range(name: string, value: number, least: number, most: number): number {
+  if (Number.isFinite(value) && value >= least && value <= most) return value
+  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${value}; give ${least} to ${most}` })
+}

@@ -1,0 +1,90 @@
+import type { ProcessIdentity } from '../table/identity.js'
+import type { Suspension } from './governor_types.js'
+import { LruMap } from './lru_map.js'
+
+/** A process, as those are told who read of it. */
+export interface Who {
+  readonly identity: ProcessIdentity
+  readonly name: string
+}
+
+/** Tries of one rule in a row that brought no relief. */
+export interface Unrelieved {
+  count: number
+  /** When the first of them was judged. */
+  sinceMs: number
+}
+
+/** A process and those that took its place, as one: what was done to them, and what came of it. */
+export interface Lineage {
+  who: Who
+  /** When it was restarted, or is being, oldest first, at most `KEPT_RESTARTS`. */
+  restarts: number[]
+  /** Attempts since it last kept quiet for the success period, also those that were refused. */
+  attempts: number
+  lastEndedMs: number
+  gaveUp: Suspension | undefined
+  readonly unrelieved: Map<string, Unrelieved>
+}
+
+/** The most that `flapMax` may be. */
+const KEPT_RESTARTS = 1000
+
+export const keyOf = ({ pid, startTicks }: ProcessIdentity): string => `${pid}:${startTicks}`
+
+/** Lineages by their living member; what is not heard of is forgotten, longest ago first. */
+export class Lineages {
+  readonly #byMember: LruMap<Lineage>
+
+  constructor(limit: number) {
+    this.#byMember = new LruMap(limit)
+  }
+
+  get size(): number {
+    return this.#byMember.size
+  }
+
+  get all(): Iterable<Lineage> {
+    return this.#byMember.values()
+  }
+
+  get(identity: ProcessIdentity): Lineage | undefined {
+    return this.#byMember.get(keyOf(identity))
+  }
+
+  began(who: Who, atMs: number): Lineage {
+    const lineage = this.#byMember.ensure(keyOf(who.identity), () => ({
+      ...{ who, restarts: [], attempts: 0, gaveUp: undefined },
+      ...{ lastEndedMs: Number.NEGATIVE_INFINITY, unrelieved: new Map() },
+    }))
+    lineage.restarts.push(atMs)
+    if (lineage.restarts.length > KEPT_RESTARTS) lineage.restarts.shift()
+    return lineage
+  }
+
+  /** The successor inherits all of it. */
+  succeeded(old: ProcessIdentity, successor: ProcessIdentity): void {
+    const lineage = this.#byMember.get(keyOf(old))
+    if (lineage === undefined) return
+    this.#byMember.delete(keyOf(old))
+    lineage.who = { identity: successor, name: lineage.who.name }
+    this.#byMember.set(keyOf(successor), lineage)
+  }
+
+  clear(): void {
+    this.#byMember.clear()
+  }
+}
+
+/** Restarts of a lineage that lie within the window, seen from now. */
+export function flapsWithin({ restarts }: Lineage, windowMs: number, nowMs: number): number {
+  return restarts.reduce((count, atMs) => count + (atMs > nowMs - windowMs ? 1 : 0), 0)
+}
+
+/** It begins anew: nothing of its past holds it up. */
+export function pardon(lineage: Lineage): void {
+  lineage.restarts = []
+  lineage.attempts = 0
+  lineage.gaveUp = undefined
+  lineage.unrelieved.clear()
+}

@@ -1,0 +1,146 @@
+import type { Severity } from '../rules/schema/rule.js'
+import type { Governor } from './governor.js'
+import type { AttemptEnd, GovernorBound, RestartRequest, Verdict } from './governor_types.js'
+import { keyOf } from './lineages.js'
+
+/** A restart that is wanted, with what its owner needs to do it. */
+export interface WantedRestart<T> {
+  readonly request: RestartRequest
+  readonly payload: T
+}
+
+export interface RestartQueueParts<T> {
+  /** Whether the breach still lasts. */
+  readonly stillWanted: (wanted: WantedRestart<T>) => boolean
+  /** It has to wait: told once for each bound that holds it up, however long. */
+  readonly onPutOff: (wanted: WantedRestart<T>, verdict: Exclude<Verdict, { kind: 'now' }>) => void
+  /** The breach was over before its turn came, and nothing has been told of it yet. */
+  readonly onDropped: (wanted: WantedRestart<T>) => void
+}
+
+interface Entry<T> {
+  wanted: WantedRestart<T>
+  readonly told: Set<GovernorBound>
+  /** Not asked for yet: it needs no look at whether the breach still lasts. */
+  isNew: boolean
+  /** That nothing was done has been told already, or what came of an attempt. */
+  isReported: boolean
+  /** No use asking before. */
+  notBeforeMs: number
+}
+
+const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 }
+
+/**
+ * Restarts that wait for the governor: those first that promise most relief. A want stays as long as its breach lasts,
+ * through refusals and failures too, so that nothing depends on the rule firing once more. Bounded by the breaches: one
+ * entry for each rule and process.
+ */
+export class RestartQueue<T> {
+  readonly #governor: Governor
+  readonly #parts: RestartQueueParts<T>
+  readonly #waiting = new Map<string, Entry<T>>()
+  readonly #underway = new Map<string, Entry<T>>()
+  #anyNew = false
+
+  constructor(governor: Governor, parts: RestartQueueParts<T>) {
+    this.#governor = governor
+    this.#parts = parts
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** One that waits already is brought up to date; its time does not begin anew. */
+  want(request: Omit<RestartRequest, 'inBurst'>, payload: T): void {
+    const key = wantKey(request)
+    if (this.#underway.has(key)) return
+    const before = this.#waiting.get(key)
+    if (before !== undefined) {
+      const { sinceMs, wantedMs, inBurst } = before.wanted.request
+      before.wanted = { request: { ...request, sinceMs, wantedMs, inBurst }, payload }
+      return
+    }
+    const inBurst = this.#waiting.size > 0 || this.#governor.running > 0
+    const wanted = { request: { ...request, inBurst }, payload }
+    const fresh = { told: new Set<GovernorBound>(), isNew: true, isReported: false }
+    this.#waiting.set(key, { wanted, ...fresh, notBeforeMs: Number.NEGATIVE_INFINITY })
+    this.#anyNew = true
+  }
+
+  /** What may be begun now, and counts as begun. */
+  pass(nowMs: number): WantedRestart<T>[] {
+    this.#governor.tick(nowMs)
+    if (this.#governor.isFull && !this.#anyNew) return []
+    this.#anyNew = false
+    const admitted: WantedRestart<T>[] = []
+    for (const [key, entry] of [...this.#waiting].sort(byRelief)) {
+      if (!entry.isNew && !this.#parts.stillWanted(entry.wanted)) {
+        this.#waiting.delete(key)
+        if (!entry.isReported) this.#parts.onDropped(entry.wanted)
+        continue
+      }
+      entry.isNew = false
+      if (nowMs < entry.notBeforeMs) continue
+      const verdict = this.#governor.admit(entry.wanted.request, nowMs)
+      if (verdict.kind === 'now') {
+        this.#waiting.delete(key)
+        this.#underway.set(key, entry)
+        this.#governor.began(entry.wanted.request, nowMs)
+        admitted.push(entry.wanted)
+        continue
+      }
+      entry.notBeforeMs = verdict.untilMs ?? Number.NEGATIVE_INFINITY
+      if (entry.told.has(verdict.bound)) continue
+      entry.told.add(verdict.bound)
+      if (verdict.kind === 'refused') entry.isReported = true
+      this.#parts.onPutOff(entry.wanted, verdict)
+    }
+    return admitted
+  }
+
+  /** A want whose attempt was refused or failed waits again, for its backoff. */
+  ended(
+    { request }: WantedRestart<T>,
+    end: AttemptEnd,
+    successor: Parameters<Governor['ended']>[2],
+    nowMs: number,
+  ): void {
+    this.#governor.ended(request.identity, end, successor, nowMs)
+    const key = wantKey(request)
+    const entry = this.#underway.get(key)
+    this.#underway.delete(key)
+    if (entry === undefined || end === 'done' || end === 'given-up') return
+    entry.told.clear()
+    entry.isReported = true
+    entry.notBeforeMs = Number.NEGATIVE_INFINITY
+    this.#waiting.set(key, entry)
+  }
+
+  /** Waits may be over earlier than they were told to last. */
+  askAgain(): void {
+    for (const entry of this.#waiting.values()) entry.notBeforeMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** Gives up all that waits, and returns that of which nothing has been told yet. */
+  drain(): WantedRestart<T>[] {
+    const untold = [...this.#waiting.values()].filter(({ isReported }) => !isReported)
+    this.#waiting.clear()
+    return untold.map(({ wanted }) => wanted)
+  }
+}
+
+function wantKey({ rule, identity }: Pick<RestartRequest, 'rule' | 'identity'>): string {
+  return `${rule}\n${keyOf(identity)}`
+}
+
+/** The largest memory first, since that is what a restart gives back; then the worst; then who waits longest. */
+function byRelief<T>([, a]: [string, Entry<T>], [, b]: [string, Entry<T>]): number {
+  const [first, second] = [a.wanted.request, b.wanted.request]
+  return (
+    (second.rssBytes ?? 0) - (first.rssBytes ?? 0) ||
+    RANK[second.severity] - RANK[first.severity] ||
+    first.wantedMs - second.wantedMs
+  )
+}

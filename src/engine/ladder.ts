@@ -1,0 +1,72 @@
+import type { Step } from '../rules/schema/rule.js'
+
+/** Steps whose time has come, for whom the rule fired. */
+export interface DueSteps<T> {
+  readonly target: T
+  readonly steps: readonly Step[]
+}
+
+interface Climb<T> {
+  readonly target: T
+  /** Later steps, in the order in which they are due. */
+  readonly later: readonly Step[]
+  sinceMs: number
+  next: number
+}
+
+/**
+ * The ladders of rules that fire: first what is to be done at once, then, while the breach lasts, what comes after so
+ * long. Pure: it is told what fires and clears, and the time.
+ */
+export class Ladder<T> {
+  readonly #climbs = new Map<string, Climb<T>>()
+  /** Those that have steps left: most have none. */
+  readonly #unfinished = new Set<Climb<T>>()
+
+  /**
+   * The rule fired for the subject; gives what is to be done at once. When it fires again while the breach lasts, steps
+   * that are still to come keep their time; once all are done, the ladder begins anew.
+   */
+  fired(rule: string, subject: string, steps: readonly Step[], target: T, nowMs: number): DueSteps<T> {
+    const key = keyOf(rule, subject)
+    const before = this.#climbs.get(key)
+    const later = steps.filter(({ afterMs }) => afterMs > 0).sort((a, b) => a.afterMs - b.afterMs)
+    const goesOn = before !== undefined && before.next < before.later.length
+    if (!goesOn) {
+      const climb: Climb<T> = { target, later, sinceMs: nowMs, next: 0 }
+      this.#climbs.set(key, climb)
+      if (later.length > 0) this.#unfinished.add(climb)
+    }
+    return { target, steps: steps.filter(({ afterMs }) => afterMs === 0) }
+  }
+
+  /** The breach is over: nothing more is done for it. */
+  cleared(rule: string, subject: string): void {
+    const key = keyOf(rule, subject)
+    const climb = this.#climbs.get(key)
+    this.#climbs.delete(key)
+    if (climb !== undefined) this.#unfinished.delete(climb)
+  }
+
+  /** Whether the rule has fired for the subject and not cleared since. */
+  lasts(rule: string, subject: string): boolean {
+    return this.#climbs.has(keyOf(rule, subject))
+  }
+
+  /** What is due by now and was not before. */
+  tick(nowMs: number): DueSteps<T>[] {
+    const due: DueSteps<T>[] = []
+    for (const climb of this.#unfinished) {
+      const { later, sinceMs, target } = climb
+      const first = climb.next
+      while (climb.next < later.length && nowMs - sinceMs >= later[climb.next]!.afterMs) climb.next++
+      if (climb.next > first) due.push({ target, steps: later.slice(first, climb.next) })
+      if (climb.next >= later.length) this.#unfinished.delete(climb)
+    }
+    return due
+  }
+}
+
+function keyOf(rule: string, subject: string): string {
+  return `${rule}\n${subject}`
+}

@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest'
+import { groupKey } from '../../dist/engine/group_key.js'
+import { Ladder } from '../../dist/engine/ladder.js'
+import { targetsOf } from '../../dist/engine/targets.js'
+import { planOf, type Step } from '../../dist/rules/limits.js'
+
+const steps: Step[] = [
+  { type: 'evidence', afterMs: 0 },
+  { type: 'signal', signal: 'SIGUSR1', afterMs: 100 },
+  { type: 'evidence', afterMs: 300 },
+  { type: 'restart', afterMs: 300 },
+]
+
+/** What a sequence of fires, clears and ticks comes to: `time: what was due`. */
+function play(events: readonly (readonly ['fire' | 'clear' | 'tick', number])[]): string[] {
+  const ladder = new Ladder<string>()
+  const done: string[] = []
+  const note = (atMs: number, due: readonly Step[]) => {
+    if (due.length > 0) done.push(`${atMs}: ${due.map(({ type }) => type).join(' ')}`)
+  }
+  for (const [what, atMs] of events) {
+    if (what === 'fire') note(atMs, ladder.fired('r', 's', steps, 'target', atMs).steps)
+    else if (what === 'clear') ladder.cleared('r', 's')
+    else for (const { steps: due } of ladder.tick(atMs)) note(atMs, due)
+  }
+  return done
+}
+
+describe('a ladder', () => {
+  it.each<[string, Parameters<typeof play>[0], string[]]>([
+    [
+      'does the first step at once, the others while the breach lasts, in order',
+      [
+        ['fire', 0],
+        ['tick', 0],
+        ['tick', 99],
+        ['tick', 100],
+        ['tick', 101],
+        ['tick', 300],
+        ['tick', 900],
+      ],
+      ['0: evidence', '100: signal', '300: evidence restart'],
+    ],
+    [
+      'makes up for ticks that were missed',
+      [
+        ['fire', 0],
+        ['tick', 5000],
+      ],
+      ['0: evidence', '5000: signal evidence restart'],
+    ],
+    [
+      'skips what is left once the breach is over',
+      [
+        ['fire', 0],
+        ['tick', 100],
+        ['clear', 200],
+        ['tick', 900],
+      ],
+      ['0: evidence', '100: signal'],
+    ],
+    [
+      'begins anew when the rule fires again after that',
+      [
+        ['fire', 0],
+        ['clear', 50],
+        ['fire', 80],
+        ['tick', 179],
+        ['tick', 180],
+      ],
+      ['0: evidence', '80: evidence', '180: signal'],
+    ],
+    [
+      'keeps the time of later steps when the rule fires again meanwhile',
+      [
+        ['fire', 0],
+        ['fire', 90],
+        ['tick', 100],
+        ['fire', 250],
+        ['tick', 300],
+      ],
+      ['0: evidence', '90: evidence', '100: signal', '250: evidence', '300: evidence restart'],
+    ],
+    [
+      'begins anew when the rule fires again after the last step',
+      [
+        ['fire', 0],
+        ['tick', 300],
+        ['fire', 400],
+        ['tick', 499],
+        ['tick', 500],
+      ],
+      ['0: evidence', '300: signal evidence restart', '400: evidence', '500: signal'],
+    ],
+    [
+      'does nothing for what never fired',
+      [
+        ['clear', 0],
+        ['tick', 900],
+      ],
+      [],
+    ],
+  ])('%s', (_, events, expected) => {
+    expect(play(events)).toEqual(expected)
+  })
+
+  it('knows rules and subjects apart', () => {
+    const ladder = new Ladder<number>()
+    ladder.fired('r', 'a', steps, 1, 0)
+    ladder.fired('r', 'b', steps, 2, 50)
+    ladder.fired('q', 'a', steps, 3, 0)
+    ladder.cleared('q', 'a')
+    expect([ladder.lasts('r', 'a'), ladder.lasts('q', 'a'), ladder.lasts('r', 'c')]).toEqual([
+      true,
+      false,
+      false,
+    ])
+    expect(ladder.tick(100).map(({ target }) => target)).toEqual([1])
+    expect(ladder.tick(150).map(({ target }) => target)).toEqual([2])
+  })
+})
+
+describe('the plan of a rule', () => {
+  const rule = (actions: Parameters<typeof planOf>[0]['actions']) =>
+    ({ name: 'r', match: {}, when: { clauses: [], forMs: 0 }, severity: 'warning', actions }) as const
+
+  it('has the steps in the order in which they are due, and defaults for the rest', () => {
+    const plan = planOf(rule([{ type: 'restart', afterMs: 50 }, { type: 'evidence' }]))
+    expect(plan).toEqual({
+      steps: [
+        { type: 'evidence', afterMs: 0 },
+        { type: 'restart', afterMs: 50 },
+      ],
+      limits: {},
+      target: 'largest',
+      dryRun: false,
+    })
+  })
+})
+
+describe('whom actions are for', () => {
+  const member = (pid: number) => ({
+    identity: { pid, startTicks: 1, settled: true },
+    name: `n${pid}`,
+    value: 9 - pid,
+  })
+  const group = { kind: 'unit', key: 'a.service', count: 20, members: [1, 2, 3].map(member) } as const
+
+  it('is the process, the largest member of a group, or all members that it names', () => {
+    const pids = (of: ReturnType<typeof targetsOf>) => of.map(({ identity }) => identity.pid)
+    expect(pids(targetsOf(member(7), 'all'))).toEqual([7])
+    expect(pids(targetsOf({ ...member(0), group }, 'largest'))).toEqual([1])
+    expect(pids(targetsOf({ ...member(0), group }, 'all'))).toEqual([1, 2, 3])
+  })
+
+  it.each([
+    ['user', { uid: 33 }, 'user:33'],
+    ['unit', { cgroup: '0::/system.slice/nginx.service/worker' }, 'unit:nginx.service'],
+    ['unit', { cgroup: '12:cpu:/x\n1:name=systemd:/user.slice/session-2.scope' }, 'unit:session-2.scope'],
+    ['unit', { cgroup: '0::/' }, 'unit:'],
+    ['cgroup', { cgroup: '0::/a/b:c' }, 'cgroup:/a/b:c'],
+    ['container', { cgroup: `0::/docker/${'0f'.repeat(32)}` }, `container:${'0f'.repeat(32)}`],
+    ['all', {}, 'all:'],
+  ] as const)('is grouped by %s of %o: %s', (kind, row, expected) => {
+    expect(groupKey(kind, { uid: undefined, cgroup: undefined, ...row })).toBe(expected)
+  })
+})

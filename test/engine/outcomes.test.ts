@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest'
+import { type Ended, Outcomes } from '../../dist/engine/outcomes.js'
+import { reliefOf, type Seen } from '../../dist/engine/relief_of.js'
+import type { BreachedAgainBody, OutcomeBody } from '../../dist/journal/records.js'
+
+const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
+const restarted: Ended = {
+  ...{
+    action: 'restart',
+    actionId: 'a',
+    rule: 'r',
+    identity: identity(1),
+    name: 'n',
+    successor: identity(2),
+  },
+  ...{
+    exitedInMs: 5,
+    endedBy: 'SIGTERM',
+    isAboutMemory: true,
+    rssBeforeBytes: 1000,
+    hostAvailableBeforeBytes: 50,
+  },
+}
+const rss = (rssBytes: number) => () => ({ rssBytes, isZombie: false })
+
+function follow(ended: Ended = restarted) {
+  const told: OutcomeBody[] = []
+  const again: BreachedAgainBody[] = []
+  const outcomes = new Outcomes({
+    windowMs: 100,
+    onOutcome: (outcome) => told.push(outcome),
+    onBreachedAgain: (body) => again.push(body),
+    hostAvailableBytes: () => 90,
+  })
+  outcomes.track(ended, 0)
+  return { outcomes, told, again }
+}
+
+describe('the outcome of a restart', () => {
+  it('says what the memory came to when the window is over', () => {
+    const { outcomes, told } = follow()
+    outcomes.tick(() => undefined, 0) // not in the sample that was under way
+    outcomes.tick(rss(10), 50)
+    expect(told).toEqual([])
+    outcomes.tick(rss(20), 100)
+    outcomes.tick(rss(30), 150)
+    const { isAboutMemory: _, ...head } = restarted
+    expect(told).toEqual([
+      {
+        ...{ type: 'outcome', ...head, rssAfterBytes: 20, hostAvailableAfterBytes: 90 },
+        ...{ breachedAgain: false, successorGone: false, observedMs: 100, relieved: true },
+        reasons: ['no breach for 100 ms', 'memory came back: 1000 B before, 20 B now'],
+      },
+    ])
+  })
+
+  it('is told at once when the successor breaches the same rule again', () => {
+    const { outcomes, told } = follow()
+    outcomes.breached('another', identity(2), 5, 10)
+    outcomes.breached('r', identity(2, 9), 5, 10)
+    expect(told).toEqual([])
+    outcomes.breached('r', identity(2), 990, 20)
+    expect(told).toMatchObject([{ breachedAgain: true, rssAfterBytes: 990, observedMs: 20, relieved: false }])
+    outcomes.tick(rss(990), 30)
+    expect(told).toHaveLength(1)
+  })
+
+  it('is told when the successor ends, and when nobody can look any longer', () => {
+    const gone = follow()
+    gone.outcomes.tick(rss(10), 10)
+    gone.outcomes.tick(() => undefined, 20)
+    expect(gone.told).toEqual([])
+    gone.outcomes.tick(() => undefined, 30)
+    expect(gone.told).toMatchObject([{ successorGone: true, rssAfterBytes: 10, relieved: 'unknown' }])
+    const closed = follow()
+    closed.outcomes.close(30)
+    closed.outcomes.close(40)
+    expect(closed.told).toMatchObject([{ observedMs: 30, relieved: 'unknown' }])
+  })
+
+  it('is followed on: a later breach is told once, with its time', () => {
+    const { outcomes, told, again } = follow()
+    outcomes.tick(rss(10), 100)
+    outcomes.breached('r', identity(2), 990, 7000)
+    outcomes.breached('r', identity(2), 990, 8000)
+    expect(told).toHaveLength(1)
+    expect(again).toEqual([
+      { type: 'breached-again', actionId: 'a', rule: 'r', identity: identity(2), name: 'n', afterMs: 7000 },
+    ])
+  })
+})
+
+describe('the outcome of a signal', () => {
+  const signalled: Ended = { ...restarted, action: 'signal', successor: undefined, exitedInMs: undefined }
+
+  it.each([
+    ['gone', () => undefined],
+    ['a zombie', () => ({ rssBytes: 0, isZombie: true })],
+  ])('says when the process ended: %s', (_, look) => {
+    const { outcomes, told } = follow(signalled)
+    outcomes.tick(rss(1000), 10)
+    outcomes.tick(look, 30)
+    expect(told).toMatchObject([{ exitedInMs: 30, rssAfterBytes: 0, relieved: true, successorGone: false }])
+  })
+
+  it('says that it did not', () => {
+    const { outcomes, told } = follow(signalled)
+    outcomes.tick(rss(1000), 100)
+    expect(told).toMatchObject([
+      { exitedInMs: undefined, relieved: false, reasons: ['it had not ended after 100 ms'] },
+    ])
+  })
+})
+
+describe('relief', () => {
+  const seen: Seen = {
+    ...{ action: 'restart', exitedInMs: 1, isAboutMemory: true, rssBeforeBytes: 100, rssAfterBytes: 90 },
+    ...{ breachedAgain: false, successorGone: false, observedMs: 60, windowMs: 60 },
+  }
+  it.each<[Partial<Seen>, boolean | 'unknown']>([
+    [{}, true],
+    [{ rssAfterBytes: 91 }, 'unknown'],
+    [{ rssAfterBytes: undefined }, 'unknown'],
+    [{ rssBeforeBytes: undefined }, 'unknown'],
+    [{ rssAfterBytes: 91, isAboutMemory: false }, true],
+    [{ rssAfterBytes: undefined, isAboutMemory: false }, true],
+    [{ breachedAgain: true, observedMs: 3 }, false],
+    [{ successorGone: true, observedMs: 3 }, 'unknown'],
+    [{ observedMs: 59 }, 'unknown'],
+    [{ action: 'signal' }, true],
+    [{ action: 'signal', exitedInMs: undefined }, false],
+    [{ action: 'signal', exitedInMs: undefined, observedMs: 10 }, 'unknown'],
+  ])('of %o: %s', (changes, expected) => {
+    const { relieved, reasons } = reliefOf({ ...seen, ...changes })
+    expect(relieved).toBe(expected)
+    expect(reasons.length).toBeGreaterThan(0)
+  })
+})
