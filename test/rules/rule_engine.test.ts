@@ -6,8 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { RuleEngine, type RuleEngineOptions, Sampler } from '../../dist/index.js'
 import { type ProcessFacts, readProcessFacts } from '../../dist/inspect/process_facts.js'
 import { JudgePool } from '../../dist/rules/pool.js'
-import { compileRules } from '../../dist/rules/program.js'
-import { checkRules, type Rule } from '../../dist/rules/schema/rule.js'
+import type { Rule } from '../../dist/rules/schema/rule.js'
 import { brief } from './local_judge.js'
 import { SyntheticTable } from './synthetic_table.js'
 
@@ -235,7 +234,7 @@ describe('on a live host', () => {
           if (performance.now() > deadlineMs) throw new Error(`only saw ${[...seen].join(', ')}`)
           table = await sampler.sample()
           for (const decision of await engine.tick(table, performance.now())) {
-            if (decision.identity.pid === child.pid) seen.add(brief(decision))
+            if (decision.identity?.pid === child.pid) seen.add(brief(decision))
           }
           await engine.factsLearned
         }
@@ -276,8 +275,7 @@ function poolOf(engine: RuleEngine): JudgePool {
 }
 
 it('the pool gives up on a task that cannot be done, with the reason', async () => {
-  const rules = compileRules(checkRules([big]), { groups: [], memTotalBytes: 0, uidOf: () => undefined })
-  const pool = new JudgePool({ rules, threads: 1, timeLimitMs: 5000 })
+  const pool = new JudgePool({ threads: 1, timeLimitMs: 5000 })
   try {
     const broken = { type: 'judge', memory: {} } as unknown as Parameters<JudgePool['run']>[0]
     await expect(pool.run(broken as never)).rejects.toMatchObject({ code: 'IO_ERROR' })

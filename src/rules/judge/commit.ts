@@ -18,6 +18,12 @@ export function commitEdges({ rules, state, changes, findings, groups, ...evalua
       if (groups[rule] === undefined) state.fired[rule * state.words + word]! &= same
     }
   }
+  // Nor has another group with the slot of one that is gone.
+  for (const [rule, group] of groups.entries()) {
+    if (group === undefined) continue
+    for (let word = 0; word < state.words; word++)
+      state.fired[rule * state.words + word]! &= group.live[word]!
+  }
   let { times } = evaluation
   if (!times.hasRoom(findings.activations)) {
     times = times.renewed(findings.activations, (rule, subject) => {

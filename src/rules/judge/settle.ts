@@ -45,8 +45,9 @@ export function settleWord(
     else if (((firing >>> bit) & 1) === 1) endBreach(evaluation, local, slot)
     else evaluation.findings.edge(slot, local, edge.drop)
   }
-  // How long they wait is known when they are.
-  if (unknown !== 0) nextDue = evaluation.nowMs
+  // When it is their turn is known when the condition is known, or holds again.
+  const stalled = cooldownMs >= 0 ? firing & known & ~(yes | ends) : 0
+  if ((unknown | stalled) !== 0) nextDue = evaluation.nowMs
   let over = 0
   for (let rest = clears; rest !== 0; ) {
     const bit = 31 - Math.clz32(rest)

@@ -1,4 +1,6 @@
 import { NAME_BYTES } from '../../table/columns.js'
+import type { RulePlan } from '../compile/plan.js'
+import type { MatchPlan } from '../match/plan.js'
 import { carryMatchState, type MatchState, mapMatchState, matchStateBytes } from '../match/state.js'
 import type { GroupMemory } from './groups.js'
 import type { ShardRules } from './program.js'
@@ -55,7 +57,7 @@ const BITSETS = ['matched', 'active', 'firing', 'fired', 'clearing'] as const
 
 /** Makes the views of a shard's state; without a buffer, over fresh memory. */
 export function mapState(
-  { plans, match }: Pick<ShardRules, 'plans' | 'match'>,
+  { plans, match }: { readonly plans: readonly Pick<RulePlan, 'per'>[]; readonly match: MatchPlan },
   capacity: number,
   shared?: SharedArrayBuffer,
 ): ShardState {

@@ -1,3 +1,4 @@
+import { carryState, mapState, type ShardState } from '../../../dist/rules/judge/state.js'
 import type { Match } from '../../../dist/rules/match/ast.js'
 import { findChanges, makeChanges, matchChanges } from '../../../dist/rules/match/changes.js'
 import { commitChanges } from '../../../dist/rules/match/commit.js'
@@ -6,7 +7,6 @@ import type { Learned } from '../../../dist/rules/match/learned.js'
 import { Matcher } from '../../../dist/rules/match/matcher.js'
 import { planMatch } from '../../../dist/rules/match/plan.js'
 import { TextMatcher, type Texts } from '../../../dist/rules/match/text_matcher.js'
-import { mapState, openState, type ShardState } from '../../../dist/rules/state.js'
 import { headerCell, type TableMemory } from '../../../dist/table/layout.js'
 
 export interface TickOptions {
@@ -51,7 +51,7 @@ export class LocalMatcher {
     const state = this.#grow(table.layout.capacity)
     const matcher = this.#matcher
     const changes = makeChanges(matcher.plan, state.capacity)
-    findChanges(table, state, matcher, changes, learned, rebound, isRepeated)
+    findChanges(table, state, matcher, changes, learned, rebound, isRepeated, false)
     matchChanges(table, state, matcher, changes, learned)
     commitChanges(table, state, matcher, changes, learned)
     this.wanted = [...changes.wanted].sort((a, b) => a - b)
@@ -85,10 +85,12 @@ export class LocalMatcher {
   #grow(capacity: number): ShardState {
     const before = this.#state
     if (before !== undefined && before.capacity >= capacity) return before
-    const ruleCount = this.compiled.rules.length
-    const shape = { capacity, ruleCount, plan: this.#matcher.plan, cooled: new Array(ruleCount).fill(false) }
-    this.#state = openState(shape, mapState(shape).buffer, before, 1)
-    return this.#state
+    const rules = { plans: this.compiled.rules.map(() => ({ per: undefined })), match: this.#matcher.plan }
+    const grown = mapState(rules, capacity)
+    const same = Int32Array.from(rules.plans.keys())
+    if (before !== undefined) carryState(before, rules, grown, rules, same, true)
+    this.#state = grown
+    return grown
   }
 }
 
