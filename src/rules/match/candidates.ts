@@ -13,17 +13,19 @@ const REMEMBERED = 1 << 18
 export interface Candidates {
   /** They match whatever else the process is. */
   readonly sure: Int32Array
-  /** They match if the rest of their tree does. */
-  readonly open: readonly OpenRule[]
+  /** They match if the rest of their tree does, which many of them can have in common. */
+  readonly open: readonly OpenRules[]
   /** Rules of which the lists for other names do not hold for this one. */
   readonly except: ReadonlySet<number>
 }
 
-export interface OpenRule {
-  readonly rule: number
+export interface OpenRules {
   /** Without leaves about names and kernel threads. */
   readonly tree: Tree
+  readonly rules: readonly number[]
   readonly asksTexts: boolean
+  /** Whether one of the rules needs numbers of what it matches. */
+  readonly asksNumbers: boolean
 }
 
 /**
@@ -108,15 +110,24 @@ export class CandidateIndex {
       return unknown
     }
     const sure: number[] = []
-    const open: OpenRule[] = []
+    const open = new Map<string, { tree: Tree; rules: number[] }>()
     for (const rule of rules) {
       const { tree, kernelThreads } = matches[rule]!
       if (isKernelThread && !kernelThreads) continue
       const rest = simplify(tree, leafTruth)
       if (rest === SETTLED_YES) sure.push(rule)
-      else if (rest !== SETTLED_NO) open.push({ rule, tree: rest, asksTexts: asksTexts(rest, leaves) })
+      if (rest === SETTLED_YES || rest === SETTLED_NO) continue
+      const key = typeof rest === 'number' ? String(rest) : JSON.stringify(rest)
+      const equal = open.get(key)
+      if (equal === undefined) open.set(key, { tree: rest, rules: [rule] })
+      else equal.rules.push(rule)
     }
-    return { sure: Int32Array.from(sure), open, except }
+    const asked = [...open.values()].map((each) => ({
+      ...each,
+      asksTexts: asksTexts(each.tree, leaves),
+      asksNumbers: each.rules.some((rule) => matches[rule]!.numbers.length > 0),
+    }))
+    return { sure: Int32Array.from(sure), open: asked, except }
   }
 }
 

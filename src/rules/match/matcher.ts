@@ -4,7 +4,7 @@ import type { Changes } from './changes.js'
 import type { Leaf } from './compile.js'
 import { type Learned, learnedTruth } from './learned.js'
 import type { MatchPlan } from './plan.js'
-import { bitAt, type MatchState } from './state.js'
+import { bitAt, type MatchState, wordsFor } from './state.js'
 import { no, type Truth, truthOf, unknown, yes } from './truth.js'
 
 /** What matching reads in one tick. */
@@ -21,12 +21,16 @@ export class Matcher {
   /** A rename can change what matches: also where texts are asked for, since an exec can go unseen between two samples. */
   readonly watchNames: boolean
   readonly #index: CandidateIndex
-  /** By leaf, its row among the kept ones; -1 for the others. */
+  /** By leaf, its row among the plan's texts or subtrees; -1 for the others. */
   readonly #rows: Int32Array
   /** By leaf, what was found for the process in question. */
   readonly #truths: Uint8Array
   readonly #askedAt: Float64Array
   #asking = 0
+  readonly #subtreeWords: number
+  /** By leaf about a cell: the column's id, and its cells in this tick's table. */
+  readonly #columnIds: Int32Array
+  #cells: readonly (ArrayLike<number> | undefined)[] = []
   #scene: MatchScene | undefined
   #names: Buffer = Buffer.alloc(0)
   #slot = 0
@@ -40,7 +44,11 @@ export class Matcher {
     this.#index = new CandidateIndex(plan)
     this.#rows = new Int32Array(plan.leaves.length).fill(-1)
     for (const [row, { leaf }] of plan.texts.entries()) this.#rows[leaf] = row
-    for (const [row, leaf] of plan.subtrees.entries()) this.#rows[leaf] = plan.texts.length + row
+    for (const [row, leaf] of plan.subtrees.entries()) this.#rows[leaf] = row
+    this.#subtreeWords = wordsFor(plan.subtrees.length)
+    this.#columnIds = Int32Array.from(plan.leaves, (leaf) =>
+      leaf.kind === 'cell' ? columnId[leaf.cell] : -1,
+    )
     this.#truths = new Uint8Array(plan.leaves.length)
     this.#askedAt = new Float64Array(plan.leaves.length)
   }
@@ -49,6 +57,9 @@ export class Matcher {
   begin(scene: MatchScene): void {
     const { names } = scene.table
     this.#scene = scene
+    this.#cells = this.plan.leaves.map((leaf) =>
+      leaf.kind === 'cell' ? scene.table.columns[leaf.cell] : undefined,
+    )
     this.#names = Buffer.from(names.buffer as SharedArrayBuffer, names.byteOffset, names.byteLength)
   }
 
@@ -76,13 +87,17 @@ export class Matcher {
       this.#hit(rule)
       if (this.plan.rules[rule]!.numbers.length > 0) this.#isWanted = true
     }
-    for (const { rule, tree, asksTexts } of open) {
-      if (!this.#isBoundTo(rule) || except.has(rule)) continue
+    for (const { tree, rules, asksTexts, asksNumbers } of open) {
       const truth = truthOf(tree, this.#leafTruth)
-      if (truth === yes) this.#hit(rule)
-      if (this.#isWanted || !(asksTexts || this.plan.rules[rule]!.numbers.length > 0)) continue
-      if (truth !== no || (asksTexts && truthOf(tree, this.#leafTruthWithoutTexts) !== no))
-        this.#isWanted = true
+      if (truth !== yes && (this.#isWanted || !(asksTexts || asksNumbers))) continue
+      const mayMatch = truth !== no || (asksTexts && truthOf(tree, this.#leafTruthWithoutTexts) !== no)
+      if (!mayMatch) continue
+      for (const rule of rules) {
+        if (except.has(rule) || !this.#isBoundTo(rule)) continue
+        if (truth === yes) this.#hit(rule)
+        if (asksTexts || (asksNumbers && this.plan.rules[rule]!.numbers.length > 0)) this.#isWanted = true
+        if (truth !== yes && this.#isWanted) break
+      }
     }
   }
 
@@ -115,8 +130,8 @@ export class Matcher {
       case 'pid':
         return isProcess(table, slot, leaf.pid, leaf.startTicks ?? Number.NaN) ? yes : no
       case 'cell':
-        if (isMissing(table, slot, columnId[leaf.cell])) return unknown
-        return table.columns[leaf.cell][slot] === leaf.value ? yes : no
+        if (isMissing(table, slot, this.#columnIds[id]!)) return unknown
+        return this.#cells[id]![slot] === leaf.value ? yes : no
       case 'state':
         if (isMissing(table, slot, columnId.state)) return unknown
         return leaf.states.includes(String.fromCharCode(table.columns.state[slot]!)) ? yes : no
@@ -129,9 +144,9 @@ export class Matcher {
         return bitAt(state.yes, row * state.words, slot)
       }
       case 'subtree': {
-        const row = this.#rows[id]! - this.plan.texts.length
-        if (bitAt(changes.subtreeKnown, row * changes.words, slot) === 0) return unknown
-        return bitAt(changes.subtreeYes, row * changes.words, slot)
+        const row = this.#rows[id]!
+        const start = slot * this.#subtreeWords
+        return bitAt(changes.subtreeKnown, start, row) === 0 ? unknown : bitAt(changes.subtreeYes, start, row)
       }
       default:
         return unknown // names and kernel threads: the index has settled them
