@@ -1,5 +1,6 @@
 import { NAME_BYTES } from '../../table/columns.js'
 import type { Leaf, Tree } from './compile.js'
+import { type Gates, gatesOf, push } from './gates.js'
 import { namePattern, type Pattern } from './pattern.js'
 import { addLeaves, type MatchPlan } from './plan.js'
 import { no, SETTLED_NO, SETTLED_YES, simplify, type Truth, unknown, yes } from './truth.js'
@@ -14,18 +15,9 @@ export interface Candidates {
   /** They match whatever else the process is. */
   readonly sure: Int32Array
   /** They match if the rest of their tree does, which many of them can have in common. */
-  readonly open: readonly OpenRules[]
+  readonly open: Gates
   /** Rules of which the lists for other names do not hold for this one. */
   readonly except: ReadonlySet<number>
-}
-
-export interface OpenRules {
-  /** Without leaves about names and kernel threads. */
-  readonly tree: Tree
-  readonly rules: readonly number[]
-  readonly asksTexts: boolean
-  /** Whether one of the rules needs numbers of what it matches. */
-  readonly asksNumbers: boolean
 }
 
 /**
@@ -127,7 +119,7 @@ export class CandidateIndex {
       asksTexts: asksTexts(each.tree, leaves),
       asksNumbers: each.rules.some((rule) => matches[rule]!.numbers.length > 0),
     }))
-    return { sure: Int32Array.from(sure), open: asked, except }
+    return { sure: Int32Array.from(sure), open: gatesOf(asked, this.#plan), except }
   }
 }
 
@@ -141,10 +133,4 @@ function keysOf(name: string): string[] {
 function asksTexts(tree: Tree, leaves: readonly Leaf[]): boolean {
   if (typeof tree === 'number') return leaves[tree]!.kind === 'text'
   return tree.parts.some((part) => asksTexts(part, leaves))
-}
-
-function push<K>(lists: Map<K, number[]>, key: K, value: number): void {
-  const list = lists.get(key)
-  if (list === undefined) lists.set(key, [value])
-  else list.push(value)
 }

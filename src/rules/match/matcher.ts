@@ -1,7 +1,8 @@
 import { columnId, isKernelThread, isMissing, type TableMemory } from '../../table/layout.js'
 import { CandidateIndex, type Candidates } from './candidates.js'
 import type { Changes } from './changes.js'
-import type { Leaf } from './compile.js'
+import type { Leaf, WatchedCell } from './compile.js'
+import type { Gates, OpenRules } from './gates.js'
 import { type Learned, learnedTruth } from './learned.js'
 import type { MatchPlan } from './plan.js'
 import { bitAt, type MatchState, wordsFor } from './state.js'
@@ -28,14 +29,14 @@ export class Matcher {
   readonly #askedAt: Float64Array
   #asking = 0
   readonly #subtreeWords: number
-  /** By leaf about a cell: the column's id, and its cells in this tick's table. */
-  readonly #columnIds: Int32Array
-  #cells: readonly (ArrayLike<number> | undefined)[] = []
+  #columns: Partial<Record<WatchedCell, ArrayLike<number>>> = {}
   #scene: MatchScene | undefined
   #names: Buffer = Buffer.alloc(0)
   #slot = 0
   #isNew = false
   #isWanted = false
+  /** Whether any text of it is known. */
+  #hasTexts = false
 
   constructor(plan: MatchPlan) {
     this.plan = plan
@@ -46,9 +47,6 @@ export class Matcher {
     for (const [row, { leaf }] of plan.texts.entries()) this.#rows[leaf] = row
     for (const [row, leaf] of plan.subtrees.entries()) this.#rows[leaf] = row
     this.#subtreeWords = wordsFor(plan.subtrees.length)
-    this.#columnIds = Int32Array.from(plan.leaves, (leaf) =>
-      leaf.kind === 'cell' ? columnId[leaf.cell] : -1,
-    )
     this.#truths = new Uint8Array(plan.leaves.length)
     this.#askedAt = new Float64Array(plan.leaves.length)
   }
@@ -57,9 +55,8 @@ export class Matcher {
   begin(scene: MatchScene): void {
     const { names } = scene.table
     this.#scene = scene
-    this.#cells = this.plan.leaves.map((leaf) =>
-      leaf.kind === 'cell' ? scene.table.columns[leaf.cell] : undefined,
-    )
+    const { uid, sid, pgid } = scene.table.columns
+    this.#columns = { uid, sid, pgid }
     this.#names = Buffer.from(names.buffer as SharedArrayBuffer, names.byteOffset, names.byteLength)
   }
 
@@ -74,6 +71,7 @@ export class Matcher {
     this.#slot = slot
     this.#isNew = isNew
     this.#isWanted = false
+    this.#hasTexts = !isNew || this.#scene!.changes.learned.has(slot)
     const isKernel = isKernelThread(table, slot)
     const named = this.#index.named(this.#names, slot, isKernel)
     this.#enter(named, NONE)
@@ -87,17 +85,39 @@ export class Matcher {
       this.#hit(rule)
       if (this.plan.rules[rule]!.numbers.length > 0) this.#isWanted = true
     }
-    for (const { tree, rules, asksTexts, asksNumbers } of open) {
-      const truth = truthOf(tree, this.#leafTruth)
-      if (truth !== yes && (this.#isWanted || !(asksTexts || asksNumbers))) continue
-      const mayMatch = truth !== no || (asksTexts && truthOf(tree, this.#leafTruthWithoutTexts) !== no)
-      if (!mayMatch) continue
-      for (const rule of rules) {
-        if (except.has(rule) || !this.#isBoundTo(rule)) continue
-        if (truth === yes) this.#hit(rule)
-        if (asksTexts || (asksNumbers && this.plan.rules[rule]!.numbers.length > 0)) this.#isWanted = true
-        if (truth !== yes && this.#isWanted) break
+    for (const each of open.free) this.#try(each, except)
+    for (const [cell, byValue] of open.cells) {
+      const { table } = this.#scene!
+      if (isMissing(table, this.#slot, columnId[cell])) continue
+      const fitting = byValue.get(this.#columns[cell]![this.#slot]!)
+      if (fitting !== undefined) for (const each of fitting) this.#try(each, except)
+    }
+    if (open.subtrees.size > 0) this.#enterSubtrees(open.subtrees, except)
+    for (const each of open.texts) {
+      if (this.#isWanted && !this.#hasTexts) break
+      this.#try(each, except)
+    }
+  }
+
+  #enterSubtrees(byRow: Gates['subtrees'], except: ReadonlySet<number>): void {
+    const { subtreeYes } = this.#scene!.changes
+    for (let word = 0; word < this.#subtreeWords; word++) {
+      for (let bits = subtreeYes[this.#slot * this.#subtreeWords + word]!; bits !== 0; bits &= bits - 1) {
+        const fitting = byRow.get((word << 5) + 31 - Math.clz32(bits & -bits))
+        if (fitting !== undefined) for (const each of fitting) this.#try(each, except)
       }
+    }
+  }
+
+  #try({ tree, rules, asksTexts, asksNumbers }: OpenRules, except: ReadonlySet<number>): void {
+    const truth = truthOf(tree, this.#leafTruth)
+    if (truth !== yes && (this.#isWanted || !(asksTexts || asksNumbers))) return
+    if (truth === no && !(asksTexts && truthOf(tree, this.#leafTruthWithoutTexts) !== no)) return
+    for (const rule of rules) {
+      if (except.has(rule) || !this.#isBoundTo(rule)) continue
+      if (truth === yes) this.#hit(rule)
+      if (asksTexts || (asksNumbers && this.plan.rules[rule]!.numbers.length > 0)) this.#isWanted = true
+      if (truth !== yes && this.#isWanted) break
     }
   }
 
@@ -130,8 +150,8 @@ export class Matcher {
       case 'pid':
         return isProcess(table, slot, leaf.pid, leaf.startTicks ?? Number.NaN) ? yes : no
       case 'cell':
-        if (isMissing(table, slot, this.#columnIds[id]!)) return unknown
-        return this.#cells[id]![slot] === leaf.value ? yes : no
+        if (isMissing(table, slot, columnId[leaf.cell])) return unknown
+        return this.#columns[leaf.cell]![slot] === leaf.value ? yes : no
       case 'state':
         if (isMissing(table, slot, columnId.state)) return unknown
         return leaf.states.includes(String.fromCharCode(table.columns.state[slot]!)) ? yes : no
