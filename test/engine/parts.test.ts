@@ -191,9 +191,6 @@ describe('event queue', () => {
 
 const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
 
-  })
-})
-
 describe('watched processes', () => {
   const binding = { rule: 'r', name: 'n', state: 'alive' as const, samples: 0 }
 
