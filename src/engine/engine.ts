@@ -7,7 +7,7 @@ import { Governor } from '../actions/governor.js'
 import { effectiveLimits } from '../actions/governor_options.js'
 import { ActionRunner, type RunnerOptions } from '../actions/runner.js'
 import type { AlertQuery } from '../alerts/alert_book.js'
-import { Alerting, type AlertNote, type SilenceResult } from '../alerts/alerting.js'
+import { Alerting, type AlertNote, type PendingBreach, type SilenceResult } from '../alerts/alerting.js'
 import { levelOf } from '../alerts/notifiers/log.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { identify } from '../control/handle.js'
@@ -95,7 +95,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       },
       onError: (error) => this.#failed(error),
       ruleNames: () => settings.rules.map(({ name }) => name),
-      pending: () => [],
+      pending: () => this.#pending(),
       userOf: ({ identity }) => this.#userOf(identity),
     })
     const { alarms } = this.#alerting
@@ -390,7 +390,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       // Epoch milliseconds that no clock step moves: durations of rules are measured with them.
       const nowMs = performance.timeOrigin + sampledAt
       await this.#lifecycleReactions.sampled(table, nowMs)
-      const decisions = await this.#rules!.tick(table, nowMs)
+      const host = await this.#sources.readHost(table.size)
+      const decisions = await this.#rules!.tick(table, nowMs, host)
       const judgedAt = performance.now()
       this.#reactions.sampled(table, decisions, this.#runner!, nowMs)
       this.#outcomes.tick((identity) => look(table, identity), nowMs)
@@ -413,6 +414,17 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   #alerted(alert: Alert): void {
     this.#log[levelOf(alert)]({ alert }, alert.message)
     this.#broadcast.publish({ type: 'alert', alert })
+  }
+
+  /** Breaches that have not lasted for their `for` yet. */
+  #pending(): PendingBreach[] {
+    const { rules } = this.#settings
+    return (this.#rules?.pending() ?? []).map(({ rule, sinceMs, identity, group }) => {
+      const { name, severity } = rules[rule]!
+      const row = identity && this.#table?.get(identity.pid)
+      const subject = group === undefined ? (row?.name ?? '') : `${group.kind} ${group.key}`.trimEnd()
+      return { rule: name, severity, name: subject, sinceMs, identity, group }
+    })
   }
 
   #userOf(identity: ProcessIdentity | undefined): { uid: number; user: string } | undefined {

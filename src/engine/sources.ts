@@ -1,7 +1,8 @@
 import { totalmem } from 'node:os'
 import { exactNear, needsExactForAll } from '../rules/exact_near.js'
-import { groupsOf } from '../rules/program.js'
+import { groupsOf, hostMetricsOf } from '../rules/program.js'
 import { Sampler } from '../sampler/sampler.js'
+import { HostMetrics } from '../system/host_metrics.js'
 import type { OptionalGroup } from '../table/layout.js'
 import type { EngineStats } from './events.js'
 import { Lifecycle, type LifecycleListeners } from './lifecycle.js'
@@ -12,6 +13,7 @@ export class Sources {
   readonly lifecycle = new Lifecycle()
   readonly groups: readonly OptionalGroup[]
   readonly #settings: Pick<Settings, 'rules' | 'sampler' | 'events'>
+  readonly #host: HostMetrics | undefined
   #sampler: Sampler | undefined
   /** Physical memory that the thresholds near which cells are exact were computed with. */
   #exactForBytes = 0
@@ -20,6 +22,10 @@ export class Sources {
     const { rules, sampler } = settings
     const exact: OptionalGroup[] = needsExactForAll(rules) ? ['exactRss'] : []
     this.#settings = settings
+    const metrics = hostMetricsOf(rules)
+    const { procRoot } = sampler
+    if (metrics.length > 0)
+      this.#host = new HostMetrics({ metrics, ...(procRoot === undefined ? {} : { procRoot }) })
     this.groups = [...new Set([...(sampler.groups ?? []), ...groupsOf(rules), ...exact])]
   }
 
@@ -42,6 +48,11 @@ export class Sources {
     if (memTotalBytes === this.#exactForBytes) return
     this.#exactForBytes = memTotalBytes
     this.sampler.setExactNear(exactNear(this.#settings.rules, memTotalBytes))
+  }
+
+  /** Numbers of the host that rules read, by index in `HOST_METRICS`; undefined when they read none. */
+  readHost(processes: number): Promise<Float64Array> | undefined {
+    return this.#host?.read(processes)
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { type CompileOptions, compileRule } from './compile/compile.js'
 import type { RulePlan } from './compile/plan.js'
 import { clausesInWords, type RuleInWords } from './decision.js'
 import type { RuleProgram, SeriesProgram, ShardProgram } from './judge/program.js'
-import type { When } from './language/ast.js'
+import type { HostMetric, When } from './language/ast.js'
 import { allOperands } from './language/walk.js'
 import { compileMatch, type MatchSource } from './match/compile.js'
 import type { CheckedRule } from './schema/rule.js'
@@ -48,6 +48,15 @@ export function groupsOf(rules: readonly CheckedRule[]): OptionalGroup[] {
     }
   }
   return [...groups]
+}
+
+/** Numbers of the host that the conditions of these rules read. */
+export function hostMetricsOf(rules: readonly CheckedRule[]): HostMetric[] {
+  const metrics = new Set<HostMetric>()
+  for (const rule of rules) {
+    for (const operand of operandsOf(rule)) if (operand.kind === 'host') metrics.add(operand.metric)
+  }
+  return [...metrics]
 }
 
 function* operandsOf({ when, clear }: { when: When; clear: When | undefined }) {

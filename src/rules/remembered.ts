@@ -2,9 +2,10 @@ import { listSlots } from './judge/evaluation.js'
 import { TIME } from './judge/times.js'
 import type { GroupKind } from './language/ast.js'
 import type { Shard } from './shard.js'
+import { type GroupRef, type Subject, subjectKey } from './subject.js'
 
 /** A process or a group for which a rule's condition holds, not for long enough yet. */
-export interface PendingSubject {
+export interface PendingSubject extends Subject {
   /** Index of the rule. */
   readonly rule: number
   /** As `subjectKey` of a decision. */
@@ -47,20 +48,31 @@ export function pendingSubjects(
     for (let at = 0; at < count; at++) {
       const slot = slots[at]!
       const group = state.groups[local]
-      let subject = `${state.pid[slot]}:${state.startTicks[slot]}`
-      if (group !== undefined) {
-        const key = group.keys[slot * 2]!
-        const since = group.keys[slot * 2 + 1]!
-        const text =
-          rule.per === 'all'
-            ? ''
-            : rule.per === 'subtree'
-              ? `${key}:${since}`
-              : (keyOf(rule.per!, key) ?? String(key))
-        subject = `${rule.per}:${text}`
-      }
-      pending.push({ rule: index, subject, sinceMs: times.get(local, slot, TIME.since) })
+      const about =
+        group === undefined
+          ? {
+              identity: { pid: state.pid[slot]!, startTicks: state.startTicks[slot]!, settled: true },
+              group: undefined,
+            }
+          : {
+              identity: undefined,
+              group: groupRef(rule.per!, group.keys[slot * 2]!, group.keys[slot * 2 + 1]!, keyOf),
+            }
+      pending.push({
+        ...{ rule: index, subject: subjectKey(about), ...about },
+        sinceMs: times.get(local, slot, TIME.since),
+      })
     }
   }
   return pending
+}
+
+function groupRef(
+  kind: GroupKind,
+  key: number,
+  since: number,
+  keyOf: (kind: GroupKind, key: number) => string | undefined,
+): GroupRef {
+  const text = kind === 'all' ? '' : kind === 'subtree' ? `${key}:${since}` : keyOf(kind, key)
+  return { kind, key: text ?? String(key), count: 0, members: [] }
 }

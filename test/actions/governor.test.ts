@@ -6,7 +6,7 @@ import { checkGovernor, effectiveLimits, type GovernorOptions } from '../../dist
 import type { GovernorChange, RestartRequest } from '../../dist/actions/governor_types.js'
 import { RestartLog } from '../../dist/actions/restart_log.js'
 import { RestartQueue, type WantedRestart } from '../../dist/actions/restart_queue.js'
-import type { RuleLimits } from '../../dist/rules/limits.js'
+import type { RuleLimits } from '../../dist/rules/schema/rule.js'
 
 const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
 const key = ({ pid, startTicks }: { pid: number; startTicks: number }) => `${pid}:${startTicks}`

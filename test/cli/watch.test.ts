@@ -173,7 +173,7 @@ test('--json is JSON Lines that tell the whole story, hostile names included', a
     name: '\u001b[31mred\u001b[0m\u0007',
   })
   expect(records.at(-1)).toMatchObject({
-    ...{ type: 'watch-stop', exitCode: 10, looks: 1, breaches: 1, evidence: 1, restarts: 0, notDone: 0 },
+    ...{ type: 'watch-stop', exitCode: 10, breaches: 1, evidence: 1, restarts: 0, notDone: 0 },
   })
   for (const { time } of records) expect(new Date(time as string).toISOString()).toBe(time)
 })

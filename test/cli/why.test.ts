@@ -51,7 +51,7 @@ rules:
   const story = [
     new RegExp(`^"service[^"]*", pid ${pid} \\(started at tick \\d+\\)`),
     /^\d{4}-\d\d-\d\d \S+ {2}critical breach of "leaking workers" \(decision [0-9a-f]{8}-d1, alert [0-9a-f]{8}-1\)/m,
-    /condition: rssBytes > 4KiB for 300ms, which had held for \d+ ms/,
+    /condition: rssBytes > 4KiB for 300ms, which had held for [\d.]+ m?s/,
     /yes +rssBytes [\d.]+ .iB > 4 KiB/,
     /decided: evidence, restart$/m,
     /evidence done in \S+ \(.*iB, \d+ files\)/,

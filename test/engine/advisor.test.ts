@@ -47,7 +47,7 @@ describe('advice', () => {
       breach('advised', [inState('D')])
       breach('over', [inState('D')])
       breach('closed', [inState('Z')])
-      advisor.settle('over', identity)
+      advisor.settle('over', { identity, group: undefined })
       expect(rules()).toEqual(['plain', 'over'])
       await waitFor(() => rules().includes('advised'))
       expect(raised.find(({ rule }) => rule === 'advised')?.advice?.length).toBeGreaterThan(0)

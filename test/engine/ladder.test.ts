@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { groupKey } from '../../dist/engine/group_key.js'
 import { Ladder } from '../../dist/engine/ladder.js'
 import { targetsOf } from '../../dist/engine/targets.js'
-import { planOf, type Step } from '../../dist/rules/limits.js'
+import type { Step } from '../../dist/rules/schema/rule.js'
 
 const steps: Step[] = [
   { type: 'evidence', afterMs: 0 },
@@ -120,24 +119,6 @@ describe('a ladder', () => {
   })
 })
 
-describe('the plan of a rule', () => {
-  const rule = (actions: Parameters<typeof planOf>[0]['actions']) =>
-    ({ name: 'r', match: {}, when: { clauses: [], forMs: 0 }, severity: 'warning', actions }) as const
-
-  it('has the steps in the order in which they are due, and defaults for the rest', () => {
-    const plan = planOf(rule([{ type: 'restart', afterMs: 50 }, { type: 'evidence' }]))
-    expect(plan).toEqual({
-      steps: [
-        { type: 'evidence', afterMs: 0 },
-        { type: 'restart', afterMs: 50 },
-      ],
-      limits: {},
-      target: 'largest',
-      dryRun: false,
-    })
-  })
-})
-
 describe('whom actions are for', () => {
   const member = (pid: number) => ({
     identity: { pid, startTicks: 1, settled: true },
@@ -148,20 +129,8 @@ describe('whom actions are for', () => {
 
   it('is the process, the largest member of a group, or all members that it names', () => {
     const pids = (of: ReturnType<typeof targetsOf>) => of.map(({ identity }) => identity.pid)
-    expect(pids(targetsOf(member(7), 'all'))).toEqual([7])
-    expect(pids(targetsOf({ ...member(0), group }, 'largest'))).toEqual([1])
-    expect(pids(targetsOf({ ...member(0), group }, 'all'))).toEqual([1, 2, 3])
-  })
-
-  it.each([
-    ['user', { uid: 33 }, 'user:33'],
-    ['unit', { cgroup: '0::/system.slice/nginx.service/worker' }, 'unit:nginx.service'],
-    ['unit', { cgroup: '12:cpu:/x\n1:name=systemd:/user.slice/session-2.scope' }, 'unit:session-2.scope'],
-    ['unit', { cgroup: '0::/' }, 'unit:'],
-    ['cgroup', { cgroup: '0::/a/b:c' }, 'cgroup:/a/b:c'],
-    ['container', { cgroup: `0::/docker/${'0f'.repeat(32)}` }, `container:${'0f'.repeat(32)}`],
-    ['all', {}, 'all:'],
-  ] as const)('is grouped by %s of %o: %s', (kind, row, expected) => {
-    expect(groupKey(kind, { uid: undefined, cgroup: undefined, ...row })).toBe(expected)
+    expect(pids(targetsOf({ ...member(7), group: undefined }, 'all'))).toEqual([7])
+    expect(pids(targetsOf({ ...member(0), identity: undefined, group }, 'largest'))).toEqual([1])
+    expect(pids(targetsOf({ ...member(0), identity: undefined, group }, 'all'))).toEqual([1, 2, 3])
   })
 })

@@ -1,8 +1,9 @@
-import { type Decision, DecisionReader, subjectKey } from '../../dist/rules/decision.js'
+import { type Decision, DecisionReader } from '../../dist/rules/decision.js'
 import type { Learned } from '../../dist/rules/match/learned.js'
 import { compileProgram, type Program } from '../../dist/rules/program.js'
 import { type CheckedRule, checkRules, type Rule } from '../../dist/rules/schema/rule.js'
 import { Shard } from '../../dist/rules/shard.js'
+import { subjectKey } from '../../dist/rules/subject.js'
 import { type JudgeResult, work } from '../../dist/rules/worker.js'
 import type { SyntheticTable } from './synthetic_table.js'
 

@@ -1,4 +1,4 @@
-import { type ActionReport, type Alert, Engine, ProcmusterError, type Table } from '../../index.js'
+import { type ActionReport, type Alert, Engine, ProcmusterError, type Rule, type Table } from '../../index.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
 import { fail, messageOf } from '../fault.js'
 import type { StopSignals } from '../stop_signals.js'
@@ -155,7 +155,7 @@ class Session {
     this.tally.alert(alert)
     if (alert.kind === 'breach' && alert.state === 'firing' && !this.#looked) {
       const rule = this.#plan.rules.find(({ name }) => name === alert.rule)
-      this.#actionsLeft += rule?.actions?.length ?? 0
+      this.#actionsLeft += rule === undefined ? 0 : actionsAtOnce(rule, alert)
     }
     if (alert.kind === 'died' && this.#isTarget(alert)) this.#end(EXIT.ended)
   }
@@ -200,4 +200,11 @@ class Session {
     if (message !== this.#lastError) process.stderr.write(`muster: ${message}\n`)
     this.#lastError = message
   }
+}
+
+/** Later steps of a ladder are not waited for. */
+function actionsAtOnce({ actions = [], target }: Rule, { group }: Alert): number {
+  const steps = actions.filter((action) => typeof action === 'string' || action.after === undefined).length
+  if (group === undefined) return steps
+  return steps * (target === 'all' ? group.members.length : Math.min(1, group.members.length))
 }
