@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads'
 import { mapTable, type TableLayout, type TableMemory } from '../table/layout.js'
 import { explain } from './judge/explain.js'
 import { Findings } from './judge/findings.js'
+import { interned } from './judge/interned.js'
 import { judge, openShard, type Shard } from './judge/judge.js'
 import { type RuleProgram, shardRules } from './judge/program.js'
 import { reportRemoved } from './judge/report.js'
@@ -104,7 +105,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
   for (const program of task.programs ?? []) {
     // The one in use, and the one before it.
     for (const id of programs.keys()) if (programs.size > 2) programs.delete(id)
-    programs.set(program.id, program)
+    programs.set(program.id, interned(program))
   }
   findings.reset()
   const table = tableOf(task)

@@ -35,6 +35,7 @@ function evaluateTree(evaluation: Evaluation, local: number, isDue: boolean): nu
     group === undefined ? matchedWord(evaluation, local, word) : group.live[word]!
   signals.groups = group
   const count = listSlots(subjects, words, masks.slots)
+  masks.rows += words + count * 10
   tell(evaluation, condition, count, masks.yes, masks.no)
   if (clear !== undefined) {
     const firing = listSlots((word) => state.firing[base + word]! & subjects(word), words, masks.slots)
@@ -120,6 +121,7 @@ function evaluateConjunction(
       firing &= ~lost
     }
     if (matched === 0) continue
+    evaluation.masks.rows += 32
     let hits = matched
     for (let clause = 0; clause < clauses.length && hits !== 0; clause++) {
       hits = narrow(evaluation, clauses[clause]!, word << 5, hits)

@@ -41,6 +41,8 @@ export class Masks {
   readonly clearYes: Int32Array
   readonly clearNo: Int32Array
   readonly slots: Int32Array
+  /** Rows looked at for the rule; one that needs lists costs some ten times as much for each. */
+  rows = 0
 
   constructor(capacity: number) {
     const words = (capacity + 31) >>> 5

@@ -122,10 +122,10 @@ export function judge(shard: Shard, judgement: Judgement): boolean {
   }
   if (isRepeated) reportFresh(evaluation)
   const dues = new Float64Array(state.ruleCount)
-  const size = table.header[headerCell.size]!
   for (let local = 0; local < state.ruleCount; local++) {
     dues[local] = evaluateRule(evaluation, local)
-    looked?.(size)
+    looked?.(masks.rows)
+    masks.rows = 0
   }
   if (!isWhole(table, sequence)) return false
 
