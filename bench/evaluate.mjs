@@ -30,10 +30,22 @@ const SCENARIOS = [
   { name: 'match 1 %, half windows', match: 'some', hits: 0, windows: true },
 ]
 /** Windows of the last scenario, in turn. */
-const WINDOWS = ['avg(cpuPercent, 1m)', 'max(cpuPercent, 1m)', 'delta(threads, 1m)', 'avg(cpuPercent, 5m)', 'min(threads, 2m)']
+const WINDOWS = [
+  'avg(cpuPercent, 1m)',
+  'max(cpuPercent, 1m)',
+  'delta(threads, 1m)',
+  'avg(cpuPercent, 5m)',
+  'min(threads, 2m)',
+]
 
 export async function run(args) {
-  const values = parseOptions(args, USAGE, { processes: 10_000, rules: 100, ticks: 300, workers: 2, only: '' })
+  const values = parseOptions(args, USAGE, {
+    processes: 10_000,
+    rules: 100,
+    ticks: 300,
+    workers: 2,
+    only: '',
+  })
   if (values === undefined) return
   const { processes, rules, ticks, workers } = values
   const options = { processes, rules, ticks, workers }
@@ -171,7 +183,10 @@ function summary(values) {
   return { median: at(0.5), p99: at(0.99), max: at(1) }
 }
 
-function printRow({ scenario, workMs, mainMs, wallMs, decisionsPerTick, loopDelayP99Ms, rssMiB, memory }, isFirst) {
+function printRow(
+  { scenario, workMs, mainMs, wallMs, decisionsPerTick, loopDelayP99Ms, rssMiB, memory },
+  isFirst,
+) {
   if (isFirst) {
     console.log(
       `${''.padEnd(32)}   worker time      main thread      tick, wall       decisions  loop delay      RSS`,
@@ -185,7 +200,9 @@ function printRow({ scenario, workMs, mainMs, wallMs, decisionsPerTick, loopDela
   console.log(`${scenario.padEnd(32)} ${pair(workMs)}${pair(mainMs)}${pair(wallMs)}${rest}`)
   if (memory.series > 0) {
     const { series, refused, bytes } = memory
-    console.log(`  ${series} windows followed, ${refused} refused; rules remember ${(bytes / 2 ** 20).toFixed(0)} MiB`)
+    console.log(
+      `  ${series} windows followed, ${refused} refused; rules remember ${(bytes / 2 ** 20).toFixed(0)} MiB`,
+    )
   }
 }
 

@@ -75,7 +75,7 @@ export interface JudgeResult {
   readonly wanted?: Uint32Array | undefined
   /** The times had to grow. */
   readonly times?: SharedArrayBuffer | undefined
-  /** Time this took in the worker. */
+  /** Time this took in the worker, without its pauses. */
   readonly workMs: number
 }
 
@@ -108,6 +108,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
     programs.set(program.id, interned(program))
   }
   findings.reset()
+  pausedMs = 0
   const table = tableOf(task)
   if (table === undefined) return { torn: false, needs: 'memory', workMs: 0 }
   const shard = shardOf(task)
@@ -137,7 +138,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
         ? Uint32Array.from(shard.changes.wanted)
         : undefined,
     times: shard.times.buffer === times ? undefined : shard.times.buffer,
-    workMs: performance.now() - startedMs,
+    workMs: performance.now() - startedMs - pausedMs,
   }
 }
 
@@ -214,12 +215,17 @@ const ROWS_PER_PAUSE = 160_000
 const PAUSE_MS = 0.02
 const NEVER = new Int32Array(new SharedArrayBuffer(4))
 
+/** Time that the shard's tick has paused. */
+let pausedMs = 0
+
 function pauseAfter(): (rows: number) => void {
   let sincePause = 0
   return (rows) => {
     sincePause += rows
     if (sincePause < ROWS_PER_PAUSE) return
     sincePause = 0
+    const startedMs = performance.now()
     Atomics.wait(NEVER, 0, 0, PAUSE_MS)
+    pausedMs += performance.now() - startedMs
   }
 }

@@ -156,8 +156,8 @@ it.each([
               const cells: Record<string, number> = { uid: draw.uid }
               for (const [index, column] of columns.entries()) cells[column] = draw.values[index]!
               // Parents are older: no process is its own ancestor.
-            cells.ppid = Math.min(cells.ppid!, 999 + slot)
-            const name = draw.isRenamed ? draw.name : resident.name!
+              cells.ppid = Math.min(cells.ppid!, 999 + slot)
+              const name = draw.isRenamed ? draw.name : resident.name!
               residents[slot] = { ...resident, name, cells, missing: draw.missing }
             }
             const present = residents.filter((resident) => resident !== undefined)

@@ -7,7 +7,8 @@ const known = new Map<string, string>()
 export function interned<T>(data: T): T {
   if (typeof data === 'string') return internedText(data) as T
   if (Array.isArray(data)) return data.map(interned) as T
-  if (data === null || typeof data !== 'object' || Object.getPrototypeOf(data) !== Object.prototype) return data
+  if (data === null || typeof data !== 'object' || Object.getPrototypeOf(data) !== Object.prototype)
+    return data
   return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, interned(value)])) as T
 }
 
