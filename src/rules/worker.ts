@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads'
 import { mapTable, type TableLayout, type TableMemory } from '../table/layout.js'
 import { explain } from './judge/explain.js'
 import { Findings } from './judge/findings.js'
+import { interned } from './judge/interned.js'
 import { judge, openShard, type Shard } from './judge/judge.js'
 import { type RuleProgram, shardRules } from './judge/program.js'
 import { reportRemoved } from './judge/report.js'
@@ -74,7 +75,7 @@ export interface JudgeResult {
   readonly wanted?: Uint32Array | undefined
   /** The times had to grow. */
   readonly times?: SharedArrayBuffer | undefined
-  /** Time this took in the worker. */
+  /** Time this took in the worker, without its pauses. */
   readonly workMs: number
 }
 
@@ -104,9 +105,10 @@ function judgeShard(task: JudgeTask): JudgeResult {
   for (const program of task.programs ?? []) {
     // The one in use, and the one before it.
     for (const id of programs.keys()) if (programs.size > 2) programs.delete(id)
-    programs.set(program.id, program)
+    programs.set(program.id, interned(program))
   }
   findings.reset()
+  pausedMs = 0
   const table = tableOf(task)
   if (table === undefined) return { torn: false, needs: 'memory', workMs: 0 }
   const shard = shardOf(task)
@@ -136,7 +138,7 @@ function judgeShard(task: JudgeTask): JudgeResult {
         ? Uint32Array.from(shard.changes.wanted)
         : undefined,
     times: shard.times.buffer === times ? undefined : shard.times.buffer,
-    workMs: performance.now() - startedMs,
+    workMs: performance.now() - startedMs - pausedMs,
   }
 }
 
@@ -213,12 +215,17 @@ const ROWS_PER_PAUSE = 160_000
 const PAUSE_MS = 0.02
 const NEVER = new Int32Array(new SharedArrayBuffer(4))
 
+/** Time that the shard's tick has paused. */
+let pausedMs = 0
+
 function pauseAfter(): (rows: number) => void {
   let sincePause = 0
   return (rows) => {
     sincePause += rows
     if (sincePause < ROWS_PER_PAUSE) return
     sincePause = 0
+    const startedMs = performance.now()
     Atomics.wait(NEVER, 0, 0, PAUSE_MS)
+    pausedMs += performance.now() - startedMs
   }
 }

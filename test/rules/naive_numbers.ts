@@ -253,9 +253,11 @@ function windowed(before: readonly Sample[], windowMs: number, value: number, cl
   return [...samples, { atMs: nowMs, value }]
 }
 
-/** By what is sampled: windows of one length over the same share it. */
+/** By what is sampled and kept: functions of one family share it. */
 function keyOf(operand: Operand, id: string): string {
-  return `${JSON.stringify({ ...operand, fn: '' })} ${id}`
+  const family = (fn: string) => (fn === 'rate' ? 'delta' : fn.startsWith('p') ? 'p' : fn)
+  const shared = operand.kind === 'window' ? { ...operand, fn: family(operand.fn) } : operand
+  return `${JSON.stringify(shared)} ${id}`
 }
 
 function known(value: number): number | undefined {

@@ -1,6 +1,6 @@
 import { isMissing } from '../../table/layout.js'
 import type { ColumnInterval, Truth } from '../compile/plan.js'
-import { type Evaluation, listSlots, matchedWord } from './evaluation.js'
+import { copyMatched, type Evaluation, listBits, listSlots } from './evaluation.js'
 import { cause, edge, kind } from './findings.js'
 import { report, writeReports } from './report.js'
 import { settleWord } from './settle.js'
@@ -29,45 +29,60 @@ function evaluateTree(evaluation: Evaluation, local: number, isDue: boolean): nu
   const { rules, groups, state, changes, masks, signals } = evaluation
   const { condition, clear } = rules.plans[local]!
   const group = groups[local]
-  const base = local * state.words
   const words = group === undefined ? changes.wordLimit : state.words
-  const subjects = (word: number) =>
-    group === undefined ? matchedWord(evaluation, local, word) : group.live[word]!
+  const { alive, yes, no, slots } = masks
+  if (group === undefined) copyMatched(evaluation, local, alive)
+  else alive.set(group.live)
+  const active = bitsOf(state.active, local, state.words)
+  const firing = bitsOf(state.firing, local, state.words)
   signals.groups = group
-  const count = listSlots(subjects, words, masks.slots)
-  tell(evaluation, condition, count, masks.yes, masks.no)
+  const count = listSubjects(evaluation, local, words)
+  masks.rows += words + count * 10
+  tell(evaluation, condition, count, yes, no)
+  signals.inOrderOf = undefined
   if (clear !== undefined) {
-    const firing = listSlots((word) => state.firing[base + word]! & subjects(word), words, masks.slots)
-    tell(evaluation, clear.condition, firing, masks.clearYes, masks.clearNo)
+    const fired = listSlots((word) => firing[word]! & alive[word]!, words, slots)
+    tell(evaluation, clear.condition, fired, masks.clearYes, masks.clearNo)
   }
   let nextDue = Number.POSITIVE_INFINITY
   for (let word = 0; word < words; word++) {
-    const alive = subjects(word)
-    let active = state.active[base + word]!
-    if ((alive | active) === 0) continue
-    let firing = state.firing[base + word]!
-    const lost = active & (group === undefined ? changes.changed[word]! | ~alive : ~alive)
+    let isActive = active[word]!
+    const isYes = yes[word]!
+    // Nothing waits, fires or begins there.
+    if ((isActive | isYes) === 0) continue
+    let isFiring = firing[word]!
+    const lost = isActive & (group === undefined ? changes.changed[word]! | ~alive[word]! : ~alive[word]!)
     if (lost !== 0) {
-      dropLost(evaluation, local, word, lost, firing)
-      active &= ~lost
-      firing &= ~lost
+      dropLost(evaluation, local, word, lost, isFiring)
+      isActive &= ~lost
+      isFiring &= ~lost
     }
-    const due = settleWord(
-      evaluation,
-      local,
-      word,
-      active,
-      firing,
-      alive,
-      masks.yes[word]!,
-      masks.no[word]!,
-      isDue,
-    )
+    const due = settleWord(evaluation, local, word, isActive, isFiring, alive[word]!, isYes, no[word]!, isDue)
     if (due < nextDue) nextDue = due
   }
   writeReports(evaluation, local)
   signals.groups = undefined
   return nextDue
+}
+
+function bitsOf(bits: Int32Array, local: number, words: number): Int32Array {
+  return bits.subarray(local * words, (local + 1) * words)
+}
+
+/** Lists whom a rule is about; where it follows them over time, in the order in which their samples lie. */
+function listSubjects(
+  { rules, groups, signals, masks, isAllFollowed }: Evaluation,
+  local: number,
+  words: number,
+): number {
+  const { alive, slots, lanes } = masks
+  const plan = rules.plans[local]!.series[0]
+  const series = plan && signals.source.series.get(plan.key)
+  if (series === undefined || series.isLarge || !isAllFollowed || groups[local] !== undefined) {
+    return listBits(alive, words, slots)
+  }
+  signals.inOrderOf = { series, slots, lanes }
+  return series.lanes(alive, slots, lanes)
 }
 
 /** Whether something holds for the first `count` of the listed slots, as bitsets. */
@@ -120,6 +135,7 @@ function evaluateConjunction(
       firing &= ~lost
     }
     if (matched === 0) continue
+    evaluation.masks.rows += 32
     let hits = matched
     for (let clause = 0; clause < clauses.length && hits !== 0; clause++) {
       hits = narrow(evaluation, clauses[clause]!, word << 5, hits)

@@ -28,6 +28,8 @@ export interface Evaluation {
   /** What of it was seen: all of it, unless it was longer than a tick may be late. */
   readonly seenMs: number
   readonly sampledTicks: number
+  /** Every series had room for all whom it should follow. */
+  readonly isAllFollowed: boolean
   /** More subjects than this cannot begin to wait or fire: the memory for their times is used up. */
   readonly roomForTimes: number
   readonly findings: Findings
@@ -40,7 +42,13 @@ export class Masks {
   /** What clears a firing subject holds, or does not. */
   readonly clearYes: Int32Array
   readonly clearNo: Int32Array
+  /** Whom the rule is about. */
+  readonly alive: Int32Array
   readonly slots: Int32Array
+  /** By slot listed: its lane in a series. */
+  readonly lanes: Int32Array
+  /** Rows looked at for the rule; one that needs lists costs some ten times as much for each. */
+  rows = 0
 
   constructor(capacity: number) {
     const words = (capacity + 31) >>> 5
@@ -48,7 +56,9 @@ export class Masks {
     this.no = new Int32Array(words)
     this.clearYes = new Int32Array(words)
     this.clearNo = new Int32Array(words)
+    this.alive = new Int32Array(words)
     this.slots = new Int32Array(words * 32)
+    this.lanes = new Int32Array(words * 32)
   }
 }
 
@@ -64,7 +74,27 @@ export function matchedWord(
   return (before & ~touched) | (changes.matched[local * changes.words + word]! & touched)
 }
 
+/** As `matchedWord`, of all words. */
+export function copyMatched({ state, changes }: Evaluation, local: number, into: Int32Array): void {
+  into.set(state.matched.subarray(local * state.words, (local + 1) * state.words))
+  for (let at = 0; at < changes.touchedCount; at++) {
+    const word = changes.touchedWords[at]!
+    into[word] = matchedWord({ state, changes }, local, word)
+  }
+}
+
 /** The slots of the set bits, ascending. */
+export function listBits(bits: Int32Array, words: number, into: Int32Array): number {
+  let count = 0
+  for (let word = 0; word < words; word++) {
+    for (let rest = bits[word]!; rest !== 0; rest &= rest - 1) {
+      into[count++] = (word << 5) + 31 - Math.clz32(rest & -rest)
+    }
+  }
+  return count
+}
+
+/** As `listBits`, of words that are told one by one. */
 export function listSlots(wordAt: (word: number) => number, words: number, into: Int32Array): number {
   let count = 0
   for (let word = 0; word < words; word++) {

@@ -1,8 +1,9 @@
 import { columnId, isMissing } from '../../table/layout.js'
 import type { ClausePlan, Signal } from '../compile/plan.js'
-import { type Evaluation, listSlots } from './evaluation.js'
+import { type Evaluation, listBits } from './evaluation.js'
 import { cause, type Findings } from './findings.js'
 import type { GroupTick } from './groups.js'
+import { LANE } from './series.js'
 import type { ShardState } from './state.js'
 
 /** Samples of a window and members of a group that are told with a decision. */
@@ -69,7 +70,7 @@ export function writeReports(evaluation: Evaluation, local: number): void {
 export function reportRemoved(state: ShardState, rule: number, local: number, findings: Findings): void {
   const base = local * state.words
   const slots = new Int32Array(state.words * 32)
-  const count = listSlots((word) => state.firing[base + word]!, state.words, slots)
+  const count = listBits(state.firing.subarray(base, base + state.words), state.words, slots)
   for (let at = 0; at < count; at++) writeRemoval(state, rule, local, slots[at]!, findings)
 }
 
@@ -123,7 +124,7 @@ export function readClauses(
     lanes: clauses.map(({ series }) => {
       if (series === undefined) return undefined
       const lanes = new Float64Array(slots.length)
-      signals.readLanes(series, slots, slots.length, lanes)
+      signals.readKept(series, LANE, slots, slots.length, lanes)
       return lanes
     }),
   }

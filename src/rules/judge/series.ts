@@ -1,4 +1,4 @@
-import type { SeriesPlan, SeriesRead, Signal } from '../compile/plan.js'
+import type { SeriesPlan, SeriesRead } from '../compile/plan.js'
 import { chunkCell, chunkNumber, columnAt, columnsOf, LANES, type SeriesMemory } from './series_memory.js'
 import { TREND, type Trends } from './trends.js'
 import { addSample, advance, bucketOf, clearLane, holeMsOf, readBuckets, readWindow } from './windows.js'
@@ -20,8 +20,9 @@ export interface SeriesTick {
 const SINCE_MS = 0
 const SECONDS = 1
 
-/** Reads a signal of these slots; series.ts knows nothing of tables. */
-export type ReadSignal = (signal: Signal, slots: Int32Array, count: number, into: Float64Array) => void
+/** Beside the numbers of columns: the lane itself, where the samples are. */
+export const LANE = -1
+const LARGE = 1024
 
 /** One series of a shard: who is followed, and by what. */
 export class Series {
@@ -30,6 +31,11 @@ export class Series {
   readonly #memory: SeriesMemory
   readonly #trends: Trends
   readonly #columns: number
+  /** As they were at that version of the memory, which another thread may have changed since. */
+  #listed = -1
+  #slots = new Int32Array(0)
+  #lanes = new Int32Array(0)
+  readonly #columnsBySlot = new Map<SeriesRead | number, { values: Float64Array; tick: object | undefined }>()
 
   constructor(plan: SeriesPlan, place: number, memory: SeriesMemory, trends: Trends) {
     this.plan = plan
@@ -72,6 +78,7 @@ export class Series {
     const memory = this.#memory
     const { integers, members } = memory
     const base = this.place * memory.shape.words
+    memory.revise(this.place)
     let isEmpty = false
     for (let chunk = memory.firstChunk(this.place); chunk !== 0; chunk = memory.nextChunk(chunk)) {
       let used = integers[chunk * 2 + chunkCell.used]!
@@ -109,6 +116,7 @@ export class Series {
     integers[chunk * 2 + chunkCell.slots + lane] = slot
     integers[chunk * 2 + chunkCell.used]! |= 1 << lane
     memory.lanes++
+    memory.revise(this.place)
     return true
   }
 
@@ -121,22 +129,51 @@ export class Series {
     } else clearLane(this.#memory, chunk, lane, this.plan)
   }
 
-  /** Slots that are followed, in the order of the lanes. */
-  slots(into: Int32Array): number {
+  /** Slots that are followed, in the order in which their samples lie. */
+  slots(): Int32Array {
     const { integers } = this.#memory
-    let count = 0
+    const version = this.#memory.versionOf(this.place)
+    if (version === this.#listed) return this.#slots
+    const slots: number[] = []
+    const lanes: number[] = []
     for (
       let chunk = this.#memory.firstChunk(this.place);
       chunk !== 0;
       chunk = this.#memory.nextChunk(chunk)
     ) {
       const used = integers[chunk * 2 + chunkCell.used]!
-      const slots = chunk * 2 + chunkCell.slots
       for (let lane = 0; lane < LANES; lane++) {
-        if (((used >>> lane) & 1) === 1) into[count++] = integers[slots + lane]!
+        if (((used >>> lane) & 1) === 0) continue
+        slots.push(integers[chunk * 2 + chunkCell.slots + lane]!)
+        lanes.push(chunk * LANES + lane)
       }
     }
+    this.#slots = Int32Array.from(slots)
+    this.#lanes = Int32Array.from(lanes)
+    this.#listed = version
+    return this.#slots
+  }
+
+  /** As `slots`, of those alone that a rule is about, and with them their lanes. */
+  lanes(matched: Int32Array, slotsInto: Int32Array, lanesInto: Int32Array): number {
+    const slots = this.slots()
+    const lanes = this.#lanes
+    let count = 0
+    for (let at = 0; at < slots.length; at++) {
+      const slot = slots[at]!
+      if (((matched[slot >>> 5]! >>> (slot & 31)) & 1) === 0) continue
+      slotsInto[count] = slot
+      lanesInto[count++] = lanes[at]!
+    }
     return count
+  }
+
+  /** Reads lanes one after the other, as they lie. */
+  readLanes(read: SeriesRead, lanes: Int32Array, count: number, nowMs: number, into: Float64Array): void {
+    for (let at = 0; at < count; at++) {
+      const position = lanes[at]!
+      into[at] = this.#read((position / LANES) | 0, position & (LANES - 1), read, nowMs)
+    }
   }
 
   /** Takes in a tick's samples, in the order of `slots`. A chunk that has taken them already, before a thread died, does not again. */
@@ -187,49 +224,55 @@ export class Series {
     numbers[seconds] = (nowMs - numbers[since]!) / 1000
   }
 
-  /** Puts a function's value of every lane where its slot is. */
-  scatter(read: SeriesRead, nowMs: number, bySlot: Float64Array): void {
+  /**
+   * A number of everybody who is followed, by slot; NaN for all others. Reckoned once a tick, however many rules ask.
+   * @param what a function of the window, or a column that trends.ts keeps
+   * @param tick something that each tick has of its own
+   */
+  column(what: SeriesRead | number, nowMs: number, tick: object, capacity: number): Float64Array {
+    let column = this.#columnsBySlot.get(what)
+    if (column === undefined) {
+      column = { values: new Float64Array(capacity), tick: undefined }
+      this.#columnsBySlot.set(what, column)
+    }
+    const { values } = column
+    if (column.tick === tick) return values
+    column.tick = tick
+    values.fill(Number.NaN)
     this.#eachLane((chunk, lane, slot) => {
-      bySlot[slot] = this.#read(chunk, lane, read, nowMs)
+      values[slot] = this.#number(chunk, lane, what, nowMs)
+    })
+    return values
+  }
+
+  /** So many are followed that rules which are about some of them had better look theirs up. */
+  get isLarge(): boolean {
+    return this.slots().length > LARGE
+  }
+
+  /** Puts a number of every lane where its slot is. */
+  scatter(what: SeriesRead | number, nowMs: number, bySlot: Float64Array): void {
+    this.#eachLane((chunk, lane, slot) => {
+      bySlot[slot] = this.#number(chunk, lane, what, nowMs)
     })
   }
 
   /** Makes all of that unknown again. */
   wipe(bySlot: Float64Array): void {
-    const { integers } = this.#memory
-    for (
-      let chunk = this.#memory.firstChunk(this.place);
-      chunk !== 0;
-      chunk = this.#memory.nextChunk(chunk)
-    ) {
-      const used = integers[chunk * 2 + chunkCell.used]!
-      const slots = chunk * 2 + chunkCell.slots
-      for (let lane = 0; lane < LANES; lane++) {
-        if (((used >>> lane) & 1) === 1) bySlot[integers[slots + lane]!] = Number.NaN
-      }
-    }
+    for (const slot of this.slots()) bySlot[slot] = Number.NaN
   }
 
-  /** As `scatter`, of a column that trends.ts keeps. */
-  scatterTrend(column: number, bySlot: Float64Array): void {
-    const { numbers } = this.#memory
-    this.#eachLane((chunk, lane, slot) => {
-      bySlot[slot] = numbers[columnAt(chunk, column) + lane]!
-    })
+  #number(chunk: number, lane: number, what: SeriesRead | number, nowMs: number): number {
+    if (what === LANE) return chunk * LANES + lane
+    if (typeof what === 'number') return this.#memory.numbers[columnAt(chunk, what) + lane]!
+    return this.#read(chunk, lane, what, nowMs)
   }
 
   #eachLane(visit: (chunk: number, lane: number, slot: number) => void): void {
-    const { integers } = this.#memory
-    for (
-      let chunk = this.#memory.firstChunk(this.place);
-      chunk !== 0;
-      chunk = this.#memory.nextChunk(chunk)
-    ) {
-      const used = integers[chunk * 2 + chunkCell.used]!
-      const slots = chunk * 2 + chunkCell.slots
-      for (let lane = 0; lane < LANES; lane++) {
-        if (((used >>> lane) & 1) === 1) visit(chunk, lane, integers[slots + lane]!)
-      }
+    const slots = this.slots()
+    for (let at = 0; at < slots.length; at++) {
+      const position = this.#lanes[at]!
+      visit((position / LANES) | 0, position & (LANES - 1), slots[at]!)
     }
   }
 
@@ -239,14 +282,7 @@ export class Series {
     return readWindow(this.#memory, chunk, lane, this.plan, read, nowMs, this.place)
   }
 
-  /** As `scatter`: where the samples are, for `samples`. */
-  scatterLanes(bySlot: Float64Array): void {
-    this.#eachLane((chunk, lane, slot) => {
-      bySlot[slot] = chunk * LANES + lane
-    })
-  }
-
-  /** What is behind a decision: at most `limit` samples of a lane that `scatterLanes` told, oldest first. */
+  /** What is behind a decision: at most `limit` samples of a lane, oldest first. */
   samples(at: number, nowMs: number, limit: number): { atMs: number; value: number }[] {
     const { family } = this.plan
     const chunk = Math.floor(at / LANES)

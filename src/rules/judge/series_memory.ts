@@ -59,7 +59,7 @@ export class SeriesMemory {
   readonly #head: Int32Array
   /** By kind: the first free chunk. */
   readonly #free: Int32Array
-  /** By place: [first chunk or 0]. */
+  /** By place: first chunk or 0, and a number that changes with who is followed. */
   readonly #first: Int32Array
   /** By place: which series it is. */
   readonly #tag: Float64Array
@@ -141,9 +141,19 @@ export class SeriesMemory {
       chunk = next
     }
     this.#first[place * SERIES_CELLS] = 0
+    this.revise(place)
     const { words } = this.shape
     this.members.fill(0, place * words, (place + 1) * words)
     this.#tag[place] = tag
+  }
+
+  versionOf(place: number): number {
+    return this.#first[place * SERIES_CELLS + 1]!
+  }
+
+  /** Somebody else is followed now. */
+  revise(place: number): void {
+    this.#first[place * SERIES_CELLS + 1]!++
   }
 
   firstChunk(place: number): number {

@@ -67,15 +67,15 @@ function wantedBy(shard: Shard, { plan, rules }: SeriesProgram): (word: number) 
  * @returns false when the table was overwritten meanwhile
  */
 export function updateSeries(shard: Shard, tick: SeriesTick, isWhole: () => boolean): boolean {
-  const { rules, signals, series, groups, masks, trends, state } = shard
+  const { rules, signals, series, groups, trends, state } = shard
   const samples = signals.take(state.capacity)
   const grown: { chunk: number; plan: SeriesPlan }[] = []
   for (const program of rules.series) {
     const { plan } = program
     const own = series.get(plan.key)!
-    const count = own.slots(masks.slots)
+    const slots = own.slots()
     signals.groups = plan.ofGroups ? groups[program.rules[0]!] : undefined
-    signals.read(plan.of, masks.slots, count, samples)
+    signals.read(plan.of, slots, slots.length, samples)
     signals.groups = undefined
     if (!isWhole()) return false
     own.update(samples, tick)

@@ -1,7 +1,7 @@
 import { COLUMNS } from '../../table/columns.js'
 import { columnId, isMissing, type TableMemory } from '../../table/layout.js'
 import { reckon } from '../compile/compile.js'
-import type { Signal } from '../compile/plan.js'
+import type { SeriesRead, Signal } from '../compile/plan.js'
 import type { NumberFact } from '../match/compile.js'
 import type { GroupTick } from './groups.js'
 import { type Series, TREND } from './series.js'
@@ -29,6 +29,8 @@ export class Signals {
   source!: SignalSource
   /** What is read is about these groups; undefined: about processes. */
   groups: GroupTick | undefined
+  /** The slots in question were listed in the order of this series' lanes, which then needs no search. */
+  inOrderOf: { readonly series: Series; readonly slots: Int32Array; readonly lanes: Int32Array } | undefined
   readonly #vectors: Float64Array[] = []
   #depth = 0
   /** All NaN between reads. */
@@ -60,15 +62,9 @@ export class Signals {
       case 'arithmetic':
         this.#readArithmetic(signal, slots, count, into)
         break
-      case 'series': {
-        const series = this.source.series.get(signal.series)
-        if (series === undefined) into.fill(Number.NaN, 0, count)
-        else {
-          series.scatter(signal.read, this.source.nowMs, this.#bySlot)
-          this.#gather(series, slots, count, into)
-        }
+      case 'series':
+        this.#readSeries(signal.series, signal.read, slots, count, into)
         break
-      }
       case 'timeTo':
         this.#readTimeTo(signal, slots, count, into)
         break
@@ -83,26 +79,9 @@ export class Signals {
     }
   }
 
-  /** A column of what the analysis of growth keeps. */
-  readTrend(key: string, column: number, slots: Int32Array, count: number, into: Float64Array): void {
-    const series = this.source.series.get(key)
-    if (series === undefined) {
-      into.fill(Number.NaN, 0, count)
-      return
-    }
-    series.scatterTrend(column, this.#bySlot)
-    this.#gather(series, slots, count, into)
-  }
-
-  /** Where a series keeps what it knows of each slot; NaN: nowhere. */
-  readLanes(key: string, slots: Int32Array, count: number, into: Float64Array): void {
-    const series = this.source.series.get(key)
-    if (series === undefined) {
-      into.fill(Number.NaN, 0, count)
-      return
-    }
-    series.scatterLanes(this.#bySlot)
-    this.#gather(series, slots, count, into)
+  /** A column of what the analysis of growth keeps, or where a series keeps what it knows (LANE). */
+  readKept(key: string, column: number, slots: Int32Array, count: number, into: Float64Array): void {
+    this.#readSeries(key, column, slots, count, into)
   }
 
   /** A list to work in, until `release`. */
@@ -125,12 +104,32 @@ export class Signals {
   reset(): void {
     this.#depth = 0
     this.groups = undefined
+    this.inOrderOf = undefined
   }
 
-  #gather(series: Series, slots: Int32Array, count: number, into: Float64Array): void {
-    const bySlot = this.#bySlot
-    for (let at = 0; at < count; at++) into[at] = bySlot[slots[at]!]!
-    series.wipe(bySlot)
+  #readSeries(
+    key: string,
+    what: SeriesRead | number,
+    slots: Int32Array,
+    count: number,
+    into: Float64Array,
+  ): void {
+    const { nowMs, series: all } = this.source
+    const series = all.get(key)
+    const order = this.inOrderOf
+    if (series === undefined) {
+      into.fill(Number.NaN, 0, count)
+    } else if (order?.series === series && order.slots === slots && typeof what === 'string') {
+      series.readLanes(what, order.lanes, count, nowMs, into)
+    } else if (series.isLarge) {
+      const values = series.column(what, nowMs, this.source, this.#bySlot.length)
+      for (let at = 0; at < count; at++) into[at] = values[slots[at]!]!
+    } else {
+      const bySlot = this.#bySlot
+      series.scatter(what, nowMs, bySlot)
+      for (let at = 0; at < count; at++) into[at] = bySlot[slots[at]!]!
+      series.wipe(bySlot)
+    }
   }
 
   #readColumn(column: number, slots: Int32Array, count: number, into: Float64Array): void {
@@ -184,10 +183,10 @@ export class Signals {
     const slope = this.take(count)
     const level = this.take(count)
     const analysedMs = this.take(count)
-    this.readTrend(series, TREND.value, slots, count, value)
-    this.readTrend(series, TREND.slopePerMs, slots, count, slope)
-    this.readTrend(series, TREND.level, slots, count, level)
-    this.readTrend(series, TREND.analysedMs, slots, count, analysedMs)
+    this.readKept(series, TREND.value, slots, count, value)
+    this.readKept(series, TREND.slopePerMs, slots, count, slope)
+    this.readKept(series, TREND.level, slots, count, level)
+    this.readKept(series, TREND.analysedMs, slots, count, analysedMs)
     this.read(limit, slots, count, into)
     for (let at = 0; at < count; at++) {
       const sinceMs = this.source.nowMs - analysedMs[at]!

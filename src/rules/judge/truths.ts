@@ -35,7 +35,7 @@ export class Truths {
         break
       case 'leak': {
         const values = this.signals.take(count)
-        this.signals.readTrend(truth.series, TREND.leak, slots, count, values)
+        this.signals.readKept(truth.series, TREND.leak, slots, count, values)
         for (let at = 0; at < count; at++) into[at] = values[at] === 1 ? YES : values[at] === 0 ? NO : UNKNOWN
         this.signals.release()
       }
