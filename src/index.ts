@@ -103,6 +103,7 @@ export {
   type RuleMemory,
   type RuleTable,
 } from './rules/rule_engine.js'
+export { type SchemaFault, schemaFaults } from './rules/schema/faults.js'
 export {
   type ActionSpec,
   type CheckedRule,
@@ -111,7 +112,6 @@ export {
   ruleSchema,
   type Severity,
 } from './rules/schema/rule.js'
-export { type SchemaFault, schemaFaults } from './rules/schema/faults.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'
 export type { Capability } from './system/capabilities.js'
