@@ -93,6 +93,10 @@ export {
 export { parseDuration } from './rules/language/durations.js'
 export { parseWhen } from './rules/language/parse.js'
 export { printCondition, printOperand, printWhen } from './rules/language/print.js'
+export { unitOf } from './rules/language/typing.js'
+export { printDuration } from './rules/language/units.js'
+export { comparisonsOf } from './rules/language/walk.js'
+export type { Match } from './rules/match/ast.js'
 export type { FactNeeds, ReadFacts } from './rules/match/facts.js'
 export type { PendingSubject } from './rules/remembered.js'
 export {
@@ -104,13 +108,17 @@ export {
   type RuleTable,
 } from './rules/rule_engine.js'
 export { type SchemaFault, schemaFaults } from './rules/schema/faults.js'
+export type { MatchSpec, RuleMatchSpec } from './rules/schema/match.js'
 export {
   type ActionSpec,
   type CheckedRule,
   checkRules,
   type Rule,
+  type RuleLimits,
+  ruleJsonSchema,
   ruleSchema,
   type Severity,
+  type Step,
 } from './rules/schema/rule.js'
 export { Sampler, type SamplerOptions } from './sampler/sampler.js'
 export { nearestWord } from './spelling.js'

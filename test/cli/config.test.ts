@@ -118,7 +118,7 @@ test.each<[string, string, RegExp[]]>([
 
 test('control characters of the file do not reach the message', async () => {
   const [fault] = await faultsOf(`"\\e[31m": 1\n${RULE}`)
-  expect(fault).toContain('\\e[31m')
+  expect(fault).toContain('\\u001b[31m')
   expect(fault).not.toMatch(/\p{Cc}/u)
 })
 

@@ -1,5 +1,4 @@
-import { printWhen } from '../../rules/language/print.js'
-import { printDuration } from '../../rules/language/units.js'
+import { printDuration, printWhen } from '../../index.js'
 import type { CheckedRule, Step } from '../../rules/schema/rule.js'
 import { escapeForTerminal } from '../terminal.js'
 

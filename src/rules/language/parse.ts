@@ -23,7 +23,6 @@ const anyWord = /[A-Za-z_][\w.]*/y
 const operator = /[<>=!]+/y
 const number = /(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?/iy
 const unit = /(?!(?:and|for|or|not)\b)(?:%|\/s\b|[A-Za-z]+(?:\/s\b)?)/iy
-const sign = /[-+]/y
 const additive = /[-+]/y
 const multiplicative = /[*/]/y
 const open = /\(/y
@@ -158,7 +157,7 @@ class Parser {
   #signed(expected?: string): Draft {
     const reader = this.#reader
     const { at } = reader
-    const written = reader.take(sign)
+    const written = reader.take(additive)
     if (written === undefined) return this.#primary(expected)
     if (reader.peek(number) !== undefined) return this.#number(at, written)
     const operand = this.#deeper(at, () => this.#operand(this.#signed()))

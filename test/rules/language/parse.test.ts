@@ -6,7 +6,6 @@ import { HOST_METRICS, type Operand } from '../../../dist/rules/language/ast.js'
 import { parseDuration } from '../../../dist/rules/language/durations.js'
 import { parseWhen } from '../../../dist/rules/language/parse.js'
 import { printCondition, printOperand, printWhen } from '../../../dist/rules/language/print.js'
-import { unitOf } from '../../../dist/rules/language/typing.js'
 import { allOperands, comparisonsOf } from '../../../dist/rules/language/walk.js'
 import { COLUMNS } from '../../../dist/table/columns.js'
 
