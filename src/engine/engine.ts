@@ -201,7 +201,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     })
     // A recovery that goes on may have made a successor since the rules were bound.
     for (const { ruleIndex, identity } of this.#watched.all) this.#rules.bind(ruleIndex, identity)
-    this.#lifecycleReactions.use(this.#sources.sampler, this.#rules)
+    this.#lifecycleReactions.use(this.#rules)
   }
 
   #makeRunner(place: Place): ActionRunner {

@@ -2,7 +2,6 @@ import type { Logger } from 'pino'
 import type { ExecEvent, ExitEvent, LostEvent } from '../events/event.js'
 import type { JournalBody } from '../journal/records.js'
 import type { RuleEngine } from '../rules/rule_engine.js'
-import type { Sampler } from '../sampler/sampler.js'
 import type { Table } from '../table/table.js'
 import type { Deaths } from './deaths.js'
 import type { Overrun } from './events.js'
@@ -11,7 +10,7 @@ import { ShortLived } from './short_lived.js'
 import type { Ticker } from './ticker.js'
 import type { WatchedProcesses } from './watched.js'
 
-/** A tick waits no longer for the command lines of programs that were just executed. */
+/** A tick waits no longer for the facts of programs that were just executed. */
 const RELEARN_LIMIT_MS = 50
 
 export interface LifecycleParts {
@@ -33,21 +32,18 @@ export class LifecycleReactions implements LifecycleListeners {
   #sampling = new Set<number>()
   #lost: Overrun | undefined
   #table: Table | undefined
-  #sampler: Sampler | undefined
   #rules: RuleEngine | undefined
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts
   }
 
-  use(sampler: Sampler, rules: RuleEngine): void {
-    this.#sampler = sampler
+  use(rules: RuleEngine): void {
     this.#rules = rules
   }
 
   readonly onExec = ({ pid }: ExecEvent): void => {
     this.#execed.add(pid)
-    this.#sampler?.forgetDetails(pid)
   }
 
   readonly onExit = (event: ExitEvent): void => {

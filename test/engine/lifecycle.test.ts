@@ -92,25 +92,6 @@ describe('with events from the kernel', () => {
     expect(isAlive(pid)).toBe(true)
   })
 
-  it('an exec makes what was read of the old program unknown at once, before the next sample', async () => {
-    const { pid } = await startProcess('idle', {
-      execOnUsr1: await fixtureProgram(),
-      extraArguments: [bench.token],
-    })
-    const engine = await start([{ name: 'r', match: { commandLine: bench.token }, when: 'rss > 0' }], 2000)
-    const first = await nextTick(engine)
-    await waitFor(() => first.table.get(pid)!.commandLine?.includes(bench.token))
-    const { execs } = engine.stats.lifecycle
-    process.kill(pid, 'SIGUSR1')
-    await waitFor(
-      () => engine.stats.lifecycle.execs > execs && first.table.get(pid)!.commandLine === undefined,
-      {
-        timeoutMs: 3000, // the table itself is good for two samples
-      },
-    )
-    expect(engine.stats.ticks).toBeLessThan(3)
-  })
-
   it('processes between two samples are counted for who started them', async () => {
     const engine = await start([], 700)
     await nextTick(engine)

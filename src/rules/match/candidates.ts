@@ -1,5 +1,6 @@
 import { NAME_BYTES } from '../../table/columns.js'
 import type { Leaf, Tree } from './compile.js'
+import { type Gates, gatesOf, push } from './gates.js'
 import { namePattern, type Pattern } from './pattern.js'
 import { addLeaves, type MatchPlan } from './plan.js'
 import { no, SETTLED_NO, SETTLED_YES, simplify, type Truth, unknown, yes } from './truth.js'
@@ -13,17 +14,10 @@ const REMEMBERED = 1 << 18
 export interface Candidates {
   /** They match whatever else the process is. */
   readonly sure: Int32Array
-  /** They match if the rest of their tree does. */
-  readonly open: readonly OpenRule[]
+  /** They match if the rest of their tree does, which many of them can have in common. */
+  readonly open: Gates
   /** Rules of which the lists for other names do not hold for this one. */
   readonly except: ReadonlySet<number>
-}
-
-export interface OpenRule {
-  readonly rule: number
-  /** Without leaves about names and kernel threads. */
-  readonly tree: Tree
-  readonly asksTexts: boolean
 }
 
 /**
@@ -108,15 +102,24 @@ export class CandidateIndex {
       return unknown
     }
     const sure: number[] = []
-    const open: OpenRule[] = []
+    const open = new Map<string, { tree: Tree; rules: number[] }>()
     for (const rule of rules) {
       const { tree, kernelThreads } = matches[rule]!
       if (isKernelThread && !kernelThreads) continue
       const rest = simplify(tree, leafTruth)
       if (rest === SETTLED_YES) sure.push(rule)
-      else if (rest !== SETTLED_NO) open.push({ rule, tree: rest, asksTexts: asksTexts(rest, leaves) })
+      if (rest === SETTLED_YES || rest === SETTLED_NO) continue
+      const key = typeof rest === 'number' ? String(rest) : JSON.stringify(rest)
+      const equal = open.get(key)
+      if (equal === undefined) open.set(key, { tree: rest, rules: [rule] })
+      else equal.rules.push(rule)
     }
-    return { sure: Int32Array.from(sure), open, except }
+    const asked = [...open.values()].map((each) => ({
+      ...each,
+      asksTexts: asksTexts(each.tree, leaves),
+      asksNumbers: each.rules.some((rule) => matches[rule]!.numbers.length > 0),
+    }))
+    return { sure: Int32Array.from(sure), open: gatesOf(asked, this.#plan), except }
   }
 }
 
@@ -130,10 +133,4 @@ function keysOf(name: string): string[] {
 function asksTexts(tree: Tree, leaves: readonly Leaf[]): boolean {
   if (typeof tree === 'number') return leaves[tree]!.kind === 'text'
   return tree.parts.some((part) => asksTexts(part, leaves))
-}
-
-function push<K>(lists: Map<K, number[]>, key: K, value: number): void {
-  const list = lists.get(key)
-  if (list === undefined) lists.set(key, [value])
-  else list.push(value)
 }

@@ -4,7 +4,7 @@ import type { Learned } from './learned.js'
 import type { Matcher } from './matcher.js'
 import type { MatchPlan } from './plan.js'
 import { type CastShadow, seen, shadowsIn } from './shadows.js'
-import { bitAt, type MatchState } from './state.js'
+import { bitAt, type MatchState, wordsFor } from './state.js'
 import { decideSubtrees } from './subtrees.js'
 
 /** 32-bit words of a name. */
@@ -34,7 +34,7 @@ export interface Changes {
   wordLimit: number
   /** By rule; only the bits of touched slots mean something. */
   readonly matched: Int32Array
-  /** By subtree leaf of the plan; only the bits of touched slots mean something. */
+  /** As in the state; only those of touched live slots mean something. */
   readonly subtreeYes: Int32Array
   readonly subtreeKnown: Int32Array
   /** Place in `Learned` by slot. */
@@ -60,8 +60,8 @@ export function makeChanges({ rules, subtrees }: MatchPlan, capacity: number): C
     refreshed: new Int32Array(words),
     wordLimit: 0,
     matched: new Int32Array(rules.length * words),
-    subtreeYes: new Int32Array(subtrees.length * words),
-    subtreeKnown: new Int32Array(subtrees.length * words),
+    subtreeYes: new Int32Array(capacity * wordsFor(subtrees.length)),
+    subtreeKnown: new Int32Array(capacity * wordsFor(subtrees.length)),
     learned: new Map(),
     wanted: [],
   }
@@ -141,9 +141,11 @@ export function matchChanges(
   changes: Changes,
   learned: Learned | undefined,
 ): void {
-  clearTouched(changes, changes.matched, state.ruleCount)
-  clearTouched(changes, changes.subtreeYes, matcher.plan.subtrees.length)
-  clearTouched(changes, changes.subtreeKnown, matcher.plan.subtrees.length)
+  for (let rule = 0; rule < state.ruleCount; rule++) {
+    for (let at = 0; at < changes.touchedCount; at++) {
+      changes.matched[rule * changes.words + changes.touchedWords[at]!] = 0
+    }
+  }
   decideSubtrees(table, state.match, matcher.plan, changes)
   matcher.begin({ table, state: state.match, changes, learned })
   for (let at = 0; at < changes.arrivedCount; at++) {
@@ -170,13 +172,6 @@ function watch(
     if (Object.is(seen(table, cast, slot), state.shadows[cast.place]![slot])) continue
     if (cast.shadow.refreshes) refresh(changes, slot)
     else rematch(changes, slot)
-  }
-}
-
-function clearTouched(changes: Changes, bits: Int32Array, rows: number): void {
-  for (let row = 0; row < rows; row++) {
-    for (let at = 0; at < changes.touchedCount; at++)
-      bits[row * changes.words + changes.touchedWords[at]!] = 0
   }
 }
 

@@ -5,7 +5,7 @@ import { type Learned, learnedTruth } from './learned.js'
 import type { Matcher } from './matcher.js'
 import type { MatchPlan } from './plan.js'
 import { cast, shadowsIn } from './shadows.js'
-import { bitAt, keptLeaves, type MatchState } from './state.js'
+import { bitAt, type MatchState, wordsFor } from './state.js'
 import { unknown } from './truth.js'
 
 /** Enters the found changes into the state. */
@@ -16,10 +16,10 @@ export function commitChanges(
   changes: Changes,
   learned: Learned | undefined,
 ): void {
-  for (let at = 0; at < changes.touchedCount; at++) {
-    const word = changes.touchedWords[at]!
-    const touched = changes.touched[word]!
-    for (let rule = 0; rule < state.ruleCount; rule++) {
+  for (let rule = 0; rule < state.ruleCount; rule++) {
+    for (let at = 0; at < changes.touchedCount; at++) {
+      const word = changes.touchedWords[at]!
+      const touched = changes.touched[word]!
       const cell = rule * state.words + word
       state.matched[cell] = (state.matched[cell]! & ~touched) | (changes.matched[cell]! & touched)
     }
@@ -49,18 +49,11 @@ function commitMatch(
   const texts = plan.texts.length
   for (let at = 0; at < changes.touchedCount; at++) {
     const word = changes.touchedWords[at]!
-    const touched = changes.touched[word]!
     const same = ~changes.changed[word]!
     state.asked[word]! &= same & ~changes.refreshed[word]!
     for (let row = 0; row < texts; row++) {
       state.yes[row * state.words + word]! &= same
       state.known[row * state.words + word]! &= same
-    }
-    for (let row = texts; row < keptLeaves(plan); row++) {
-      const to = row * state.words + word
-      const from = (row - texts) * changes.words + word
-      state.yes[to] = (state.yes[to]! & ~touched) | (changes.subtreeYes[from]! & touched)
-      state.known[to] = (state.known[to]! & ~touched) | (changes.subtreeKnown[from]! & touched)
     }
   }
   for (const slot of changes.wanted) state.asked[slot >>> 5]! |= 1 << (slot & 31)
@@ -81,8 +74,16 @@ function commitMatch(
     }
   }
   const shadows = shadowsIn(table, plan)
-  for (let at = 0; at < changes.arrivedCount; at++) cast(table, state, shadows, changes.arrived[at]!)
-  for (let at = 0; at < changes.rematchedCount; at++) cast(table, state, shadows, changes.rematched[at]!)
+  const words = wordsFor(plan.subtrees.length)
+  const keep = (slot: number): void => {
+    cast(table, state, shadows, slot)
+    for (let word = slot * words; word < (slot + 1) * words; word++) {
+      state.subtreeYes[word] = changes.subtreeYes[word]!
+      state.subtreeKnown[word] = changes.subtreeKnown[word]!
+    }
+  }
+  for (let at = 0; at < changes.arrivedCount; at++) keep(changes.arrived[at]!)
+  for (let at = 0; at < changes.rematchedCount; at++) keep(changes.rematched[at]!)
 }
 
 /**

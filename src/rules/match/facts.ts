@@ -2,8 +2,9 @@ import type { ProcessFacts } from '../../inspect/process_facts.js'
 import type { TextFact } from './ast.js'
 import { type FactSpec, KEYED_GROUPS, type KeyedGroup } from './compile.js'
 import { KeyTable } from './keys.js'
-import { type Learned, textWords } from './learned.js'
+import type { Learned } from './learned.js'
 import { textsOf } from './process_texts.js'
+import { wordsFor } from './state.js'
 import type { Texts, TextVerdicts } from './text_matcher.js'
 
 /** What the rules need of a process besides its texts. */
@@ -123,7 +124,7 @@ export class Facts {
     for (const { slots, generations, yes, known, numbers } of this.#learned) {
       all.slots.set(slots, place)
       all.generations.set(generations, place)
-      const words = textWords(this.#spec.texts.length)
+      const words = wordsFor(this.#spec.texts.length)
       all.yes.set(yes, place * words)
       all.known.set(known, place * words)
       all.numbers.set(numbers, place * this.#spec.numbers.length)
@@ -189,7 +190,7 @@ export class Facts {
   }
 
   async #tryPatterns(all: readonly Texts[], learned: Learned): Promise<void> {
-    const words = textWords(this.#spec.texts.length)
+    const words = wordsFor(this.#spec.texts.length)
     const texts = all.map((each) => only(each, this.#tried))
     const startedMs = performance.now()
     for (let at = 0; at < texts.length; ) {
@@ -218,7 +219,7 @@ export class Facts {
 
 /** Shared, so that posting it to each thread copies nothing. */
 function makeLearned({ texts, numbers }: FactSpec, size: number): Learned {
-  const words = textWords(texts.length)
+  const words = wordsFor(texts.length)
   const buffer = new SharedArrayBuffer(size * (numbers.length * 8 + 8 + words * 8))
   const after = size * numbers.length * 8
   return {

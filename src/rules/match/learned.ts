@@ -1,5 +1,5 @@
 import type { MatchPlan } from './plan.js'
-import { bitAt } from './state.js'
+import { bitAt, wordsFor } from './state.js'
 import { type Truth, unknown } from './truth.js'
 
 /** Facts about processes that the main thread brings along. */
@@ -15,15 +15,10 @@ export interface Learned {
   readonly numbers: Float64Array
 }
 
-/** Words of bits per process for so many text leaves. */
-export function textWords(texts: number): number {
-  return (texts + 31) >>> 5
-}
-
 /** What was learned of a text leaf of the plan. */
 export function learnedTruth({ yes, known }: Learned, place: number, plan: MatchPlan, row: number): Truth {
   const { text } = plan.texts[row]!
-  const base = place * textWords(plan.textCount) * 32
+  const base = place * wordsFor(plan.textCount) * 32
   if (bitAt(known, 0, base + text) === 0) return unknown
   return bitAt(yes, 0, base + text)
 }

@@ -1,10 +1,11 @@
 import { columnId, isKernelThread, isMissing, type TableMemory } from '../../table/layout.js'
 import { CandidateIndex, type Candidates } from './candidates.js'
 import type { Changes } from './changes.js'
-import type { Leaf } from './compile.js'
+import type { Leaf, WatchedCell } from './compile.js'
+import type { Gates, OpenRules } from './gates.js'
 import { type Learned, learnedTruth } from './learned.js'
 import type { MatchPlan } from './plan.js'
-import { bitAt, type MatchState } from './state.js'
+import { bitAt, type MatchState, wordsFor } from './state.js'
 import { no, type Truth, truthOf, unknown, yes } from './truth.js'
 
 /** What matching reads in one tick. */
@@ -21,17 +22,21 @@ export class Matcher {
   /** A rename can change what matches: also where texts are asked for, since an exec can go unseen between two samples. */
   readonly watchNames: boolean
   readonly #index: CandidateIndex
-  /** By leaf, its row among the kept ones; -1 for the others. */
+  /** By leaf, its row among the plan's texts or subtrees; -1 for the others. */
   readonly #rows: Int32Array
   /** By leaf, what was found for the process in question. */
   readonly #truths: Uint8Array
   readonly #askedAt: Float64Array
   #asking = 0
+  readonly #subtreeWords: number
+  #columns: Partial<Record<WatchedCell, ArrayLike<number>>> = {}
   #scene: MatchScene | undefined
   #names: Buffer = Buffer.alloc(0)
   #slot = 0
   #isNew = false
   #isWanted = false
+  /** Whether any text of it is known. */
+  #hasTexts = false
 
   constructor(plan: MatchPlan) {
     this.plan = plan
@@ -40,7 +45,8 @@ export class Matcher {
     this.#index = new CandidateIndex(plan)
     this.#rows = new Int32Array(plan.leaves.length).fill(-1)
     for (const [row, { leaf }] of plan.texts.entries()) this.#rows[leaf] = row
-    for (const [row, leaf] of plan.subtrees.entries()) this.#rows[leaf] = plan.texts.length + row
+    for (const [row, leaf] of plan.subtrees.entries()) this.#rows[leaf] = row
+    this.#subtreeWords = wordsFor(plan.subtrees.length)
     this.#truths = new Uint8Array(plan.leaves.length)
     this.#askedAt = new Float64Array(plan.leaves.length)
   }
@@ -49,6 +55,8 @@ export class Matcher {
   begin(scene: MatchScene): void {
     const { names } = scene.table
     this.#scene = scene
+    const { uid, sid, pgid } = scene.table.columns
+    this.#columns = { uid, sid, pgid }
     this.#names = Buffer.from(names.buffer as SharedArrayBuffer, names.byteOffset, names.byteLength)
   }
 
@@ -63,6 +71,7 @@ export class Matcher {
     this.#slot = slot
     this.#isNew = isNew
     this.#isWanted = false
+    this.#hasTexts = !isNew || this.#scene!.changes.learned.has(slot)
     const isKernel = isKernelThread(table, slot)
     const named = this.#index.named(this.#names, slot, isKernel)
     this.#enter(named, NONE)
@@ -76,13 +85,39 @@ export class Matcher {
       this.#hit(rule)
       if (this.plan.rules[rule]!.numbers.length > 0) this.#isWanted = true
     }
-    for (const { rule, tree, asksTexts } of open) {
-      if (!this.#isBoundTo(rule) || except.has(rule)) continue
-      const truth = truthOf(tree, this.#leafTruth)
+    for (const each of open.free) this.#try(each, except)
+    for (const [cell, byValue] of open.cells) {
+      const { table } = this.#scene!
+      if (isMissing(table, this.#slot, columnId[cell])) continue
+      const fitting = byValue.get(this.#columns[cell]![this.#slot]!)
+      if (fitting !== undefined) for (const each of fitting) this.#try(each, except)
+    }
+    if (open.subtrees.size > 0) this.#enterSubtrees(open.subtrees, except)
+    for (const each of open.texts) {
+      if (this.#isWanted && !this.#hasTexts) break
+      this.#try(each, except)
+    }
+  }
+
+  #enterSubtrees(byRow: Gates['subtrees'], except: ReadonlySet<number>): void {
+    const { subtreeYes } = this.#scene!.changes
+    for (let word = 0; word < this.#subtreeWords; word++) {
+      for (let bits = subtreeYes[this.#slot * this.#subtreeWords + word]!; bits !== 0; bits &= bits - 1) {
+        const fitting = byRow.get((word << 5) + 31 - Math.clz32(bits & -bits))
+        if (fitting !== undefined) for (const each of fitting) this.#try(each, except)
+      }
+    }
+  }
+
+  #try({ tree, rules, asksTexts, asksNumbers }: OpenRules, except: ReadonlySet<number>): void {
+    const truth = truthOf(tree, this.#leafTruth)
+    if (truth !== yes && (this.#isWanted || !(asksTexts || asksNumbers))) return
+    if (truth === no && !(asksTexts && truthOf(tree, this.#leafTruthWithoutTexts) !== no)) return
+    for (const rule of rules) {
+      if (except.has(rule) || !this.#isBoundTo(rule)) continue
       if (truth === yes) this.#hit(rule)
-      if (this.#isWanted || !(asksTexts || this.plan.rules[rule]!.numbers.length > 0)) continue
-      if (truth !== no || (asksTexts && truthOf(tree, this.#leafTruthWithoutTexts) !== no))
-        this.#isWanted = true
+      if (asksTexts || (asksNumbers && this.plan.rules[rule]!.numbers.length > 0)) this.#isWanted = true
+      if (truth !== yes && this.#isWanted) break
     }
   }
 
@@ -116,7 +151,7 @@ export class Matcher {
         return isProcess(table, slot, leaf.pid, leaf.startTicks ?? Number.NaN) ? yes : no
       case 'cell':
         if (isMissing(table, slot, columnId[leaf.cell])) return unknown
-        return table.columns[leaf.cell][slot] === leaf.value ? yes : no
+        return this.#columns[leaf.cell]![slot] === leaf.value ? yes : no
       case 'state':
         if (isMissing(table, slot, columnId.state)) return unknown
         return leaf.states.includes(String.fromCharCode(table.columns.state[slot]!)) ? yes : no
@@ -129,9 +164,9 @@ export class Matcher {
         return bitAt(state.yes, row * state.words, slot)
       }
       case 'subtree': {
-        const row = this.#rows[id]! - this.plan.texts.length
-        if (bitAt(changes.subtreeKnown, row * changes.words, slot) === 0) return unknown
-        return bitAt(changes.subtreeYes, row * changes.words, slot)
+        const row = this.#rows[id]!
+        const start = slot * this.#subtreeWords
+        return bitAt(changes.subtreeKnown, start, row) === 0 ? unknown : bitAt(changes.subtreeYes, start, row)
       }
       default:
         return unknown // names and kernel threads: the index has settled them

@@ -5,10 +5,13 @@ export interface MatchState {
   readonly capacity: number
   /** 32-bit words of a bitset over slots. */
   readonly words: number
-  /** Bitsets, leaf after leaf (the plan's texts, then its subtrees): the leaf holds. */
+  /** Bitsets, text leaf after text leaf: it holds. */
   readonly yes: Int32Array
   /** Whether it holds has been told. */
   readonly known: Int32Array
+  /** Slot after slot, a bit per subtree: the process is in it. The other way round than texts, since all are inherited at once. */
+  readonly subtreeYes: Int32Array
+  readonly subtreeKnown: Int32Array
   /** Bitset: the facts of the process's program are known or on their way. */
   readonly asked: Int32Array
   /** By number fact, by slot; NaN: unknown. Only means something for live slots. */
@@ -32,14 +35,16 @@ export function mapMatchState(
   offset: number,
 ): MatchState {
   const at = placesOf(plan, capacity)
-  const words = wordsOf(capacity)
+  const words = wordsFor(capacity)
   const bits = (start: number, rows: number) => new Int32Array(buffer, offset + start, rows * words)
   const cells = (start: number) => new Float64Array(buffer, offset + start, capacity)
   return {
     capacity,
     words,
-    yes: bits(at.yes, keptLeaves(plan)),
-    known: bits(at.known, keptLeaves(plan)),
+    yes: bits(at.yes, plan.texts.length),
+    known: bits(at.known, plan.texts.length),
+    subtreeYes: new Int32Array(buffer, offset + at.subtreeYes, capacity * wordsFor(plan.subtrees.length)),
+    subtreeKnown: new Int32Array(buffer, offset + at.subtreeKnown, capacity * wordsFor(plan.subtrees.length)),
     asked: bits(at.asked, 1),
     numbers: at.numbers.map(cells),
     shadows: at.shadows.map(cells),
@@ -57,10 +62,7 @@ export function carryMatchState(
   toPlan: MatchPlan,
   keepsAsked: boolean,
 ): void {
-  const rows = (plan: MatchPlan) => [
-    ...plan.texts.map(({ spec }) => JSON.stringify([spec.fact, spec.pattern])),
-    ...plan.subtrees.map((leaf) => JSON.stringify(plan.leaves[leaf])),
-  ]
+  const rows = (plan: MatchPlan) => plan.texts.map(({ spec }) => JSON.stringify([spec.fact, spec.pattern]))
   const numbers = (plan: MatchPlan) => plan.numbers.map((fact) => JSON.stringify(fact))
   const shadows = (plan: MatchPlan) => plan.shadows.map(({ column }) => column)
   const oldRows = rows(fromPlan)
@@ -72,6 +74,7 @@ export function carryMatchState(
       to[name].set(from[name].subarray(old * from.words, (old + 1) * from.words), row * to.words)
     }
   }
+  carrySubtrees(from, fromPlan, to, toPlan)
   for (const [place, key] of numbers(toPlan).entries()) {
     const old = oldNumbers.indexOf(key)
     if (old < 0) to.numbers[place]!.fill(Number.NaN)
@@ -88,12 +91,25 @@ export function bitAt(bits: Int32Array, word: number, bit: number): 0 | 1 {
   return ((bits[word + (bit >>> 5)]! >>> (bit & 31)) & 1) as 0 | 1
 }
 
-export function keptLeaves({ texts, subtrees }: MatchPlan): number {
-  return texts.length + subtrees.length
+/** 32-bit words for so many bits. */
+export function wordsFor(bits: number): number {
+  return (bits + 31) >>> 5
 }
 
-function wordsOf(capacity: number): number {
-  return (capacity + 31) >>> 5
+function carrySubtrees(from: MatchState, fromPlan: MatchPlan, to: MatchState, toPlan: MatchPlan): void {
+  const subtrees = (plan: MatchPlan) => plan.subtrees.map((leaf) => JSON.stringify(plan.leaves[leaf]))
+  const oldRows = subtrees(fromPlan)
+  const oldWords = wordsFor(fromPlan.subtrees.length)
+  const words = wordsFor(toPlan.subtrees.length)
+  for (const [row, key] of subtrees(toPlan).entries()) {
+    const old = oldRows.indexOf(key)
+    if (old < 0) continue
+    for (const name of ['subtreeYes', 'subtreeKnown'] as const) {
+      for (let slot = 0; slot < from.capacity; slot++) {
+        to[name][slot * words + (row >>> 5)]! |= bitAt(from[name], slot * oldWords, old) << (row & 31)
+      }
+    }
+  }
 }
 
 function placesOf(plan: MatchPlan, capacity: number) {
@@ -103,10 +119,12 @@ function placesOf(plan: MatchPlan, capacity: number) {
     end = Math.ceil((start + bytes) / ALIGNMENT) * ALIGNMENT
     return start
   }
-  const words = wordsOf(capacity)
+  const words = wordsFor(capacity)
   return {
-    yes: place(keptLeaves(plan) * words * 4),
-    known: place(keptLeaves(plan) * words * 4),
+    yes: place(plan.texts.length * words * 4),
+    known: place(plan.texts.length * words * 4),
+    subtreeYes: place(capacity * wordsFor(plan.subtrees.length) * 4),
+    subtreeKnown: place(capacity * wordsFor(plan.subtrees.length) * 4),
     asked: place(words * 4),
     numbers: plan.numbers.map(() => place(capacity * 8)),
     shadows: plan.shadows.map(() => place(capacity * 8)),

@@ -1,12 +1,12 @@
 import { columnId, isMissing, slotOf, type TableMemory } from '../../table/layout.js'
 import { type Changes, isSameProcess } from './changes.js'
 import type { MatchPlan } from './plan.js'
-import { bitAt, type MatchState } from './state.js'
+import { bitAt, type MatchState, wordsFor } from './state.js'
 
 /**
- * Decides for the processes to be matched whether they descend from the roots of the plan's subtrees. Each asks its parent, so that a
- * process whose parents are gone by then stays what it was. A parent that was born and gone between two samples is never seen: its
- * child belongs to whom the kernel gave it.
+ * Decides for the processes to be matched which of the plan's subtrees they are in. Each asks its parent, so that a process whose
+ * parents are gone by then stays what it was. A parent that was born and gone between two samples is never seen: its child belongs to
+ * whom the kernel gave it.
  */
 export function decideSubtrees(
   table: TableMemory,
@@ -15,6 +15,8 @@ export function decideSubtrees(
   changes: Changes,
 ): void {
   if (plan.subtrees.length === 0) return
+  const words = wordsFor(plan.subtrees.length)
+  const roots = rootsOf(plan)
   const isPending = new Uint8Array(changes.capacity)
   for (let at = 0; at < changes.arrivedCount; at++) isPending[changes.arrived[at]!] = 1
   for (let at = 0; at < changes.rematchedCount; at++) isPending[changes.rematched[at]!] = 1
@@ -24,68 +26,63 @@ export function decideSubtrees(
     // Marked as decided on the way up: a circle, which only a table that is being written could show, ends there.
     while (slot !== undefined && isPending[slot] === 1) {
       isPending[slot] = 0
+      changes.subtreeYes.fill(0, slot * words, (slot + 1) * words)
+      changes.subtreeKnown.fill(0, slot * words, (slot + 1) * words)
       path.push(slot)
       slot = parentOf(table, slot)
     }
     for (let child = path.pop(); child !== undefined; child = path.pop()) {
-      decide(table, state, plan, changes, child, parentOf(table, child))
+      inherit(table, state, changes, words, child)
+      for (const { row, startTicks } of roots.get(table.columns.pid[child]!) ?? []) {
+        if (startTicks !== undefined && startTicks !== table.columns.startTicks[child]) continue
+        const word = child * words + (row >>> 5)
+        const bit = 1 << (row & 31)
+        // What an old process was at its birth, it stays.
+        if (isSameProcess(changes, child) && (state.subtreeKnown[word]! & bit) !== 0) continue
+        changes.subtreeYes[word]! |= bit
+        changes.subtreeKnown[word]! |= bit
+      }
     }
   }
   for (let at = 0; at < changes.arrivedCount; at++) walk(changes.arrived[at]!)
   for (let at = 0; at < changes.rematchedCount; at++) walk(changes.rematched[at]!)
 }
 
+interface Root {
+  readonly row: number
+  readonly startTicks: number | undefined
+}
+
+function rootsOf({ subtrees, leaves }: MatchPlan): Map<number, Root[]> {
+  const roots = new Map<number, Root[]>()
+  for (const [row, id] of subtrees.entries()) {
+    const leaf = leaves[id]!
+    if (leaf.kind !== 'subtree') continue
+    const same = roots.get(leaf.pid)
+    const root = { row, startTicks: leaf.startTicks }
+    if (same === undefined) roots.set(leaf.pid, [root])
+    else same.push(root)
+  }
+  return roots
+}
+
 function parentOf(table: TableMemory, slot: number): number | undefined {
   return isMissing(table, slot, columnId.ppid) ? undefined : slotOf(table, table.columns.ppid[slot]!)
 }
 
-function decide(
-  table: TableMemory,
-  state: MatchState,
-  plan: MatchPlan,
-  changes: Changes,
-  slot: number,
-  parent: number | undefined,
-): void {
-  const hasParent = !isMissing(table, slot, columnId.ppid)
+/** Takes over what the parent is in, all subtrees at once, but for what is known of the process already. */
+function inherit(table: TableMemory, state: MatchState, changes: Changes, words: number, slot: number): void {
+  const parent = parentOf(table, slot)
+  const isTouched = parent !== undefined && bitAt(changes.touched, 0, parent) === 1
+  const from = isTouched ? changes : state
+  // Without a parent it is in none; with one that cannot be told, that is unknown.
+  const orphanKnown = isMissing(table, slot, columnId.ppid) ? 0 : -1
   const isOld = isSameProcess(changes, slot)
-  for (const [row, id] of plan.subtrees.entries()) {
-    const leaf = plan.leaves[id]!
-    if (leaf.kind !== 'subtree') continue
-    const kept = plan.texts.length + row
-    let truth: 0 | 1 | 2
-    if (isOld && bitAt(state.known, kept * state.words, slot))
-      truth = bitAt(state.yes, kept * state.words, slot)
-    else if (isRoot(table, leaf, slot)) truth = 1
-    else if (parent === undefined) truth = hasParent ? 0 : 2
-    else truth = parentTruth(state, changes, row, kept, parent)
-    const word = row * changes.words + (slot >>> 5)
-    const bit = 1 << (slot & 31)
-    changes.subtreeYes[word] =
-      truth === 1 ? changes.subtreeYes[word]! | bit : changes.subtreeYes[word]! & ~bit
-    changes.subtreeKnown[word] =
-      truth === 2 ? changes.subtreeKnown[word]! & ~bit : changes.subtreeKnown[word]! | bit
+  for (let word = 0; word < words; word++) {
+    const kept = isOld ? state.subtreeKnown[slot * words + word]! : 0
+    const yes = parent === undefined ? 0 : from.subtreeYes[parent * words + word]!
+    const known = parent === undefined ? orphanKnown : from.subtreeKnown[parent * words + word]!
+    changes.subtreeYes[slot * words + word] = (state.subtreeYes[slot * words + word]! & kept) | (yes & ~kept)
+    changes.subtreeKnown[slot * words + word] = known | kept
   }
-}
-
-function parentTruth(
-  state: MatchState,
-  changes: Changes,
-  row: number,
-  kept: number,
-  parent: number,
-): 0 | 1 | 2 {
-  const isTouched = bitAt(changes.touched, 0, parent) === 1
-  const known = isTouched ? changes.subtreeKnown : state.known
-  const yes = isTouched ? changes.subtreeYes : state.yes
-  const base = isTouched ? row * changes.words : kept * state.words
-  return bitAt(known, base, parent) === 0 ? 2 : bitAt(yes, base, parent)
-}
-
-function isRoot(
-  { columns }: TableMemory,
-  { pid, startTicks }: { pid: number; startTicks: number | undefined },
-  slot: number,
-): boolean {
-  return columns.pid[slot] === pid && (startTicks === undefined || columns.startTicks[slot] === startTicks)
 }

@@ -1,7 +1,7 @@
 import { TEXT_FACTS, type TextFact } from './ast.js'
 import type { TextLeaf } from './compile.js'
-import { textWords } from './learned.js'
 import { type Pattern, textPattern } from './pattern.js'
+import { wordsFor } from './state.js'
 
 /** Characters of a command line that patterns are tried on: it can be megabytes long, of the process's own choice. */
 export const COMMAND_LINE_LIMIT = 4096
@@ -32,7 +32,7 @@ export class TextMatcher {
 
   constructor(leaves: readonly TextLeaf[]) {
     this.#leaves = leaves.map(({ fact, pattern }, id) => ({ id, fact, pattern: textPattern(fact, pattern) }))
-    this.#words = textWords(leaves.length)
+    this.#words = wordsFor(leaves.length)
     this.#byFact = new Map(
       TEXT_FACTS.map(
         (fact) => [fact, leaves.flatMap((leaf, id) => (leaf.fact === fact ? [id] : []))] as const,
