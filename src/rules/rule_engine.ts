@@ -10,7 +10,7 @@ import type { FactSpec } from './match/compile.js'
 import { Facts, type ReadFacts } from './match/facts.js'
 import { JudgePool } from './pool.js'
 import { checkMemory, compileProgram, groupsOf, type Program } from './program.js'
-import { matchedSlots, type PendingSubject, pendingSubjects } from './remembered.js'
+import { matchedSlots, type PendingSubject, pendingSubjects, slotsOfRule } from './remembered.js'
 import { type CheckedRule, checkRules, type Rule } from './schema/rule.js'
 import { Shard } from './shard.js'
 import type { JudgeResult } from './worker.js'
@@ -252,6 +252,15 @@ export class RuleEngine implements AsyncDisposable {
         if (index < slots.length) slots[index] = matched
     }
     return slots
+  }
+
+  /** The slots that a rule matched at the last tick, by its name; undefined when none of that name was judged. */
+  matchesOf(name: string): Uint32Array | undefined {
+    for (const shard of this.#shards) {
+      const slots = slotsOfRule(shard.state(), name)
+      if (slots !== undefined) return slots
+    }
+    return undefined
   }
 
   /** Whom rules wait for: their condition holds, not for long enough yet. */
