@@ -126,6 +126,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#reactions = new Reactions({
       rules: settings.rules,
       dryRun: settings.dryRun,
+      intervalMs: settings.intervalMs,
       ...{ alarms, watched, deaths },
       outcomes: this.#outcomes,
       note,

@@ -163,9 +163,22 @@ export class RuleEngine implements AsyncDisposable {
     this.#openThreads(
       program.entries.length === 0 && this.#program === undefined ? 0 : program.data.shards.length,
     )
+    this.#renumberUntold(program)
     this.#rules = rules
     this.#groups = groupsOf(rules)
     this.#program = program
+  }
+
+  /** What is still to be told must not be taken for another rule's. */
+  #renumberUntold({ entries }: Program): void {
+    if (this.#untold.length === 0) return
+    const before = this.#program!
+    const indexOf = new Map(entries.map(({ id, index }) => [id, index]))
+    this.#untold = this.#untold.map((decision) => {
+      const { rule } = decision
+      const entry = before.entries[before.positions[rule.index] ?? -1]
+      return { ...decision, rule: { ...rule, index: (entry && indexOf.get(entry.id)) ?? -1 } }
+    })
   }
 
   /** Threads keep nothing that could not be made again, so that a pool of more can take the place of one of fewer. */
