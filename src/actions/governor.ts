@@ -273,10 +273,13 @@ export class Governor {
     if (minHealthy === undefined) return undefined
     const members = this.#parts.members(rule, group)
     if (members === undefined) return wait('min-healthy', 'how many members there are is not known yet')
-    const self = keyOf(identity)
     // A process under restart can be among the members or gone from them: it is counted once, as not healthy.
-    const healthy = members.filter((member) => member !== self && !this.#running.has(member)).length
-    const under = [...this.#running.values()].filter((running) => isAmong(running, rule, group)).length
+    let healthy = members.size - (members.has(keyOf(identity)) ? 1 : 0)
+    let under = 0
+    for (const [member, running] of this.#running) {
+      if (members.has(member)) healthy--
+      if (isAmong(running, rule, group)) under++
+    }
     const total = healthy + under + 1
     const least = typeof minHealthy === 'number' ? minHealthy : Math.ceil((minHealthy.percent / 100) * total)
     if (healthy >= least) return undefined

@@ -74,7 +74,7 @@ export interface GovernorParts {
    * Keys of the living processes that the rule matches in the group, of all where that is undefined; undefined when that is not
    * known.
    */
-  readonly members: (rule: string, group: string | undefined) => readonly string[] | undefined
+  readonly members: (rule: string, group: string | undefined) => ReadonlySet<string> | undefined
   readonly onChange: (change: GovernorChange) => void
 }
 

@@ -151,7 +151,11 @@ export class ActionRunner {
     this.#passDue = true
     setImmediate(() => {
       this.#passDue = false
-      this.tick(this.#options.now())
+      try {
+        this.tick(this.#options.now())
+      } catch (error) {
+        this.#context.onError(error)
+      }
     })
   }
 

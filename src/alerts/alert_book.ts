@@ -33,6 +33,11 @@ interface Firing {
   readonly place: number
 }
 
+/** Nothing has to come that resolves these: a process that is gone, and not started again, is no more to be heard of. */
+const LASTING: ReadonlySet<Alert['kind']> = new Set(['died', 'restart-failed'])
+/** Of those so many are known to fire; past that the oldest are forgotten. */
+const MOST_LASTING = 10_000
+
 /** The last alerts in a ring, and those that fire now by subject and cause, and by id. */
 export class AlertBook {
   readonly #ring: Alert[] = []
@@ -40,6 +45,8 @@ export class AlertBook {
   #added = 0
   readonly #firing = new Map<string, Map<string, Firing>>()
   readonly #firingById = new Map<string, Firing>()
+  /** Ids, oldest first. */
+  readonly #lasting = new Set<string>()
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -67,6 +74,9 @@ export class AlertBook {
     ofSubject.set(cause, { alert, place })
     this.#firing.set(subject, ofSubject)
     this.#firingById.set(alert.id, { alert, place })
+    if (!LASTING.has(alert.kind)) return
+    this.#lasting.add(alert.id)
+    if (this.#lasting.size > MOST_LASTING) this.#forgetOldest()
   }
 
   firing(rule: string, kind: Alert['kind'], subject: AlertSubject): Alert | undefined {
@@ -79,24 +89,23 @@ export class AlertBook {
 
   /** Marks it resolved; undefined when it does not fire. */
   resolve(rule: string, kind: Alert['kind'], subject: AlertSubject, atMs: number): Alert | undefined {
-    const key = subjectOf(subject)
-    const ofSubject = this.#firing.get(key)
-    const cause = causeOf(rule, kind)
-    const found = ofSubject?.get(cause)
-    if (ofSubject === undefined || found === undefined) return undefined
-    ofSubject.delete(cause)
-    this.#firingById.delete(found.alert.id)
-    if (ofSubject.size === 0) this.#firing.delete(key)
+    const found = this.#firing.get(subjectOf(subject))?.get(causeOf(rule, kind))
+    if (found === undefined) return undefined
+    this.#forget(found.alert)
     return this.#replace(found.alert, found.place, atMs)
   }
 
-  /** Resolves the breaches of a process that is gone: nothing is left that could clear. */
+  /**
+   * Resolves the breaches of a process that is gone, since nothing is left that could clear, and that it was not to be restarted:
+   * only a restart that has ended it, and started nothing, is still to be told of.
+   */
   resolveGone(pid: number, startTicks: number, atMs: number): Alert[] {
     const ofSubject = this.#firing.get(`${pid}:${startTicks}`)
     if (ofSubject === undefined) return []
     const resolved: Alert[] = []
     for (const { alert } of [...ofSubject.values()]) {
-      if (alert.kind !== 'breach') continue
+      const isRefusal = alert.kind === 'restart-failed' && alert.severity !== 'critical'
+      if (alert.kind !== 'breach' && !isRefusal) continue
       const done = this.resolve(alert.rule, alert.kind, alert, atMs)
       if (done !== undefined) resolved.push(done)
     }
@@ -113,6 +122,20 @@ export class AlertBook {
       if (isWanted(alert, query)) found.push(alert)
     }
     return found
+  }
+
+  #forgetOldest(): void {
+    const [id] = this.#lasting
+    this.#forget(this.#firingById.get(id!)!.alert)
+  }
+
+  #forget(alert: Alert): void {
+    const subject = subjectOf(alert)
+    const ofSubject = this.#firing.get(subject)
+    ofSubject?.delete(causeOf(alert.rule, alert.kind))
+    if (ofSubject?.size === 0) this.#firing.delete(subject)
+    this.#firingById.delete(alert.id)
+    this.#lasting.delete(alert.id)
   }
 
   #replace(alert: Alert, place: number, resolvedAtMs: number): Alert {

@@ -12,6 +12,8 @@ export interface FoldedAlerts {
 
 /** Runs that were stopped, and kinds that are never resolved, leave alerts behind; the oldest are forgotten. */
 const MOST_FIRING = 10_000
+/** More than an engine lets be in force at the same time. */
+const SWEPT_FROM = 2000
 
 /** Folds the records of alerts, silences and acknowledgements, oldest first. */
 export class AlertFold {
@@ -33,6 +35,7 @@ export class AlertFold {
         break
       case 'silence':
         this.#silences.set(record.silence.id, record.silence)
+        if (this.#silences.size > SWEPT_FROM) this.#dropOver(record.atMs)
         break
       case 'unsilence':
         this.#silences.delete(record.silenceId)
@@ -55,12 +58,16 @@ export class AlertFold {
   #started({ place, atMs }: EngineStartBody & { readonly atMs: number }): void {
     const before = this.#place
     this.#place = place
-    for (const [id, { untilMs }] of this.#silences) if (untilMs <= atMs) this.#silences.delete(id)
+    this.#dropOver(atMs)
     const isElsewhere =
       before !== undefined && (before.bootId !== place.bootId || before.pidNamespace !== place.pidNamespace)
     for (const [key, { identity }] of this.#firing) {
       // Another boot or namespace: the same pid and start would be a stranger's.
       if (isElsewhere && identity !== undefined) this.#firing.delete(key)
     }
+  }
+
+  #dropOver(atMs: number): void {
+    for (const [id, { untilMs }] of this.#silences) if (untilMs <= atMs) this.#silences.delete(id)
   }
 }

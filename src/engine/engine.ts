@@ -35,6 +35,7 @@ import { type Look, Outcomes } from './outcomes.js'
 import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
+import { RuleMembers } from './rule_members.js'
 import type { ShortLivedCount } from './short_lived.js'
 import { Sources } from './sources.js'
 import { SuspensionAlerts } from './suspension_alerts.js'
@@ -66,6 +67,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #ownUse: OwnUse
   readonly #fold = new JournalFold()
   readonly #groupKeys: GroupKeys
+  readonly #members: RuleMembers
   readonly #suspensions: SuspensionAlerts
   readonly #governor: Governor
   readonly #replay: GovernorReplay
@@ -83,6 +85,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#settings = settings
     this.#sources = new Sources(settings)
     this.#groupKeys = new GroupKeys(settings.sampler.procRoot ?? '/proc')
+    this.#members = new RuleMembers({
+      groupKeys: this.#groupKeys,
+      slotsOf: (rule) => this.#rules?.matchesOf(rule),
+    })
     this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
     this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
     const note = (body: JournalBody) => this.#journal?.append(body)
@@ -101,7 +107,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const { alarms } = this.#alerting
     this.#suspensions = new SuspensionAlerts({ alarms, note })
     this.#governor = new Governor(settings.governor, {
-      members: (rule, group) => this.#membersOf(rule, group),
+      members: (rule, group) => this.#table && this.#members.of(rule, group, this.#table),
       onChange: (change) => {
         if (this.#isReplayed) this.#suspensions.changed(change)
       },
@@ -120,6 +126,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#reactions = new Reactions({
       rules: settings.rules,
       dryRun: settings.dryRun,
+      intervalMs: settings.intervalMs,
       ...{ alarms, watched, deaths },
       outcomes: this.#outcomes,
       note,
@@ -327,12 +334,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return { limits, severity: rule?.severity ?? 'warning' }
   }
 
-  /** Processes that a rule is about now, of a group where one is given. */
-  #membersOf(name: string, group: string | undefined): string[] | undefined {
-    const slots = this.#rules?.matches()[this.#settings.rules.findIndex((rule) => rule.name === name)]
-    return slots && this.#table && this.#groupKeys.members(slots, group, this.#table)
-  }
-
   #groupOf(identity: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
     return this.#table === undefined
       ? Promise.resolve(undefined)
@@ -393,6 +394,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       const host = await this.#sources.readHost(table.size)
       const decisions = await this.#rules!.tick(table, nowMs, host)
       const judgedAt = performance.now()
+      this.#members.renew()
       this.#reactions.sampled(table, decisions, this.#runner!, nowMs)
       this.#outcomes.tick((identity) => look(table, identity), nowMs)
       this.#runner!.tick(now())

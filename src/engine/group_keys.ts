@@ -12,7 +12,7 @@ const KEPT_KEYS = 262_144
 export class GroupKeys {
   readonly #procRoot: string
   readonly #keys = new LruMap<string>(KEPT_KEYS)
-  readonly #reading = new Set<string>()
+  readonly #reading = new Map<string, Promise<void>>()
 
   constructor(procRoot: string) {
     this.#procRoot = procRoot
@@ -24,29 +24,30 @@ export class GroupKeys {
     if (slot === undefined) return undefined
     const known = this.#known(kind, slot, table)
     if (known !== undefined) return known
-    await this.#read(kind, [identity])
+    await this.#read(kind, [identity]).catch(() => {})
     return this.#keys.get(placeOf(kind, identity)) ?? `${kind}:`
   }
 
   /**
-   * The processes in these slots that are of a group, as `pid:startTicks`; of all groups without one.
+   * The processes in these slots by group, as `pid:startTicks`.
    * @returns undefined while the group of some has yet to be read, which this begins
    */
-  members(slots: Uint32Array, group: string | undefined, table: Table): string[] | undefined {
+  members(slots: Uint32Array, kind: GroupKind, table: Table): Map<string, Set<string>> | undefined {
     const { pid, startTicks } = table.columns
-    const kind = group?.slice(0, group.indexOf(':')) as GroupKind | undefined
     const unread: ProcessIdentity[] = []
-    const found: string[] = []
+    const found = new Map<string, Set<string>>()
     for (const slot of slots) {
-      if (kind !== undefined) {
-        const key = this.#known(kind, slot, table)
-        if (key === undefined) unread.push({ pid: pid[slot]!, startTicks: startTicks[slot]!, settled: true })
-        if (key !== group) continue
+      const key = this.#known(kind, slot, table)
+      if (key === undefined) {
+        unread.push({ pid: pid[slot]!, startTicks: startTicks[slot]!, settled: true })
+        continue
       }
-      found.push(`${pid[slot]}:${startTicks[slot]}`)
+      const members = found.get(key) ?? new Set()
+      found.set(key, members.add(`${pid[slot]}:${startTicks[slot]}`))
     }
     if (unread.length === 0) return found
-    void this.#read(kind!, unread)
+    // What cannot be read now is asked for again with the next sample.
+    this.#read(kind, unread).catch(() => {})
     return undefined
   }
 
@@ -58,18 +59,26 @@ export class GroupKeys {
     return this.#keys.get(placeOf(kind, { pid: pid[slot]!, startTicks: startTicks[slot]! }))
   }
 
+  /** Resolves when all of them have been read, whoever began it. */
   async #read(kind: GroupKind, identities: readonly ProcessIdentity[]): Promise<void> {
-    const fact = kind as 'unit' | 'cgroup' | 'container' | 'program'
+    const underWay = identities.flatMap((identity) => this.#reading.get(placeOf(kind, identity)) ?? [])
     const wanted = identities.filter((identity) => !this.#reading.has(placeOf(kind, identity)))
-    for (const identity of wanted) this.#reading.add(placeOf(kind, identity))
-    try {
-      const read = await readProcessFacts(wanted, { procRoot: this.#procRoot })
-      for (const [at, facts] of read.entries()) {
-        const text = facts === undefined ? undefined : textsOf(facts, new Set([fact]))[fact]
-        this.#keys.set(placeOf(kind, wanted[at]!), `${kind}:${text ?? ''}`)
-      }
-    } finally {
-      for (const identity of wanted) this.#reading.delete(placeOf(kind, identity))
+    if (wanted.length > 0) {
+      const read = this.#readNow(kind, wanted).finally(() => {
+        for (const identity of wanted) this.#reading.delete(placeOf(kind, identity))
+      })
+      for (const identity of wanted) this.#reading.set(placeOf(kind, identity), read)
+      underWay.push(read)
+    }
+    await Promise.all(underWay)
+  }
+
+  async #readNow(kind: GroupKind, identities: readonly ProcessIdentity[]): Promise<void> {
+    const fact = kind as 'unit' | 'cgroup' | 'container' | 'program'
+    const read = await readProcessFacts(identities, { procRoot: this.#procRoot })
+    for (const [at, facts] of read.entries()) {
+      const text = facts === undefined ? undefined : textsOf(facts, new Set([fact]))[fact]
+      this.#keys.set(placeOf(kind, identities[at]!), `${kind}:${text ?? ''}`)
     }
   }
 }

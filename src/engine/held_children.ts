@@ -8,7 +8,7 @@ interface Held {
   /** `running`: it has executed its program; `sampled`: a sample has begun since. */
   state: 'held' | 'running' | 'sampled'
   /** By rule: what fired for it meanwhile and was not cleared. */
-  readonly decisions: Map<number, Decision>
+  readonly decisions: Map<string, Decision>
 }
 
 /**
@@ -42,8 +42,8 @@ export class HeldChildren {
   keepsBack(decision: Decision): boolean {
     const held = decision.identity && this.#held.get(keyOf(decision.identity))
     if (held === undefined) return false
-    if (decision.kind === 'fire') held.decisions.set(decision.rule.index, decision)
-    else held.decisions.delete(decision.rule.index)
+    if (decision.kind === 'fire') held.decisions.set(decision.rule.name, decision)
+    else held.decisions.delete(decision.rule.name)
     return true
   }
 

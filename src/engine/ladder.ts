@@ -7,12 +7,16 @@ export interface DueSteps<T> {
 }
 
 interface Climb<T> {
-  readonly target: T
+  target: T
   /** Later steps, in the order in which they are due. */
   readonly later: readonly Step[]
   sinceMs: number
   next: number
 }
+
+/** As the judge has it: a longer gap between two samples was not seen. */
+const GAP_INTERVALS = 2.5
+const SHORTEST_GAP_MS = 1000
 
 /**
  * The ladders of rules that fire: first what is to be done at once, then, while the breach lasts, what comes after so
@@ -22,17 +26,26 @@ export class Ladder<T> {
   readonly #climbs = new Map<string, Climb<T>>()
   /** Those that have steps left: most have none. */
   readonly #unfinished = new Set<Climb<T>>()
+  readonly #intervalMs: number
+  #lastTickMs: number | undefined
+
+  /** @param intervalMs usual time between two ticks; without it every gap counts as time that the breach lasted */
+  constructor(intervalMs = Number.POSITIVE_INFINITY) {
+    this.#intervalMs = intervalMs
+  }
 
   /**
    * The rule fired for the subject; gives what is to be done at once. When it fires again while the breach lasts, steps
-   * that are still to come keep their time; once all are done, the ladder begins anew.
+   * that are still to come keep their time, and are for whom it fires now; once all are done, the ladder begins anew.
    */
   fired(rule: string, subject: string, steps: readonly Step[], target: T, nowMs: number): DueSteps<T> {
     const key = keyOf(rule, subject)
     const before = this.#climbs.get(key)
     const later = steps.filter(({ afterMs }) => afterMs > 0).sort((a, b) => a.afterMs - b.afterMs)
     const goesOn = before !== undefined && before.next < before.later.length
-    if (!goesOn) {
+    if (goesOn) {
+      before.target = target
+    } else {
       const climb: Climb<T> = { target, later, sinceMs: nowMs, next: 0 }
       this.#climbs.set(key, climb)
       if (later.length > 0) this.#unfinished.add(climb)
@@ -55,6 +68,7 @@ export class Ladder<T> {
 
   /** What is due by now and was not before. */
   tick(nowMs: number): DueSteps<T>[] {
+    this.#leaveOutGap(nowMs)
     const due: DueSteps<T>[] = []
     for (const climb of this.#unfinished) {
       const { later, sinceMs, target } = climb
@@ -64,6 +78,15 @@ export class Ladder<T> {
       if (climb.next >= later.length) this.#unfinished.delete(climb)
     }
     return due
+  }
+
+  /** Of a time in which nothing was sampled (the engine was stopped) one interval counts: nobody saw the breach last. */
+  #leaveOutGap(nowMs: number): void {
+    const lastMs = this.#lastTickMs ?? nowMs
+    this.#lastTickMs = nowMs
+    if (nowMs - lastMs <= Math.max(GAP_INTERVALS * this.#intervalMs, SHORTEST_GAP_MS)) return
+    const unseenMs = nowMs - lastMs - this.#intervalMs
+    for (const climb of this.#unfinished) if (climb.sinceMs <= lastMs) climb.sinceMs += unseenMs
   }
 }
 

@@ -32,6 +32,8 @@ const LASTING_REFUSALS = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED
 export interface ReactionParts {
   readonly rules: readonly CheckedRule[]
   readonly dryRun: boolean
+  /** Usual time between two samples. */
+  readonly intervalMs: number
   readonly alarms: Alarms
   readonly watched: WatchedProcesses
   readonly deaths: Deaths
@@ -55,7 +57,7 @@ export class Reactions {
   readonly #parts: ReactionParts
   readonly #children = new HeldChildren()
   readonly #advisor: Advisor
-  readonly #ladder = new Ladder<readonly ActionTarget[]>()
+  readonly #ladder: Ladder<readonly ActionTarget[]>
   /** By what is done to whom, while it is under way. */
   readonly #before = new Map<string, Before>()
   #decisions = 0
@@ -63,6 +65,7 @@ export class Reactions {
   constructor(parts: ReactionParts) {
     this.#parts = parts
     this.#advisor = new Advisor(parts.alarms)
+    this.#ladder = new Ladder(parts.intervalMs)
   }
 
   /** Raises what still waits. */
@@ -97,7 +100,7 @@ export class Reactions {
 
   #decided(decision: Decision, table: Table, runner: ActionRunner, nowMs: number): void {
     const { rules, alarms, outcomes, dryRun, note } = this.#parts
-    const { identity, group, name, clauses, sinceMs = nowMs, slot } = decision
+    const { identity, group, name, clauses, sinceMs = nowMs } = decision
     const decisionId = `${runner.run}-d${++this.#decisions}`
     // None when it was removed; then only what it had fired for is over.
     const rule = rules[decision.rule.index]
@@ -121,7 +124,7 @@ export class Reactions {
       message: reason,
     } as const
     this.#advisor.raise(raised, table)
-    if (identity !== undefined) outcomes.breached(rule.name, identity, table.at(slot).rssBytes, nowMs)
+    if (identity !== undefined) outcomes.breached(rule.name, identity, rssOf(table, identity), nowMs)
     const common = {
       ...{ rule: rule.name, decisionId, reason, subject, sinceMs, dryRun: rule.dryRun },
       isAboutMemory: clauses.some(isOfMemory),

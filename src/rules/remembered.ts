@@ -1,4 +1,5 @@
 import { listSlots } from './judge/evaluation.js'
+import type { ShardState } from './judge/state.js'
 import { TIME } from './judge/times.js'
 import type { GroupKind } from './language/ast.js'
 import type { Shard } from './shard.js'
@@ -22,11 +23,25 @@ export function matchedSlots(remembered: Remembered): Map<number, Uint32Array> {
   const { program, rules, state } = remembered
   const slots = new Int32Array(state.words * 32)
   for (let local = 0; local < rules.ruleCount; local++) {
-    const base = local * state.words
-    const count = listSlots((word) => state.matched[base + word]!, state.words, slots)
-    found.set(program.entries[rules.first + local]!.index, Uint32Array.from(slots.subarray(0, count)))
+    found.set(program.entries[rules.first + local]!.index, matchedBy(local, state, slots))
   }
   return found
+}
+
+/** The slots that a rule matches; undefined when it is not among these. */
+export function slotsOfRule(remembered: Remembered, name: string): Uint32Array | undefined {
+  if (remembered === undefined) return undefined
+  const { program, rules, state } = remembered
+  for (let local = 0; local < rules.ruleCount; local++) {
+    if (program.entries[rules.first + local]!.rule.name !== name) continue
+    return matchedBy(local, state, new Int32Array(state.words * 32))
+  }
+  return undefined
+}
+
+function matchedBy(local: number, { matched, words }: ShardState, slots: Int32Array): Uint32Array {
+  const count = listSlots((word) => matched[local * words + word]!, words, slots)
+  return Uint32Array.from(slots.subarray(0, count))
 }
 
 export function pendingSubjects(

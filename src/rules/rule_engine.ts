@@ -10,7 +10,7 @@ import type { FactSpec } from './match/compile.js'
 import { Facts, type ReadFacts } from './match/facts.js'
 import { JudgePool } from './pool.js'
 import { checkMemory, compileProgram, groupsOf, type Program } from './program.js'
-import { matchedSlots, type PendingSubject, pendingSubjects } from './remembered.js'
+import { matchedSlots, type PendingSubject, pendingSubjects, slotsOfRule } from './remembered.js'
 import { type CheckedRule, checkRules, type Rule } from './schema/rule.js'
 import { Shard } from './shard.js'
 import type { JudgeResult } from './worker.js'
@@ -163,9 +163,22 @@ export class RuleEngine implements AsyncDisposable {
     this.#openThreads(
       program.entries.length === 0 && this.#program === undefined ? 0 : program.data.shards.length,
     )
+    this.#renumberUntold(program)
     this.#rules = rules
     this.#groups = groupsOf(rules)
     this.#program = program
+  }
+
+  /** What is still to be told must not be taken for another rule's. */
+  #renumberUntold({ entries }: Program): void {
+    if (this.#untold.length === 0) return
+    const before = this.#program!
+    const indexOf = new Map(entries.map(({ id, index }) => [id, index]))
+    this.#untold = this.#untold.map((decision) => {
+      const { rule } = decision
+      const entry = before.entries[before.positions[rule.index] ?? -1]
+      return { ...decision, rule: { ...rule, index: (entry && indexOf.get(entry.id)) ?? -1 } }
+    })
   }
 
   /** Threads keep nothing that could not be made again, so that a pool of more can take the place of one of fewer. */
@@ -252,6 +265,15 @@ export class RuleEngine implements AsyncDisposable {
         if (index < slots.length) slots[index] = matched
     }
     return slots
+  }
+
+  /** The slots that a rule matched at the last tick, by its name; undefined when none of that name was judged. */
+  matchesOf(name: string): Uint32Array | undefined {
+    for (const shard of this.#shards) {
+      const slots = slotsOfRule(shard.state(), name)
+      if (slots !== undefined) return slots
+    }
+    return undefined
   }
 
   /** Whom rules wait for: their condition holds, not for long enough yet. */

@@ -11,11 +11,13 @@ import type { RuleLimits } from '../../dist/rules/schema/rule.js'
 const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
 const key = ({ pid, startTicks }: { pid: number; startTicks: number }) => `${pid}:${startTicks}`
 
+const asSet = (members: readonly string[] | undefined) => members && new Set(members)
+
 /** A governor and what it told. */
 function governed(options: GovernorOptions = {}, members?: () => readonly string[] | undefined) {
   const changes: GovernorChange[] = []
   const governor = new Governor(checkGovernor({ seed: 1, ...options }), {
-    members: members ?? (() => undefined),
+    members: () => asSet(members?.()),
     onChange: (change) => changes.push(change),
   })
   const request = (
@@ -365,7 +367,8 @@ class World {
     this.lives = Array.from({ length: processes }, () => 1)
     this.rules = rules
     this.governor = new Governor(checkGovernor(options), {
-      members: (rule) => this.membersOf(Number(rule)).map((pid) => key(identity(pid, this.lives[pid]!))),
+      members: (rule) =>
+        new Set(this.membersOf(Number(rule)).map((pid) => key(identity(pid, this.lives[pid]!)))),
       onChange: (change) => {
         if (change.kind === 'resumed' && change.scope === 'process')
           this.pardonedMs.set(change.who!.identity.pid, this.nowMs)

@@ -46,6 +46,26 @@ describe('alert book', () => {
     expect(book.anyFiring).toBe(true)
   })
 
+  it('resolves with a process that it was not to be restarted; that nothing runs in its place stays', () => {
+    const book = new AlertBook(10)
+    book.add(alert('refused', { kind: 'restart-failed', severity: 'warning' }))
+    book.add(alert('failed', { kind: 'restart-failed', severity: 'critical', rule: 'q' }))
+    expect(ids(book.resolveGone(1, 1, 5))).toEqual(['refused'])
+    expect(ids(book.allFiring)).toEqual(['failed'])
+  })
+
+  it('forgets the oldest of what nothing resolves, never a breach', () => {
+    const book = new AlertBook(10)
+    book.add(alert('breach'))
+    for (let pid = 1; pid <= 10_002; pid++)
+      book.add(alert(`d${pid}`, { kind: 'died', identity: identity(pid) }))
+    expect(book.allFiring.length).toBe(10_001)
+    expect(book.firingById('d2')).toBeUndefined()
+    expect(book.firing('r', 'died', { identity: identity(2) })).toBeUndefined()
+    expect(book.firingById('d3')).toBeDefined()
+    expect(book.firingById('breach')).toBeDefined()
+  })
+
   it('tells processes, groups and the rules about them apart', () => {
     const book = new AlertBook(10)
     const members = [{ identity: identity(7), name: 'n', value: 1 }]

@@ -55,3 +55,15 @@ it('mixes no two subjects up, whatever they are called', () => {
   ].map(alertKey)
   expect(new Set(keys).size).toBe(keys.length)
 })
+
+it('does not keep all silences that ever were, however long a run is', () => {
+  const bodies = Array.from(
+    { length: 10_000 },
+    (_, i): JournalBody => ({
+      type: 'silence',
+      silence: silence(`s${i}`, i + 10),
+    }),
+  )
+  expect(fold(...bodies).silences.length).toBeLessThanOrEqual(2001)
+  expect(fold(...bodies).silences.at(-1)?.id).toBe('s9999')
+})

@@ -133,4 +133,25 @@ describe('whom actions are for', () => {
     expect(pids(targetsOf({ ...member(0), identity: undefined, group }, 'largest'))).toEqual([1])
     expect(pids(targetsOf({ ...member(0), identity: undefined, group }, 'all'))).toEqual([1, 2, 3])
   })
+
+  it('does later steps for whom it fires last', () => {
+    const ladder = new Ladder<string>()
+    ladder.fired('r', 's', steps, 'the largest then', 0)
+    ladder.fired('r', 's', steps, 'the largest now', 50)
+    expect(ladder.tick(100)).toMatchObject([{ target: 'the largest now' }])
+  })
+
+  it('counts one interval of a time in which nothing was seen', () => {
+    const ladder = new Ladder<string>(1000)
+    const later: Step[] = [{ type: 'restart', afterMs: 60_000 }]
+    ladder.fired('r', 's', later, 'before the gap', 0)
+    expect(ladder.tick(0)).toEqual([])
+    expect(ladder.tick(1000)).toEqual([])
+    ladder.fired('r', 't', later, 'after it', 900_000)
+    expect(ladder.tick(900_000)).toEqual([]) // 2 s have been seen
+    for (let atMs = 901_000; atMs < 958_000; atMs += 1000) expect(ladder.tick(atMs)).toEqual([])
+    expect(ladder.tick(958_000)).toMatchObject([{ target: 'before the gap' }])
+    expect(ladder.tick(959_000)).toEqual([])
+    expect(ladder.tick(960_000)).toMatchObject([{ target: 'after it' }])
+  })
 })

@@ -219,7 +219,7 @@ describe('watched processes', () => {
 
 describe('held children', () => {
   const decision = (pid: number, kind: Decision['kind'] = 'fire', index = 0): Decision => ({
-    rule: { index, name: 'r', severity: 'warning' },
+    rule: { index, name: `r${index}`, severity: 'warning' },
     kind,
     cause: 'condition',
     slot: 0,
