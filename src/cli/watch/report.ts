@@ -204,9 +204,13 @@ function doneText({ action, result = {}, successor }: ActionReport): string {
       const whom = `SIGCHLD to ${parent?.pid ?? '?'} ${escapeForTerminal(parent?.name ?? '')}`
       return `${whom}; ${reaped ? 'it was reaped' : 'it was not reaped'}`
     }
-    default:
-      return Object.entries(result)
-        .map(([key, value]) => `${key} ${escapeForTerminal(String(value))}`)
-        .join(', ')
+    case 'signal':
+      return text('signal')
+    case 'priority':
+      return `nice ${text('nice')}`
+    case 'limit': {
+      const given = ['soft', 'hard'].filter((kind) => result[kind] !== undefined)
+      return `${text('resource')} ${given.map((kind) => `${kind} ${text(kind)}`).join(', ')}`
+    }
   }
 }
