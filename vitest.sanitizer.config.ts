@@ -13,8 +13,8 @@ export default mergeConfig(
       hookTimeout: 120_000,
       setupFiles: ['test/sanitizer.setup.ts'],
       // The rules run no native code and hold to time limits that a sanitizer breaks, nor do the trends, which compute for
-      // long; the command makes no native call that the tests of the API do not make.
-      exclude: ['test/rules/**', 'test/trend/**', 'test/cli/**'],
+      // long; alerts and the command make no native call that the tests of the API do not make.
+      exclude: ['test/rules/**', 'test/trend/**', 'test/alerts/**', 'test/cli/**'],
     },
   }),
 )

@@ -52,6 +52,7 @@ describe('a breach', () => {
     await waitFor(() => target.child.signalCode === 'SIGKILL')
     expect(isAlive(other.pid)).toBe(true)
     await heard(engine, 'alert', ({ state }) => state === 'resolved')
+    await waitFor(async () => (await bench.recordsOf('outcome')).length > 0)
     await engine.close()
 
     const records = await bench.records()

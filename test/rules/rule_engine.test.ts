@@ -148,6 +148,66 @@ describe('the rule engine', () => {
     expect(warnings).toEqual([])
   })
 
+  it('takes other rules while it runs, also from none, and keeps what the same ones remember', async () => {
+    const engine = await engineOf([])
+    const table = new SyntheticTable(4)
+    expect(await engine.tick(table.fill([row]), 0)).toEqual([])
+    await engine.update([bigFor30s])
+    expect(await engine.tick(table.fill([row]), 1000)).toEqual([])
+    expect(engine.pending()).toEqual([{ rule: 0, subject: '1:100', sinceMs: 1000 }])
+    await engine.update([big, { ...big, name: 'other', match: { name: 'nobody' } }, bigFor30s])
+    expect((await engine.tick(table.fill([row]), 31_000)).map(brief).sort()).toEqual([
+      'big fire 1',
+      'slow fire 1',
+    ])
+    expect(engine.matches().map((slots) => [...slots])).toEqual([[0], [], [0]])
+    await expect(engine.update([{ name: 'r', when: 'rsss > 1' }])).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+    await engine.update([big])
+    const [decision, ...more] = await engine.tick(table.fill([row]), 32_000)
+    expect(more).toEqual([])
+    expect(decision).toMatchObject({ cause: 'removed', kind: 'clear', rule: { index: -1, name: 'slow' } })
+  })
+
+  it('explains what a rule finds in a process, also where it does not fire', async () => {
+    const rules: Rule[] = [
+      { name: 'r', when: 'avg(threads, 2s) > 5 or nice > 3 or host.load1 > 2' },
+      { name: 'g', per: 'all', match: { name: 'web' }, when: 'count() > 5' },
+    ]
+    const engine = await engineOf(rules, { intervalMs: 1000 })
+    const table = new SyntheticTable(4)
+    await expect(engine.explain(0, 0)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    const rows = [{ ...row, cells: { threads: 4 } }]
+    for (let second = 0; second < 4; second++) await engine.tick(table.fill(rows), second * 1000)
+    expect(await engine.explain(0, 0)).toMatchObject({
+      matched: true,
+      clauses: [
+        { text: 'avg(threads, 2s) > 5', value: 4, threshold: 5, truth: false, samples: { length: 3 } },
+        { text: 'nice > 3', value: undefined, truth: undefined },
+        { text: 'host.load1 > 2', value: undefined, truth: undefined },
+      ],
+    })
+    expect(await engine.explain(1, 0)).toMatchObject({ matched: false })
+    expect(engine.memory).toMatchObject({ series: 1, refused: 0 })
+    table.fill(rows)
+    await expect(engine.explain(0, 0)).rejects.toMatchObject({ code: 'STALE_TABLE' })
+  })
+
+  it('takes ten thousand rules, and a change of them, in reasonable time', async () => {
+    const rules = Array.from(
+      { length: 10_000 },
+      (_, index): Rule => ({ name: `r${index}`, when: `threads > ${index}` }),
+    )
+    const engine = await engineOf(rules)
+    const table = new SyntheticTable(64)
+    await engine.tick(table.fill([row]), 0)
+    const startedMs = performance.now()
+    await engine.update([...rules.slice(1), { name: 'new', when: 'rss > 1' }])
+    expect((await engine.tick(table.fill([row]), 1000)).map(brief)).toEqual(['new fire 1'])
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
+  })
+
   it('closes twice, ends a tick under way, and leaves no thread', async () => {
     const before = threads()
     const engine = await engineOf([big])

@@ -10,8 +10,7 @@ import { stateCell } from './state.js'
 export function followSeries(shard: Shard, table: TableMemory, tick: SeriesTick, isRevised: boolean): void {
   const { rules, state, changes, seriesMemory, series } = shard
   if (state.header[stateCell.followed] === tick.tick) return
-  const retagged = new Set<number>()
-  if (isRevised) for (const place of retag(shard)) retagged.add(place)
+  if (isRevised) freePlaces(shard)
   const everywhere = Array.from({ length: state.words }, (_, word) => word)
   const touched = changes.touchedWords.subarray(0, changes.touchedCount)
   // Another program in a process, and another process in a slot, begin anew.
@@ -24,26 +23,23 @@ export function followSeries(shard: Shard, table: TableMemory, tick: SeriesTick,
   const wasRefused = seriesMemory.refused > 0
   seriesMemory.refused = 0
   for (const program of rules.series) {
-    const { plan, place } = program
+    const { plan, place, tag } = program
+    const isNew = seriesMemory.tagOf(place) !== tag
+    if (isNew) seriesMemory.retag(place, tag)
     const own = series.get(plan.key)!
     const isGrouped = program.rules.some((local) => shard.groups[local] !== undefined)
-    const all = isRevised || wasRefused || isGrouped || retagged.has(place)
+    const all = isRevised || wasRefused || isGrouped || isNew
     own.follow(all ? everywhere : touched, wantedBy(shard, program), plan.ofGroups ? none : begun, tick)
   }
   state.header[stateCell.followed] = tick.tick
 }
 
-/** Places of series that belong to others now, or to none. */
-function retag({ rules, seriesMemory }: Shard): number[] {
-  const tags = new Map(rules.series.map(({ place, tag }) => [place, tag]))
-  const changed: number[] = []
-  for (let place = 0; place < rules.seriesPlaces; place++) {
-    const tag = tags.get(place) ?? 0
-    if (seriesMemory.tagOf(place) === tag) continue
-    seriesMemory.retag(place, tag)
-    changed.push(place)
+/** Takes places back from series that are there no more. */
+function freePlaces({ rules, seriesMemory }: Shard): void {
+  const used = new Set(rules.series.map(({ place }) => place))
+  for (let place = 0; place < seriesMemory.shape.places; place++) {
+    if (!used.has(place) && seriesMemory.tagOf(place) !== 0) seriesMemory.retag(place, 0)
   }
-  return changed
 }
 
 function wantedBy(shard: Shard, { plan, rules }: SeriesProgram): (word: number) => number {
