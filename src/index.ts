@@ -198,4 +198,12 @@ export {
   type TrendOptions,
   type TrendVerdict,
 } from './trend/trend.js'
-export { wordedBytes, wordedComparison, wordedDuration, wordedQuantity } from './words.js'
+export {
+  type ClauseToWord,
+  wordedBytes,
+  wordedClause,
+  wordedClauses,
+  wordedComparison,
+  wordedDuration,
+  wordedQuantity,
+} from './words.js'

@@ -46,6 +46,39 @@ export function wordedComparison(
   return `${left} ${op} ${right}`
 }
 
+/** What words take from a clause of a decision. */
+export interface ClauseToWord {
+  readonly text: string
+  readonly operand: string
+  readonly op: string
+  readonly unit: Unit
+  readonly value: number | undefined
+  readonly threshold: number | undefined
+  /** Undefined: unknown. */
+  readonly truth: boolean | undefined
+}
+
+/** A clause and what was found: `rssBytes 612.3 MiB > 500 MiB`; a leak test, which has no threshold: `leak(rssBytes, 10m) at 612.3 MiB`. */
+export function wordedClause({
+  text,
+  operand,
+  op,
+  unit,
+  value,
+  threshold,
+}: Omit<ClauseToWord, 'truth'>): string {
+  if (op !== 'leak') return `${operand} ${wordedComparison(value, op, threshold, unit)}`
+  return value === undefined ? text : `${text} at ${wordedQuantity(value, unit)}`
+}
+
+/** What is known of a condition's clauses, in a sentence: `rssBytes 612.3 MiB > 500 MiB and not cpuPercent 8 % < 5 %`. */
+export function wordedClauses(clauses: readonly ClauseToWord[]): string {
+  return clauses
+    .filter(({ truth }) => truth !== undefined)
+    .map((clause) => (clause.truth ? wordedClause(clause) : `not ${wordedClause(clause)}`))
+    .join(' and ')
+}
+
 type Rounding = (value: number) => number
 
 function worded(value: number | undefined, unit: Unit, rounding: Rounding): string {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { escapeForTerminal, wordedBytes, wordedDuration, wordedQuantity } from '../dist/index.js'
-import { wordedComparison } from '../dist/words.js'
+import { wordedClauses, wordedComparison } from '../dist/words.js'
 
 test('sizes in words', () => {
   const cases: [number, string][] = [
@@ -79,6 +79,27 @@ test('a comparison is written with the digits that tell its sides apart', () => 
       if (value - threshold > value * 1e-12) expect(left).not.toBe(right)
     }),
   )
+})
+
+test('clauses are said as they were found; what is unknown is left out', () => {
+  const clause = { text: 'rssBytes > 500MiB', operand: 'rssBytes', op: '>', unit: 'bytes' } as const
+  const large = { ...clause, value: 612.34 * 2 ** 20, threshold: 500 * 2 ** 20, truth: true }
+  const leak = {
+    ...clause,
+    text: 'leak(rssBytes, 10m)',
+    op: 'leak',
+    value: 700 * 2 ** 20,
+    threshold: undefined,
+  }
+  const busy = { ...clause, text: 'cpuPercent < 5%', operand: 'cpuPercent', op: '<', unit: '%' } as const
+  expect(
+    wordedClauses([
+      large,
+      { ...leak, truth: true },
+      { ...busy, value: 8, threshold: 5, truth: false },
+      { ...busy, value: undefined, threshold: 5, truth: undefined },
+    ]),
+  ).toBe('rssBytes 612.3 MiB > 500 MiB and leak(rssBytes, 10m) at 700 MiB and not cpuPercent 8 % < 5 %')
 })
 
 test('what could move a cursor or reorder text is escaped', () => {

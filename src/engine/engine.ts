@@ -442,6 +442,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       `${report.action} ${report.status}`,
     )
     this.#reactions.reported(report, now())
+    // Rules may judge by its limits, which are read once per program.
+    if (report.action === 'limit' && report.status === 'done') this.#rules?.rematch(report.identity.pid)
     this.#broadcast.publish({ type: 'action', action: report })
   }
 

@@ -2,7 +2,7 @@ import type { ExitCause } from '../journal/records.js'
 import { escapeForTerminal } from '../printable.js'
 import type { Decision } from '../rules/decision.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { wordedBytes, wordedComparison, wordedDuration } from '../words.js'
+import { wordedBytes, wordedClauses, wordedDuration } from '../words.js'
 
 /** One line for people, free of control characters: `"node" (pid 12): rssBytes 612.3 MiB > 500 MiB`. */
 export function breachMessage({
@@ -11,11 +11,8 @@ export function breachMessage({
   name,
   clauses,
 }: Pick<Decision, 'identity' | 'group' | 'name' | 'clauses'>): string {
-  const parts = clauses.map(
-    ({ operand, value, op, threshold, unit }) => `${operand} ${wordedComparison(value, op, threshold, unit)}`,
-  )
   const whom = identity === undefined ? `${group?.count ?? 0} processes` : `pid ${identity.pid}`
-  return `${quotedName(name)} (${whom}): ${parts.join(' and ')}`
+  return `${quotedName(name)} (${whom}): ${wordedClauses(clauses)}`
 }
 
 /** One line for people, free of control characters: `"node" (pid 12), watched by rule "r", ended: exit code 1`. */

@@ -1,5 +1,5 @@
 import { escapeForTerminal } from '../printable.js'
-import { wordedComparison, wordedDuration, wordedQuantity } from '../words.js'
+import { wordedClause, wordedDuration, wordedQuantity } from '../words.js'
 import { explainAction } from './explain_action.js'
 import type { Alert, ClauseValue, Exclusion, PlannedStep } from './records.js'
 import type { Trace, TracedDecision, TracedOrigin, TracedRun, TracedSubject } from './trace.js'
@@ -83,9 +83,12 @@ function explainDecision({ decision, alert, actions, notes, end }: TracedDecisio
   ]
 }
 
+/** Shorter is the time that a decision itself took. */
+const WORTH_TELLING_MS = 100
+
 function seen({ condition, clauses, excluded, sinceMs, atMs, group }: TracedDecision['decision']): string[] {
   const held = sinceMs === undefined ? 0 : atMs - sinceMs
-  const since = held >= 1 ? `, which had held for ${wordedDuration(held)}` : ''
+  const since = held >= WORTH_TELLING_MS ? `, which had held for ${wordedDuration(held)}` : ''
   return [
     `condition: ${condition}${since}`,
     ...clauses.flatMap((clause) => explainClause(clause, excluded)),
@@ -95,15 +98,13 @@ function seen({ condition, clauses, excluded, sinceMs, atMs, group }: TracedDeci
 }
 
 function explainClause(clause: ClauseValue, excluded: readonly Exclusion[]): string[] {
-  const { text, operand, op, unit, value, threshold, truth, samples = [], windowMs } = clause
+  const { text, unit, value, truth, samples = [], windowMs } = clause
   const held = truth === undefined ? 'unknown' : truth ? 'yes' : 'no'
   const why = excluded.find(({ what, name }) => what === 'clause' && name === text)
   const found =
     truth === undefined && value === undefined
       ? `${text}: ${WHY_UNKNOWN[why?.why ?? 'unreadable']}`
-      : op === 'leak'
-        ? `${text}${value === undefined ? '' : `: ${wordedQuantity(value, unit)}`}`
-        : `${operand} ${wordedComparison(value, op, threshold, unit)}`
+      : wordedClause(clause)
   return [`${held.padEnd(7)}  ${found}`, ...explainSamples(samples, windowMs, unit)]
 }
 

@@ -32,6 +32,7 @@ test('a right file gives rules as they were written, and paths relative to it', 
 interval: 0.5
 directory: evidence
 grace: 0
+outcome: 0
 rules:
   - name: large
     match: { name: node, user: 1000 }
@@ -43,6 +44,7 @@ rules:
   expect(await readConfig(file)).toEqual({
     intervalMs: 500,
     graceMs: 0,
+    outcomeWindowMs: 0,
     directory: join(directory, 'evidence'),
     journal: undefined,
     dryRun: undefined,

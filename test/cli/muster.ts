@@ -10,6 +10,8 @@ export interface RunOptions {
   env?: Record<string, string>
   cwd?: string
   timeoutMs?: number
+  /** Another script than muster's. */
+  program?: string
 }
 
 export interface Ended {
@@ -26,8 +28,9 @@ export class Run {
   stdout = ''
   stderr = ''
 
-  constructor(args: readonly string[], { uid, env = {}, cwd, timeoutMs = 30_000 }: RunOptions = {}) {
-    const child = spawn(process.execPath, [MUSTER, ...args], {
+  constructor(args: readonly string[], options: RunOptions = {}) {
+    const { uid, env = {}, cwd, timeoutMs = 30_000, program = MUSTER } = options
+    const child = spawn(process.execPath, [program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
       ...(uid === undefined ? {} : { uid, gid: uid }),

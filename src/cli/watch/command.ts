@@ -70,6 +70,7 @@ Configuration file (YAML; paths are relative to it):
   interval: 5                # seconds
   directory: evidence
   grace: 10                  # seconds
+  outcome: 60                # seconds that a restarted process is followed before it is told what came of it
   source: auto               # auto, bpf, procfs
   notify:                    # webhook, command, log; see docs/alerts.md
     - { type: webhook, url: "https://alerts.example.com/hook", secretEnv: HOOK_SECRET, minSeverity: critical }

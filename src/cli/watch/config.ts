@@ -20,6 +20,12 @@ export function configSchemaOf<R extends z.ZodType>(rule: R) {
     directory: z.string().min(1).optional().describe('Where evidence goes; relative to the file'),
     journal: z.string().min(1).optional().describe('JSON Lines journal; relative to the file'),
     grace: z.number().min(0).max(3600).optional().describe('Seconds between SIGTERM and SIGKILL'),
+    outcome: z
+      .number()
+      .min(0)
+      .max(86_400)
+      .optional()
+      .describe('Seconds for which a restarted process is followed before the outcome is told'),
     source: z.enum(SAMPLE_SOURCES).optional().describe('Where samples come from'),
     dryRun: z.boolean().optional().describe('Decide, touch no process'),
     environ: z.boolean().optional().describe('Evidence includes the environment'),
@@ -37,6 +43,7 @@ export interface WatchConfig {
   readonly directory: string | undefined
   readonly journal: string | undefined
   readonly graceMs: number | undefined
+  readonly outcomeWindowMs: number | undefined
   readonly source: SampleSource | undefined
   readonly dryRun: boolean | undefined
   readonly environ: boolean | undefined
@@ -84,12 +91,14 @@ export async function checkedFile<S extends ReturnType<typeof configSchemaOf<z.Z
 
 function withPaths(config: z.input<typeof configSchema>, base: string): WatchConfig {
   const path = (value: string | undefined): string | undefined => value && resolve(base, value)
-  const ms = (seconds: number | undefined): number | undefined => seconds && Math.round(seconds * 1000)
+  const ms = (seconds: number | undefined): number | undefined =>
+    seconds === undefined ? undefined : Math.round(seconds * 1000)
   return {
     intervalMs: ms(config.interval),
     directory: path(config.directory),
     journal: path(config.journal),
-    graceMs: config.grace === 0 ? 0 : ms(config.grace),
+    graceMs: ms(config.grace),
+    outcomeWindowMs: ms(config.outcome),
     source: config.source,
     dryRun: config.dryRun,
     environ: config.environ,

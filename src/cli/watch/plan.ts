@@ -31,6 +31,8 @@ export interface WatchPlan {
   readonly looksForOnce: number
   readonly intervalMs: number
   readonly graceMs: number
+  /** Undefined: the engine's own. */
+  readonly outcomeWindowMs: number | undefined
   readonly directory: string | undefined
   readonly journal: string | undefined
   readonly environ: boolean
@@ -83,6 +85,7 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
     target,
     intervalMs: flags.intervalMs ?? config?.intervalMs ?? DEFAULT_INTERVAL_MS,
     graceMs: flags.graceMs ?? config?.graceMs ?? DEFAULT_GRACE_MS,
+    outcomeWindowMs: config?.outcomeWindowMs,
     directory,
     journal,
     environ: flags.environ || config?.environ === true,

@@ -2,12 +2,10 @@ import type { Writable } from 'node:stream'
 import {
   type ActionReport,
   type Alert,
-  type ClauseValue,
   type OutcomeBody,
   wordedBytes,
-  wordedComparison,
+  wordedClauses,
   wordedDuration,
-  wordedQuantity,
 } from '../../index.js'
 import { clockTime, localDate } from '../quantities.js'
 import { type Colors, escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
@@ -123,7 +121,7 @@ export class TextReporter implements Reporter {
     const again = alert.repeats > 0 ? ` (again, ${alert.repeats + 1} times in all)` : ''
     const what =
       alert.kind === 'breach'
-        ? `${color('breach')} ${clausesText(alert)}`
+        ? `${color('breach')} ${escapeForTerminal(wordedClauses(alert.values))}`
         : color(escapeForTerminal(alert.message))
     this.#line(
       alert.lastAtMs,
@@ -188,15 +186,6 @@ export class TextReporter implements Reporter {
 const who = ({ pid }: { pid: number }, name: string): string => `${pid} ${escapeForTerminal(name)}`
 const alertName = (alert: Alert): string => escapeForTerminal(alert.rule)
 
-function clausesText({ values }: Alert): string {
-  return values.map((clause) => escapeForTerminal(`${clause.operand} ${comparisonOf(clause)}`)).join(' and ')
-}
-
-const comparisonOf = ({ value, op, threshold, unit }: ClauseValue): string =>
-  value === undefined
-    ? `not readable ${op} ${wordedQuantity(threshold, unit)}`
-    : wordedComparison(value, op, threshold, unit)
-
 const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:', nudgeParent: 'parent nudged:' }
 
 /** What an action that succeeded came to, from the result that the engine gives for it. */
@@ -215,9 +204,13 @@ function doneText({ action, result = {}, successor }: ActionReport): string {
       const whom = `SIGCHLD to ${parent?.pid ?? '?'} ${escapeForTerminal(parent?.name ?? '')}`
       return `${whom}; ${reaped ? 'it was reaped' : 'it was not reaped'}`
     }
-    default:
-      return Object.entries(result)
-        .map(([key, value]) => `${key} ${escapeForTerminal(String(value))}`)
-        .join(', ')
+    case 'signal':
+      return text('signal')
+    case 'priority':
+      return `nice ${text('nice')}`
+    case 'limit': {
+      const given = ['soft', 'hard'].filter((kind) => result[kind] !== undefined)
+      return `${text('resource')} ${given.map((kind) => `${kind} ${text(kind)}`).join(', ')}`
+    }
   }
 }

@@ -48,11 +48,12 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
 }
 
 async function startEngine(plan: WatchPlan): Promise<Engine> {
-  const { rules, graceMs, dryRun, source, journal, directory, environ, notifiers } = plan
+  const { rules, graceMs, outcomeWindowMs, dryRun, source, journal, directory, environ, notifiers } = plan
   try {
     return await Engine.start({
       ...{ rules, graceMs, dryRun, notifiers, sampler: { source } },
       intervalMs: plan.flags.once ? Math.min(ONCE_INTERVAL_MS, plan.intervalMs) : plan.intervalMs,
+      ...(outcomeWindowMs !== undefined && { outcomeWindowMs }),
       ...(journal !== undefined && { journal }),
       ...(directory !== undefined && {
         evidence: { directory, environ, budgetBytes: EVIDENCE_BUDGET_BYTES, prune: true },
