@@ -140,15 +140,15 @@ async function simpleAction(
   switch (spec.type) {
     case 'signal':
       check(await sendSignal(targets, spec.signal))
-      return {}
+      return { result: { signal: spec.signal } }
     case 'priority':
       check(await setPriority(targets, spec.nice))
-      return {}
+      return { result: { nice: spec.nice } }
     case 'limit': {
       const { soft, hard } = spec
       const limit = { ...(soft === undefined ? {} : { soft }), ...(hard === undefined ? {} : { hard }) }
       check(await setResourceLimit(targets, spec.resource, limit))
-      return {}
+      return { result: { resource: spec.resource, ...limit } }
     }
     case 'nudgeParent':
       return { result: { ...(await nudgeParent(target.identity, { signal: context.closing })) } }

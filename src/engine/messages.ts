@@ -14,7 +14,9 @@ export function breachMessage({
   const parts = clauses.map(
     ({ operand, value, op, threshold, unit }) => `${operand} ${wordedComparison(value, op, threshold, unit)}`,
   )
-  const whom = identity === undefined ? `${group?.count ?? 0} processes` : `pid ${identity.pid}`
+  const count = group?.count ?? 0
+  const whom =
+    identity === undefined ? `${count} ${count === 1 ? 'process' : 'processes'}` : `pid ${identity.pid}`
   return `${quotedName(name)} (${whom}): ${parts.join(' and ')}`
 }
 

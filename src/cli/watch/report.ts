@@ -197,7 +197,13 @@ const comparisonOf = ({ value, op, threshold, unit }: ClauseValue): string =>
     ? `not readable ${op} ${wordedQuantity(threshold, unit)}`
     : wordedComparison(value, op, threshold, unit)
 
-const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:', nudgeParent: 'parent nudged:' }
+const DONE_WORDS: Readonly<Record<string, string>> = {
+  restart: 'restarted:',
+  nudgeParent: 'parent nudged:',
+  signal: 'sent',
+  priority: 'set',
+  limit: 'set',
+}
 
 /** What an action that succeeded came to, from the result that the engine gives for it. */
 function doneText({ action, result = {}, successor }: ActionReport): string {

@@ -37,7 +37,7 @@ export interface RuleLimits {
 
 const count = z.int().min(1).max(1_000_000)
 
-const perTime = z.union([
+export const perTimeSchema = z.union([
   z.string().max(100).transform(readBy(readPerTime)),
   z
     .strictObject({ max: count, window: durationSchema })
@@ -64,12 +64,14 @@ export const limitsSchema = z
   .strictObject({
     concurrent: count.optional().describe('Restarts under way at the same time'),
     perGroup: perGroup.optional().describe('At the same time per group: 1/unit'),
-    perWindow: perTime.optional().describe('Restarts in any such time: 3/1h'),
-    perGroupWindow: perTime.optional().describe('Restarts in one group of perGroup in any such time: 1/10m'),
+    perWindow: perTimeSchema.optional().describe('Restarts in any such time: 3/1h'),
+    perGroupWindow: perTimeSchema
+      .optional()
+      .describe('Restarts in one group of perGroup in any such time: 1/10m'),
     jitter: durationSchema.optional().describe('Actions are put off by up to this, at random'),
     backoff: backoff.optional().describe('Wait between actions, doubled each time: 10s..10m'),
     success: durationSchema.optional().describe('So long without a breach makes the backoff start anew'),
-    flap: perTime.optional().describe('So many actions in such a time: the rule gives up'),
+    flap: perTimeSchema.optional().describe('So many actions in such a time: the rule gives up'),
     rearm: durationSchema.optional().describe('After this time it tries again'),
     minHealthy: minHealthy
       .optional()
