@@ -45,10 +45,7 @@ test('rules check prints a line per rule in normal form, and how many processes 
 
 test('rules check counts what rules match by their files too, and the built-in rules', async () => {
   const { pid } = await startProcess('idle')
-  const parts = [
-    `{ commandLine: '.', subtree: ${pid} }`,
-    `{ commandLine: 'no such words', subtree: ${pid} }`,
-  ]
+  const parts = [`{ commandLine: '.', subtree: ${pid} }`, `{ commandLine: 'no such words', subtree: ${pid} }`]
   const rules = parts.map((match, index) => `  - { name: r${index}, match: ${match}, when: rss > 1 }\n`)
   await writeFile(file, `builtin: [zombies]\nrules:\n${rules.join('')}`)
   const { stdout } = await muster(['rules', 'check', file])
