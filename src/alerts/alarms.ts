@@ -112,7 +112,7 @@ export class Alarms {
       return alert
     }
     throw new ProcmusterError('NOT_FOUND', {
-      message: `no alert ${JSON.stringify(id)} fires; engine.alerts({ state: 'firing' }) or \`muster alerts --state firing\` lists those that do`,
+      message: `no alert ${JSON.stringify(id)} fires; \`muster alerts --state firing\` lists those that do`,
     })
   }
 

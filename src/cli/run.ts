@@ -3,6 +3,7 @@ import { EXIT } from './exit_codes.js'
 import { faultsOf, messageOf } from './fault.js'
 import { endQuietlyOnBrokenPipe } from './output.js'
 import { createProgram } from './program.js'
+import { output } from './stop_signals.js'
 import { escapeForTerminal } from './terminal.js'
 
 const SIGPIPE_EXIT = 141
@@ -32,7 +33,7 @@ process.on('uncaughtException', refuseToGoOn)
 process.on('unhandledRejection', refuseToGoOn)
 endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
   // A command that has to stop cleanly listens for it as for a signal.
-  if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(SIGPIPE_EXIT)
+  if (!output.emit('closed')) process.exit(SIGPIPE_EXIT)
 })
 
 const program = createProgram()

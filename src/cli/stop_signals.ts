@@ -1,6 +1,14 @@
+import { EventEmitter } from 'node:events'
 import { constants } from 'node:os'
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+type StopSignal = (typeof SIGNALS)[number] | 'SIGPIPE'
+
+/**
+ * Told when the reader of stdout is gone. Not the signal itself, which Node ignores: a handler of it would be called for every pipe and
+ * socket, as that of a notifier's command that does not read.
+ */
+export const output = new EventEmitter<{ closed: [] }>()
 
 /**
  * One Ctrl-C can arrive twice: from the terminal, and passed on by npx; so does what timeout(1) sends. What follows
@@ -10,15 +18,15 @@ const SAME_REQUEST_MS = 500
 
 /**
  * The first signal asks for a clean stop; a second one ends the process at once. SIGPIPE stands for a reader of
- * stdout that went away (see main.ts); every further write reports it again, so that one never aborts.
+ * stdout that went away (see run.ts); every further write reports it again, so that one never aborts.
  */
 export class StopSignals implements Disposable {
-  #received: (typeof SIGNALS)[number] | undefined
+  #received: StopSignal | undefined
   #receivedAt = 0
   readonly #controller = new AbortController()
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.#received === undefined) {
-      this.#received = signal as (typeof SIGNALS)[number]
+      this.#received = signal as StopSignal
       this.#receivedAt = performance.now()
       this.#controller.abort()
     } else if (signal !== 'SIGPIPE' && performance.now() - this.#receivedAt > SAME_REQUEST_MS) {
@@ -26,7 +34,10 @@ export class StopSignals implements Disposable {
     }
   }
 
+  readonly #onOutputClosed = (): void => this.#onSignal('SIGPIPE')
+
   constructor() {
+    output.on('closed', this.#onOutputClosed)
     for (const signal of SIGNALS) process.on(signal, this.#onSignal)
   }
 
@@ -44,6 +55,7 @@ export class StopSignals implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    output.off('closed', this.#onOutputClosed)
     for (const signal of SIGNALS) process.off(signal, this.#onSignal)
   }
 }

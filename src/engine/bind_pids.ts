@@ -44,7 +44,11 @@ async function whoIs(
   if (taken !== undefined) return { identity: taken.successor, state: 'ending' }
   const restarting = underway.find(({ identity }) => isMeant(identity))
   if (restarting !== undefined) return { identity: restarting.successor, state: 'ending' }
-  const found = await identify(pid)
+  const found = await identify(pid).catch((cause: unknown) => {
+    if (!(cause instanceof ProcmusterError)) throw cause
+    const { code, message } = cause
+    throw new ProcmusterError(code, { message: `rule ${JSON.stringify(rule)}: ${message}`, pid, cause })
+  })
   if (isMeant(found)) return { identity: found, state: 'alive' }
   throw new ProcmusterError('PROCESS_GONE', {
     message: `rule ${JSON.stringify(rule)}: process ${pid} that started at tick ${startTicks} has ended; another has its pid`,

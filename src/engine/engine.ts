@@ -184,6 +184,22 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return this.#lifecycleReactions.shortLived.list(limit)
   }
 
+  /**
+   * How many processes each rule is about, once all that rules ask of the files of those that are there has been read: at the
+   * earliest with the next sample.
+   */
+  async matches(): Promise<{ readonly rule: string; readonly processes: number }[]> {
+    const sampled = () => new Promise<void>((resolve) => this.once('tick', () => resolve()))
+    if (this.#ticker.ticks === 0) await sampled()
+    await this.#rules?.factsLearned
+    await sampled()
+    const slots = this.#rules?.matches() ?? []
+    return this.#settings.rules.map(({ name }, index) => ({
+      rule: name,
+      processes: slots[index]?.length ?? 0,
+    }))
+  }
+
   /** Alerts of this run, newest first. */
   alerts(query?: AlertQuery): Alert[] {
     return this.#alerting.list(query)

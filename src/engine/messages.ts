@@ -11,7 +11,9 @@ export function breachMessage({
   name,
   clauses,
 }: Pick<Decision, 'identity' | 'group' | 'name' | 'clauses'>): string {
-  const whom = identity === undefined ? `${group?.count ?? 0} processes` : `pid ${identity.pid}`
+  const count = group?.count ?? 0
+  const whom =
+    identity === undefined ? `${count} ${count === 1 ? 'process' : 'processes'}` : `pid ${identity.pid}`
   return `${quotedName(name)} (${whom}): ${wordedClauses(clauses)}`
 }
 

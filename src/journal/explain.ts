@@ -1,4 +1,7 @@
 import { escapeForTerminal } from '../printable.js'
+import { parseWhen } from '../rules/language/parse.js'
+import { unitOf } from '../rules/language/typing.js'
+import { allOperands } from '../rules/language/walk.js'
 import { wordedClause, wordedDuration, wordedQuantity } from '../words.js'
 import { explainAction } from './explain_action.js'
 import type { Alert, ClauseValue, Exclusion, PlannedStep } from './records.js'
@@ -98,14 +101,26 @@ function seen({ condition, clauses, excluded, sinceMs, atMs, group }: TracedDeci
 }
 
 function explainClause(clause: ClauseValue, excluded: readonly Exclusion[]): string[] {
-  const { text, unit, value, truth, samples = [], windowMs } = clause
+  const { text, value, truth, samples = [], windowMs } = clause
   const held = truth === undefined ? 'unknown' : truth ? 'yes' : 'no'
   const why = excluded.find(({ what, name }) => what === 'clause' && name === text)
   const found =
     truth === undefined && value === undefined
       ? `${text}: ${WHY_UNKNOWN[why?.why ?? 'unreadable']}`
       : wordedClause(clause)
-  return [`${held.padEnd(7)}  ${found}`, ...explainSamples(samples, windowMs, unit)]
+  return [`${held.padEnd(7)}  ${found}`, ...explainSamples(samples, windowMs, sampleUnit(clause))]
+}
+
+/** Samples are of what a window looks at, whose unit need not be the clause's: `timeTo(rss, 2GiB)` is a time. */
+function sampleUnit({ text, unit }: ClauseValue): ClauseValue['unit'] {
+  try {
+    for (const operand of allOperands(parseWhen(text).condition)) {
+      if (operand.kind === 'window' || operand.kind === 'timeTo') return unitOf(operand.of)
+    }
+  } catch {
+    // Written by another version.
+  }
+  return unit
 }
 
 function explainSamples(

@@ -85,6 +85,20 @@ test.each<[string, string, RegExp[]]>([
   ['a value out of range', `interval: 0\n${RULE}`, [/^FILE:1:11: interval: 0: give at least 0\.1$/]],
   ['no rule in the list', 'rules: []\n', [/^FILE:1:8: rules: give at least 1 of them$/]],
   [
+    'the name of a built-in rule',
+    'builtin: [stuck]\nrules: [{ name: stuck, when: rss > 1GiB }]\n',
+    [/^FILE:2:17: a built-in rule is named "stuck"; give another$/],
+  ],
+  [
+    'a wrong bound of the governor',
+    `governor: { concurrent: 0, cool: soon, limits: { flap: 5 } }\n${RULE}`,
+    [
+      /^FILE:1:25: governor.concurrent: 0/,
+      /^FILE:1:34: governor.cool: /,
+      /^FILE:1:56: governor.limits.flap: /,
+    ],
+  ],
+  [
     'two rules of one name',
     `${RULE}  - { name: a, when: cpu > 1% }\n`,
     [/^FILE:4:13: another rule is named "a"/],

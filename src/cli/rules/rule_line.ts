@@ -2,8 +2,8 @@ import type { CheckedRule, Step } from '../../index.js'
 import { printDuration, printWhen } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
 
-/** A rule in normal form, on one line: what it waits for with every name and unit written out, and what follows. */
-export function ruleLine(rule: CheckedRule): string {
+/** A rule in normal form, on one line: what it waits for with every name and unit written out, what follows, whom it is about. */
+export function ruleLine(rule: CheckedRule, matches: number | undefined): string {
   const { name, per, when, clear, severity, cooldown, actions, dryRun, enabled } = rule
   const parts = [
     `${escapeForTerminal(name)}: ${printWhen(when)}`,
@@ -14,12 +14,13 @@ export function ruleLine(rule: CheckedRule): string {
     actions.length > 0 && actions.map(stepText).join(', '),
     dryRun && 'dry run',
     !enabled && 'not enabled',
+    matches !== undefined && `matches ${matches} ${matches === 1 ? 'process' : 'processes'} now`,
   ]
   return parts.filter((part) => part).join('; ')
 }
 
 /** A rule as `--json` gives it; every key is there. */
-export function ruleRecord(rule: CheckedRule): Record<string, unknown> {
+export function ruleRecord(rule: CheckedRule, matches: number | undefined): Record<string, unknown> {
   const { per = null, when, clear, cooldown = null, ...rest } = rule
   return {
     ...rest,
@@ -27,6 +28,7 @@ export function ruleRecord(rule: CheckedRule): Record<string, unknown> {
     when: printWhen(when),
     clear: clear === undefined ? null : printWhen(clear),
     cooldownMs: cooldown,
+    matchesNow: matches ?? null,
   }
 }
 

@@ -62,9 +62,16 @@ async function watch(raw: RawWatchOptions): Promise<void> {
 
 const HELP = `
 Rules:
-  COLUMN OP NUMBER[UNIT] [and ...] [for DURATION]
-  rss > 500MiB for 30s       memory >= 80% for 1m       cpu > 90% for 5m and threads > 100
+  Comparisons, joined by and, or, not and parentheses; at the end \`for 30s\`: all of it holds for so long.
+  rss > 500MiB for 30s                        memory >= 80% or threads > 100
+  avg(cpu, 5m) > 90%                          also min, max, delta, rate, p50, p95, p99 over a time
+  leak(rss, 30m) and rss > 1GiB               grows, and is no warm-up, no sawtooth and no step
+  timeTo(rss, 2GiB) < 30m                     at its present growth
+  stateSeconds(D) > 20                        openFiles / limit.openFiles > 90%
+  host.memAvailable < 1GiB and rss > 10%      host.pressure.memory.some10 > 20
+  In a configuration file, of groups: \`per: unit\` with sum(rss) > 4GiB, count() < 3, exitRate(5m) > 0.1/s
   Columns: \`muster ps --help\`. A rule never holds on a value that could not be read.
+  \`muster rules check FILE\` finds the faults of a file and says what matches now. All of it: docs/rules.md.
 
 Configuration file (YAML; paths are relative to it):
   interval: 5                # seconds
@@ -72,15 +79,19 @@ Configuration file (YAML; paths are relative to it):
   grace: 10                  # seconds
   outcome: 60                # seconds that a restarted process is followed before it is told what came of it
   source: auto               # auto, bpf, procfs
+  governor: { concurrent: 2 } # what keeps restarts in bounds; see docs/governor.md
+  builtin: [zombies, stuck]
   notify:                    # webhook, command, log; see docs/alerts.md
     - { type: webhook, url: "https://alerts.example.com/hook", secretEnv: HOOK_SECRET, minSeverity: critical }
   rules:
     - name: leaking workers
       match: { name: node, user: www-data }
       when: rss > 500MiB for 30s
+      clear: rss < 400MiB    # an alert ends only when this holds
       severity: critical     # info, warning, critical
       cooldown: 10m
-      actions: [evidence, restart]
+      actions: [evidence, { type: restart, after: 5m }]
+      limits: { perWindow: 3/1h }
 
 Permissions:
   Watching needs none. Evidence of another user's process is complete only as root (or with CAP_SYS_PTRACE); what

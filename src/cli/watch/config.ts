@@ -3,6 +3,8 @@ import { z } from 'zod'
 import {
   BUILTIN_RULES,
   type BuiltinRule,
+  type GovernorOptions,
+  governorSchema,
   type NotifierSpec,
   notifierSchema,
   type Rule,
@@ -29,9 +31,10 @@ export function configSchemaOf<R extends z.ZodType>(rule: R) {
     source: z.enum(SAMPLE_SOURCES).optional().describe('Where samples come from'),
     dryRun: z.boolean().optional().describe('Decide, touch no process'),
     environ: z.boolean().optional().describe('Evidence includes the environment'),
+    governor: governorSchema.optional().describe('What keeps restarts in bounds, over all rules'),
     notify: z.array(notifierSchema).max(64).optional().describe('Whom to tell of alerts'),
     builtin: z.array(z.enum(BUILTIN_RULES)).optional().describe('Rules that come with the engine'),
-    rules: z.array(rule).min(1),
+    rules: z.array(rule).min(1).optional(),
   })
 }
 
@@ -48,14 +51,15 @@ export interface WatchConfig {
   readonly dryRun: boolean | undefined
   readonly environ: boolean | undefined
   readonly notifiers: readonly NotifierSpec[]
+  readonly governor: GovernorOptions | undefined
   readonly builtin: readonly BuiltinRule[] | undefined
   readonly rules: readonly Rule[]
 }
 
 /** Reads and checks a YAML file; each fault is one line `file:line:column: reason`. */
 export async function readConfig(file: string): Promise<WatchConfig> {
-  const { written } = await checkedFile(file, fileLabel('--config', file), configSchema)
-  return withPaths(written, dirname(resolve(file)))
+  const { written, checked } = await checkedFile(file, fileLabel('--config', file), configSchema)
+  return { ...withPaths(written, dirname(resolve(file))), governor: checked.governor }
 }
 
 /** Reads a YAML file and checks it against the schema of a configuration. */
@@ -78,9 +82,13 @@ export async function checkedFile<S extends ReturnType<typeof configSchemaOf<z.Z
     yaml.throwIfAny()
     throw parsed.error
   }
+  const { rules = [], builtin = [] } = parsed.data as { rules?: { name: string }[]; builtin?: string[] }
+  if (rules.length + builtin.length === 0) yaml.add([], 'rules: missing; give a list')
   const names = new Set<string>()
-  for (const [index, { name }] of (parsed.data.rules as { name: string }[]).entries()) {
-    if (names.has(name)) {
+  for (const [index, { name }] of rules.entries()) {
+    if (builtin.includes(name)) {
+      yaml.add(['rules', index, 'name'], `a built-in rule is named ${quoted(name)}; give another`)
+    } else if (names.has(name)) {
       yaml.add(['rules', index, 'name'], `another rule is named ${quoted(name)}; give each its own`)
     }
     names.add(name)
@@ -89,7 +97,7 @@ export async function checkedFile<S extends ReturnType<typeof configSchemaOf<z.Z
   return { written: yaml.value as z.input<S>, checked: parsed.data as z.output<S> }
 }
 
-function withPaths(config: z.input<typeof configSchema>, base: string): WatchConfig {
+function withPaths(config: z.input<typeof configSchema>, base: string): Omit<WatchConfig, 'governor'> {
   const path = (value: string | undefined): string | undefined => value && resolve(base, value)
   const ms = (seconds: number | undefined): number | undefined =>
     seconds === undefined ? undefined : Math.round(seconds * 1000)
@@ -108,6 +116,6 @@ function withPaths(config: z.input<typeof configSchema>, base: string): WatchCon
         : notifier,
     ),
     builtin: config.builtin,
-    rules: config.rules,
+    rules: config.rules ?? [],
   }
 }

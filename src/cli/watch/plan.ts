@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import {
+  allOperands,
   builtinRules,
   captureRestart,
   checkRules,
+  comparisonsOf,
+  type GovernorOptions,
   type NotifierSpec,
   type ProcessIdentity,
   type ProcessRow,
@@ -39,6 +42,9 @@ export interface WatchPlan {
   readonly dryRun: boolean
   readonly source: SampleSource
   readonly notifiers: readonly NotifierSpec[]
+  readonly governor: GovernorOptions
+  /** With --once: rules whose condition takes time to be known. */
+  readonly notInOneLook: readonly string[]
   readonly flags: Pick<WatchFlags, 'config' | 'json' | 'once' | 'verbose' | 'lowerOwnPriority'>
 }
 
@@ -68,10 +74,11 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
   if (found?.row && flags.restart) await requireRestart(found.row, faults)
 
   const rules = rulesOf(flags, config, target?.identity, directory, faults)
-  if (directory === undefined && rules.some((rule) => hasAction(rule, 'evidence'))) {
+  const keeper = directory === undefined ? rules.find((rule) => hasAction(rule, 'evidence')) : undefined
+  if (keeper !== undefined) {
     faults.add(
       EXIT.usage,
-      'a rule of the configuration keeps evidence, but there is no directory; add "directory:" or -d',
+      `--config ${quoted(flags.config ?? '')}: rule ${quoted(keeper.name)} keeps evidence, but there is no directory; add "directory:" or -d`,
     )
   }
   faults.throwIfAny()
@@ -92,6 +99,8 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
     dryRun: flags.dryRun || config?.dryRun === true,
     source,
     notifiers: config?.notifiers ?? [],
+    governor: config?.governor ?? {},
+    notInOneLook: flags.once ? rules.filter(takesTime).map(({ name }) => name) : [],
     flags,
   }
 }
@@ -131,7 +140,11 @@ function rulesOf(
   }
   for (const when of flags.rules) {
     const rule = { name: when.trim().slice(0, 100), match, when, actions }
-    if (isRight(rule, faults)) rules.push(rule)
+    if (!isRight(rule, faults)) continue
+    if (flags.once && takesTime(rule)) {
+      faults.add(EXIT.malformed, `--rule ${quoted(when)} takes time to be known; leave out --once`)
+    }
+    rules.push(rule)
   }
   const builtin = Object.fromEntries(
     [...flags.builtin, ...(config?.builtin ?? [])].map((name) => [name, true]),
@@ -153,7 +166,10 @@ function isRight(rule: Rule, faults: FaultList): boolean {
     return true
   } catch (error) {
     // The library's message begins with the condition, which the flag has named already.
-    const reason = messageOf(error).replace(`condition ${JSON.stringify(rule.when)}, `, '')
+    const reason = messageOf(error)
+      .replace(`condition ${JSON.stringify(rule.when)}, `, '')
+      .replace(`rule ${JSON.stringify(rule.name)}, when: `, '')
+      .replace(/^(.* is of many processes);.*$/, '$1; put the rule into a --config, with a `per`')
     faults.add(EXIT.malformed, `--rule ${quoted(rule.when)}: ${reason}`)
     return false
   }
@@ -166,6 +182,18 @@ export function hasAction({ actions = [] }: Rule, type: 'evidence' | 'restart'):
 /** For --once: a duration cannot pass within one look. */
 function withoutDuration(rule: Rule): Rule {
   return { ...rule, when: printWhen({ ...parseWhen(rule.when), forMs: 0 }) }
+}
+
+/** Whether it is unknown at a first look, whatever the process does. */
+function takesTime({ when, enabled }: Rule): boolean {
+  const { condition } = parseWhen(when)
+  if (enabled === false) return false
+  const isOverTime = ({ kind }: { kind: string }) =>
+    kind === 'window' || kind === 'timeTo' || kind === 'stateSeconds' || kind === 'exitRate'
+  return (
+    comparisonsOf(condition).some(({ kind }) => kind === 'leak') ||
+    [...allOperands(condition)].some(isOverTime)
+  )
 }
 
 /** A rate exists from the second sample on. */

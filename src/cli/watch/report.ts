@@ -186,7 +186,13 @@ export class TextReporter implements Reporter {
 const who = ({ pid }: { pid: number }, name: string): string => `${pid} ${escapeForTerminal(name)}`
 const alertName = (alert: Alert): string => escapeForTerminal(alert.rule)
 
-const DONE_WORDS: Readonly<Record<string, string>> = { restart: 'restarted:', nudgeParent: 'parent nudged:' }
+const DONE_WORDS: Readonly<Record<string, string>> = {
+  restart: 'restarted:',
+  nudgeParent: 'parent nudged:',
+  signal: 'sent',
+  priority: 'set',
+  limit: 'set',
+}
 
 /** What an action that succeeded came to, from the result that the engine gives for it. */
 function doneText({ action, result = {}, successor }: ActionReport): string {

@@ -5,17 +5,18 @@ import type { StopSignals } from '../stop_signals.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted } from '../values.js'
 import { endOfAction, isSame } from './earlier_run.js'
-import { matchingNow } from './matching.js'
 import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
 import type { Reporter } from './report.js'
-import { describePlan, notifyFailed, sourcesUsed, Tally } from './words.js'
+import { describePlan, listed, notifyFailed, sourcesUsed, Tally } from './words.js'
 
 const ONCE_INTERVAL_MS = 200
 /** Of all sets together; the oldest make room. A breach that comes back all night must not fill the disk. */
 const EVIDENCE_BUDGET_BYTES = 2 ** 30
 /** Refusals that more waiting does not mend. */
 const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
+
+const REFUSED_BY_HOST = new Set(['INVALID_ARGUMENT', 'OUT_OF_RANGE', 'PROCESS_GONE'])
 
 /** Runs a checked watch until a signal, an end of its own, or (with --once) the end of one look. */
 export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSignals): Promise<number> {
@@ -48,10 +49,21 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
 }
 
 async function startEngine(plan: WatchPlan): Promise<Engine> {
-  const { rules, graceMs, outcomeWindowMs, dryRun, source, journal, directory, environ, notifiers } = plan
+  const {
+    rules,
+    graceMs,
+    outcomeWindowMs,
+    dryRun,
+    source,
+    journal,
+    directory,
+    environ,
+    notifiers,
+    governor,
+  } = plan
   try {
     return await Engine.start({
-      ...{ rules, graceMs, dryRun, notifiers, sampler: { source } },
+      ...{ rules, graceMs, dryRun, notifiers, governor, sampler: { source } },
       intervalMs: plan.flags.once ? Math.min(ONCE_INTERVAL_MS, plan.intervalMs) : plan.intervalMs,
       ...(outcomeWindowMs !== undefined && { outcomeWindowMs }),
       ...(journal !== undefined && { journal }),
@@ -65,9 +77,11 @@ async function startEngine(plan: WatchPlan): Promise<Engine> {
     if (isJournal) fail(EXIT.directory, messageOf(error))
     if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') await failAsGone(plan, error)
     const { config } = plan.flags
-    // A rule of the file that only the host could refuse, for example its user.
-    if (config !== undefined && error instanceof ProcmusterError && error.code === 'INVALID_ARGUMENT')
-      fail(EXIT.config, `--config ${quoted(config)}: ${messageOf(error)}`)
+    // What only the host could refuse of the file: a user that it does not know, a pid that is not there.
+    if (config !== undefined && error instanceof ProcmusterError && REFUSED_BY_HOST.has(error.code)) {
+      const exitCode = error.code === 'PROCESS_GONE' ? EXIT.noSuchProcess : EXIT.config
+      fail(exitCode, `--config ${quoted(config)}: ${messageOf(error)}`)
+    }
     throw error
   }
 }
@@ -96,6 +110,9 @@ class Session {
   readonly tally = new Tally()
   #actionsLeft = 0
   #looked = false
+  /** What rules ask of the files of processes has been read. */
+  #isMatched = false
+  #looks = 0
   exitCode: ExitCode | undefined
 
   constructor(plan: WatchPlan, reporter: Reporter, engine: Engine) {
@@ -106,6 +123,7 @@ class Session {
       this.#resolveOver = resolve
     })
     engine.on('tick', ({ tick, table }) => this.#onTick(tick, table))
+    void engine.matches().then((counts) => this.#onMatched(counts))
     engine.on('alert', (alert) => this.#onAlert(alert))
     engine.on('action', (action) => this.#onAction(action))
     engine.on('recovered', (action) => this.#onRecovered(action))
@@ -127,19 +145,25 @@ class Session {
   }
 
   #onTick(tick: number, table: Table): void {
-    if (tick === 1) this.#tellMatches(table)
+    this.#looks = tick
     this.#look(table)
-    if (!this.#plan.flags.once || tick < this.#plan.looksForOnce) return
+    this.#lookedOnce()
+  }
+
+  #lookedOnce(): void {
+    if (!this.#plan.flags.once || !this.#isMatched || this.#looks < this.#plan.looksForOnce) return
     this.#looked = true
     this.#endOnce()
   }
 
   /** A misspelt name would be watched for in vain, and nobody would know. */
-  #tellMatches(table: Table): void {
-    const counts = matchingNow(table, this.#plan.rules)
-    if (counts.length === 0) return
-    const text = counts.map(({ rule, processes }) => `${processes} (${escapeForTerminal(rule)})`).join(', ')
-    this.#reporter.note(`processes that match now: ${text}`, { type: 'matching', rules: counts })
+  #onMatched(counts: readonly { readonly rule: string; readonly processes: number }[]): void {
+    const rules = counts.filter((_, index) => isSelective(this.#plan.rules[index]!))
+    const parts = rules.map(({ rule, processes }) => `${processes} (${escapeForTerminal(rule)})`)
+    const text = listed(parts)
+    if (text !== '') this.#reporter.note(`processes that match now: ${text}`, { type: 'matching', rules })
+    this.#isMatched = true
+    this.#lookedOnce()
   }
 
   #look(table: Table): void {
@@ -201,6 +225,11 @@ class Session {
     if (message !== this.#lastError) process.stderr.write(`muster: ${message}\n`)
     this.#lastError = message
   }
+}
+
+/** It says of whom it is, and not by a pid, which was found before the start. */
+function isSelective({ match = {}, enabled }: Rule): boolean {
+  return enabled !== false && Object.keys(match).length > 0 && match.pid === undefined
 }
 
 /** Later steps of a ladder are not waited for. */

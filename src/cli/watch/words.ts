@@ -5,11 +5,14 @@ import {
   type Engine,
   type EngineStats,
   type NotifyFailedBody,
+  type Rule,
   wordedBytes,
   wordedDuration,
 } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
 import { hasAction, type WatchPlan, type WatchTarget } from './plan.js'
+
+const MOST_LISTED = 10
 
 /** What a watch is about to do, for a person and as a record. */
 export function describePlan(
@@ -21,7 +24,8 @@ export function describePlan(
   const looks = plan.flags.once ? 'once' : `every ${wordedDuration(intervalMs)}`
   const total = rules.some(({ when }) => when.includes('%')) ? ` (memory: ${wordedBytes(totalmem())})` : ''
   const parts = [
-    `watching ${whom} ${looks}: ${rules.map(({ when }) => escapeForTerminal(when)).join('; ')}${total}`,
+    `watching ${whom} ${looks}: ${listed(rules.filter(isEnabled).map(ruleText), '; ')}${total}`,
+    ...laterText(plan.notInOneLook),
     ...(directory === undefined ? [] : [`evidence in ${escapeForTerminal(directory)}`]),
     ...(journal === undefined ? [] : [`journal in ${escapeForTerminal(journal)}`]),
     ...(rules.some((rule) => hasAction(rule, 'restart'))
@@ -43,6 +47,24 @@ export function describePlan(
       ...sourcesUsed(engine.stats).data,
     },
   ]
+}
+
+const isEnabled = ({ enabled }: Rule): boolean => enabled !== false
+
+/** A rule of a flag is named after its condition. */
+function ruleText({ name, when }: Rule): string {
+  return escapeForTerminal(name === when.trim() || name === 'memory threshold' ? when : `${name}: ${when}`)
+}
+
+function laterText(rules: readonly string[]): string[] {
+  if (rules.length === 0) return []
+  return [`not decided by one look: ${listed(rules.map(escapeForTerminal))}`]
+}
+
+/** A thousand rules do not fit into a line. */
+export function listed(parts: readonly string[], separator = ', '): string {
+  const rest = parts.length - MOST_LISTED
+  return [...parts.slice(0, MOST_LISTED), ...(rest > 0 ? [`${rest} more`] : [])].join(separator)
 }
 
 function whomOf({ identity, name, unfinished, successorOf }: WatchTarget): string {

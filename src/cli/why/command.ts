@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Argument, Command } from 'commander'
 import { explainTrace, ProcmusterError, type Trace, type TraceQuery, traceDecisions } from '../../index.js'
-import { EXIT, exitCodeHelp } from '../exit_codes.js'
+import { EXIT } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { clockTime, localDate } from '../quantities.js'
 import { safeJson } from '../terminal.js'
@@ -128,4 +128,5 @@ Examples:
   muster why 1a2b3c4d-7 -d ./evidence        an alert, with its decision, actions and outcome
   muster why 1234 --all --json -d ./evidence | jq '.subjects[].decisions[].decision.clauses'
 
-${exitCodeHelp()}`
+Exit codes: 0 also when nothing was decided about a PID; 2, 3, 4 bad input; 5 no such id; 7 no such journal.
+\`muster --help\` lists all.`

@@ -37,7 +37,7 @@ export interface RuleLimits {
 
 const count = z.int().min(1).max(1_000_000)
 
-const perTime = z.union([
+export const perTimeSchema = z.union([
   z.string().max(100).transform(readBy(readPerTime)),
   z
     .strictObject({ max: count, window: durationSchema })
@@ -64,16 +64,24 @@ export const limitsSchema = z
   .strictObject({
     concurrent: count.optional().describe('Restarts under way at the same time'),
     perGroup: perGroup.optional().describe('At the same time per group: 1/unit'),
-    perWindow: perTime.optional().describe('Restarts in any such time: 3/1h'),
-    perGroupWindow: perTime.optional().describe('Restarts in one group of perGroup in any such time: 1/10m'),
-    jitter: durationSchema.optional().describe('Actions are put off by up to this, at random'),
-    backoff: backoff.optional().describe('Wait between actions, doubled each time: 10s..10m'),
+    perWindow: perTimeSchema.optional().describe('Restarts in any such time: 3/1h'),
+    perGroupWindow: perTimeSchema
+      .optional()
+      .describe('Restarts in one group of perGroup in any such time: 1/10m'),
+    jitter: durationSchema
+      .optional()
+      .describe('Restarts that come together are spread over up to this, at random'),
+    backoff: backoff.optional().describe('Wait between restarts of a process, doubled each time: 10s..10m'),
     success: durationSchema.optional().describe('So long without a breach makes the backoff start anew'),
-    flap: perTime.optional().describe('So many actions in such a time: the rule gives up'),
-    rearm: durationSchema.optional().describe('After this time it tries again'),
+    flap: perTimeSchema
+      .optional()
+      .describe('After so many restarts of a process in such a time it is left alone: 5/1h'),
+    rearm: durationSchema
+      .optional()
+      .describe('After this time what was given up or suspended is tried again'),
     minHealthy: minHealthy
       .optional()
-      .describe('So many members, or such a part of them, are left alone: 50%'),
+      .describe('So many members of a group, or such a part of them, are never under restart: 50%'),
   })
   .transform((limits): RuleLimits => {
     const {

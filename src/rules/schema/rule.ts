@@ -66,7 +66,7 @@ export const ruleSchema = z
       .optional()
       .describe('Fire again only after that time, also while the breach lasts; without it once per breach'),
     actions: z.array(stepSchema).max(16).default([]).describe('What to do, in this order'),
-    limits: limitsSchema.optional().describe('What the rule may do at most'),
+    limits: limitsSchema.optional().describe('What the rule may restart at most'),
     target: z.enum(['largest', 'all']).default('largest').describe('Of a group, whom actions are for'),
     dryRun: z.boolean().default(false).describe('Decide, touch no process'),
     enabled: z.boolean().default(true).describe('false: checked, never judged'),
