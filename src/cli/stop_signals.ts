@@ -16,7 +16,13 @@ export class StopSignals implements Disposable {
   #received: (typeof SIGNALS)[number] | undefined
   #receivedAt = 0
   readonly #controller = new AbortController()
+  /** What SIGHUP is about instead of an end, for who reads its configuration again by it. */
+  onHangup: (() => void) | undefined
   readonly #onSignal = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGHUP' && this.onHangup !== undefined) {
+      this.onHangup()
+      return
+    }
     if (this.#received === undefined) {
       this.#received = signal as (typeof SIGNALS)[number]
       this.#receivedAt = performance.now()

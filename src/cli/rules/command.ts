@@ -1,12 +1,14 @@
 import { Argument, Command } from 'commander'
 import { z } from 'zod'
-import { type CheckedRule, ruleSchema } from '../../index.js'
-import { exitCodeHelp } from '../exit_codes.js'
+import { type CheckedRule, ProcmusterError, type Rule, ruleSchema } from '../../index.js'
+import { EXIT, exitCodeHelp } from '../exit_codes.js'
+import { fail, messageOf } from '../fault.js'
 import { ChunkedWriter } from '../output.js'
 import { safeJson } from '../terminal.js'
 import { quoted } from '../values.js'
 import { checkedFile, configSchemaOf } from '../watch/config.js'
-import { ruleLine, ruleRecord } from './rule_line.js'
+import { type Matching, matchingNow } from './matching.js'
+import { matchLine, ruleLine, ruleRecord } from './rule_line.js'
 
 export function rulesCommand(): Command {
   return new Command('rules')
@@ -18,8 +20,11 @@ export function rulesCommand(): Command {
 
 function checkCommand(): Command {
   return new Command('check')
-    .description('check a configuration file: its faults with line and column, or its rules in normal form')
+    .description(
+      'check a configuration file: its faults with line and column, or its rules in normal form and what they match now',
+    )
     .addArgument(new Argument('<file>', 'the YAML file'))
+    .option('--static', 'look at the file alone, not at the processes that its rules match now')
     .option('--json', 'JSON Lines on stdout, one record per rule')
     .addHelpText('after', `\n${exitCodeHelp()}`)
     .action(check)
@@ -34,13 +39,33 @@ function schemaCommand(): Command {
     })
 }
 
-async function check(file: string, { json }: { json?: true }): Promise<void> {
-  const { checked } = await checkedFile(file, quoted(file), configSchemaOf(ruleSchema))
+async function check(file: string, options: { json?: true; static?: true }): Promise<void> {
+  const { written, checked } = await checkedFile(file, quoted(file), configSchemaOf(ruleSchema))
+  const matching = options.static ? undefined : await matchingOf(file, written.rules)
   const writer = new ChunkedWriter(process.stdout)
-  for (const rule of checked.rules as CheckedRule[]) {
-    await writer.write(`${json ? safeJson(ruleRecord(rule)) : ruleLine(rule)}\n`)
+  for (const [at, rule] of (checked.rules as CheckedRule[]).entries()) {
+    const found = rule.enabled ? matching?.[at] : undefined
+    if (options.json) {
+      const matches = options.static ? {} : { matches: found ?? null }
+      await writer.write(`${safeJson({ ...ruleRecord(rule), ...matches })}\n`)
+    } else {
+      await writer.write(`${ruleLine(rule)}\n${found ? `  ${matchLine(found)}\n` : ''}`)
+    }
   }
   await writer.flush()
+}
+
+/** What only a host can tell: also that it knows no such user. */
+async function matchingOf(file: string, rules: readonly Rule[]): Promise<Matching[] | undefined> {
+  try {
+    return await matchingNow(rules)
+  } catch (error) {
+    const isRule = error instanceof ProcmusterError && error.code === 'INVALID_ARGUMENT'
+    if (isRule)
+      fail(EXIT.config, `${quoted(file)}: ${messageOf(error)} (--static leaves out what needs a host)`)
+    process.stderr.write(`muster: what the rules match now is not known: ${messageOf(error)}\n`)
+    return undefined
+  }
 }
 
 const HELP = `

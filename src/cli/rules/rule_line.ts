@@ -1,6 +1,7 @@
 import type { CheckedRule, Step } from '../../index.js'
 import { printDuration, printWhen } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
+import type { Matching } from './matching.js'
 
 /** A rule in normal form, on one line: what it waits for with every name and unit written out, and what follows. */
 export function ruleLine(rule: CheckedRule): string {
@@ -16,6 +17,14 @@ export function ruleLine(rule: CheckedRule): string {
     !enabled && 'not enabled',
   ]
   return parts.filter((part) => part).join('; ')
+}
+
+/** What a rule is about now: `matches 12 processes: 7 nginx, 8 nginx, ...`. */
+export function matchLine({ count, processes }: Matching): string {
+  if (count === 0) return 'matches no process now'
+  const shown = processes.map(({ pid, name }) => `${pid} ${escapeForTerminal(name)}`).join(', ')
+  const more = count > processes.length ? ', ...' : ''
+  return `matches ${count} ${count === 1 ? 'process' : 'processes'} now: ${shown}${more}`
 }
 
 /** A rule as `--json` gives it; every key is there. */

@@ -4,10 +4,11 @@ import { fail, messageOf } from '../fault.js'
 import type { StopSignals } from '../stop_signals.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted } from '../values.js'
+import { ConfigWatch } from './config_watch.js'
 import { endOfAction, isSame } from './earlier_run.js'
-import { matchingNow } from './matching.js'
 import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
+import { Reload } from './reload.js'
 import type { Reporter } from './report.js'
 import { describePlan, notifyFailed, sourcesUsed, Tally } from './words.js'
 
@@ -21,10 +22,11 @@ const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
 export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSignals): Promise<number> {
   const engine = await startEngine(plan)
   // Once its threads are there: on a busy host a start at low priority would take long, and miss the breach.
-  if (plan.flags.lowerOwnPriority) stayOutOfTheWay(plan.rules)
+  if (plan.flags.lowerOwnPriority) stayOutOfTheWay(plan.rules, { mayChange: plan.readsAgain })
   const session = new Session(plan, reporter, engine)
   try {
     reporter.note(...describePlan(plan, engine))
+    using _ = await readAgain(plan, { reporter, engine, session, stop })
     await session.ended(stop.signal)
     if (stop.name) {
       reporter.note(`${stop.name}: stopping; an action under way is finished first, unless told once more`, {
@@ -45,6 +47,35 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
     ...{ source: stats.sampler.source, lifecycle },
   })
   return exitCode
+}
+
+interface Running {
+  readonly reporter: Reporter
+  readonly engine: Engine
+  readonly session: Session
+  readonly stop: StopSignals
+}
+
+/** The rules of a file that can be read again are, when it changes and at SIGHUP. */
+async function readAgain(
+  plan: WatchPlan,
+  { reporter, engine, session, stop }: Running,
+): Promise<Disposable | undefined> {
+  const { config, flags, readsAgain } = plan
+  const { config: file } = flags
+  if (!readsAgain || config === undefined || file === undefined) return undefined
+  const onRules = (rules: readonly Rule[]) => session.useRules(rules)
+  const reload = new Reload({ ...{ plan, file, config, engine, reporter }, onRules })
+  const watch = await ConfigWatch.open(file, () => void reload.run(false))
+  stop.onHangup = () => void reload.run(true)
+  // What has changed since the watch began to start.
+  void reload.run(false)
+  return {
+    [Symbol.dispose]() {
+      reload[Symbol.dispose]()
+      watch[Symbol.dispose]()
+    },
+  }
 }
 
 async function startEngine(plan: WatchPlan): Promise<Engine> {
@@ -92,6 +123,10 @@ class Session {
   #resolveOver: () => void = () => {}
   #target: WatchTarget | undefined
   #lastError = ''
+  #rules: readonly Rule[]
+  readonly #engine: Engine
+  /** Ticks after which matches are told: files of processes are read after the first that has them. */
+  #ticksToMatches = 1
   readonly tally = new Tally()
   #actionsLeft = 0
   #looked = false
@@ -101,6 +136,9 @@ class Session {
     this.#plan = plan
     this.#reporter = reporter
     this.#target = plan.target
+    this.#engine = engine
+    this.#rules = plan.rules
+    this.#ticksToMatches = ticksToMatches(plan.rules)
     this.#over = new Promise((resolve) => {
       this.#resolveOver = resolve
     })
@@ -120,13 +158,19 @@ class Session {
     await this.#over
   }
 
+  /** Other rules hold from the next tick on. */
+  useRules(rules: readonly Rule[]): void {
+    this.#rules = rules
+    this.#ticksToMatches = ticksToMatches(rules)
+  }
+
   #end(exitCode: ExitCode): void {
     this.exitCode ??= exitCode
     this.#resolveOver()
   }
 
   #onTick(tick: number, table: Table): void {
-    if (tick === 1) this.#tellMatches(table)
+    if (--this.#ticksToMatches === 0) this.#tellMatches()
     this.#look(table)
     if (!this.#plan.flags.once || tick < this.#plan.looksForOnce) return
     this.#looked = true
@@ -134,8 +178,12 @@ class Session {
   }
 
   /** A misspelt name would be watched for in vain, and nobody would know. */
-  #tellMatches(table: Table): void {
-    const counts = matchingNow(table, this.#plan.rules)
+  #tellMatches(): void {
+    const told = new Set(this.#rules.filter(isWorthCounting).map(({ name }) => name))
+    const counts = this.#engine
+      .matches({ limit: 0 })
+      .filter(({ rule }) => told.has(rule))
+      .map(({ rule, count: processes }) => ({ rule, processes }))
     if (counts.length === 0) return
     const text = counts.map(({ rule, processes }) => `${processes} (${escapeForTerminal(rule)})`).join(', ')
     this.#reporter.note(`processes that match now: ${text}`, { type: 'matching', rules: counts })
@@ -154,7 +202,7 @@ class Session {
     this.#reporter.alert(alert)
     this.tally.alert(alert)
     if (alert.kind === 'breach' && alert.state === 'firing' && !this.#looked) {
-      const rule = this.#plan.rules.find(({ name }) => name === alert.rule)
+      const rule = this.#rules.find(({ name }) => name === alert.rule)
       this.#actionsLeft += rule === undefined ? 0 : actionsAtOnce(rule, alert)
     }
     if (alert.kind === 'died' && this.#isTarget(alert)) this.#end(EXIT.ended)
@@ -208,3 +256,14 @@ function actionsAtOnce({ actions = [], target }: Rule, { group }: Alert): number
   if (group === undefined) return steps
   return steps * (target === 'all' ? group.members.length : Math.min(1, group.members.length))
 }
+
+/** A rule about one pid, or about all, says by itself how many it is about. */
+function isWorthCounting({ match = {}, enabled = true }: Rule): boolean {
+  return enabled && match.pid === undefined && Object.keys(match).some((key) => key !== 'kernelThreads')
+}
+
+function ticksToMatches(rules: readonly Rule[]): number {
+  return rules.some(({ match }) => READS_FILES.test(JSON.stringify(match ?? {}))) ? 2 : 1
+}
+
+const READS_FILES = /"(commandLine|exe|cgroup|unit|container|program)":/

@@ -9,7 +9,8 @@ import {
   wordedDuration,
 } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
-import { hasAction, type WatchPlan, type WatchTarget } from './plan.js'
+import type { WatchPlan, WatchTarget } from './plan.js'
+import { hasAction } from './plan_rules.js'
 
 /** What a watch is about to do, for a person and as a record. */
 export function describePlan(
