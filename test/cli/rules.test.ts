@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { muster } from './muster.js'
+import { muster, Run } from './muster.js'
 
 let directory: string
 let file: string
@@ -29,7 +29,7 @@ rules:
 
 test('rules check prints a line per rule in normal form', async () => {
   await writeFile(file, RIGHT)
-  expect(await muster(['rules', 'check', file])).toMatchObject({
+  expect(await muster(['rules', 'check', file, '--static'])).toMatchObject({
     code: 0,
     stderr: '',
     stdout: [
@@ -135,4 +135,34 @@ test('what is no command of rules is told in a line', async () => {
     code: 2,
     stderr: "muster: missing required argument 'file'\n",
   })
+})
+
+test('rules check shows what each rule matches now', async () => {
+  const rules = `
+rules:
+  - { name: this one, match: { name: node, commandLine: "rules check " }, when: threads > 0 }
+  - { name: nobody, match: { name: no-such-name }, when: rss > 1GiB }
+  - { name: off, when: rss > 1GiB, enabled: false }
+`
+  await writeFile(file, rules)
+  const { code, stderr, stdout } = await muster(['rules', 'check', file])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/^this one: .*\n {2}matches \d+ process(es)? now: \d+ node.*\nnobody: /)
+  expect(stdout).toMatch(/\n {2}matches no process now\noff: [^\n]*not enabled\n$/)
+  const run = new Run(['rules', 'check', file, '--json'])
+  const { pid } = run
+  const records = (await run.ended).stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { matches: unknown })
+  expect(records[0]!.matches).toMatchObject({ processes: expect.arrayContaining([{ pid, name: 'node' }]) })
+  expect(records.slice(1).map(({ matches }) => matches)).toEqual([{ count: 0, processes: [] }, null])
+})
+
+test('rules check says what only a host can: that it knows no such user', async () => {
+  await writeFile(file, 'rules: [{ name: r, match: { user: nobody-has-this }, when: rss > 1 }]')
+  const { code, stderr } = await muster(['rules', 'check', file])
+  expect(code).toBe(8)
+  expect(stderr).toMatch(/rule "r": this host knows no user "nobody-has-this".*--static/)
+  expect(await muster(['rules', 'check', file, '--static'])).toMatchObject({ code: 0, stderr: '' })
 })
