@@ -49,8 +49,10 @@ export { SIGNAL_NAMES, type SignalName, signalName, signalNumber } from './contr
 export { type TerminateOptions, type Termination, terminate } from './control/terminate.js'
 export { Engine } from './engine/engine.js'
 export type { EngineEvent, EngineEvents, EngineStats, Overrun, TickReport } from './engine/events.js'
+export type { MatchesQuery, RuleMatches } from './engine/judging.js'
 export type { EngineEventSource } from './engine/lifecycle.js'
 export type { EngineOptions } from './engine/options.js'
+export type { RulesChange } from './engine/rulebook.js'
 export type { ShortLivedCount } from './engine/short_lived.js'
 export { type ErrorCode, type ErrorDetails, ProcmusterError } from './errors.js'
 export type {
@@ -73,7 +75,7 @@ export {
   parseDescriptors,
   readProcFiles,
 } from './inspect/proc_files.js'
-export type { ProcessFacts } from './inspect/process_facts.js'
+export { type FactsOptions, type ProcessFacts, readProcessFacts } from './inspect/process_facts.js'
 export {
   type StuckOptions,
   type StuckProcess,

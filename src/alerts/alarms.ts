@@ -82,6 +82,13 @@ export class Alarms {
     this.#resolved(this.#book.resolve(rule, kind, subject, nowMs), nowMs)
   }
 
+  /** All that fires for a rule, of these kinds. */
+  resolveOf(rule: string, kinds: readonly Alert['kind'][]): void {
+    for (const alert of this.#book.allFiring) {
+      if (alert.rule === rule && kinds.includes(alert.kind)) this.resolve(rule, alert.kind, alert)
+    }
+  }
+
   /** Nothing is left of the process that could clear a breach. */
   resolveGone(pid: number, startTicks: number): void {
     if (!this.#book.anyFiring) return

@@ -24,7 +24,13 @@ export class StopSignals implements Disposable {
   #received: StopSignal | undefined
   #receivedAt = 0
   readonly #controller = new AbortController()
+  /** What SIGHUP is about instead of an end, for who reads its configuration again by it. */
+  onHangup: (() => void) | undefined
   readonly #onSignal = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGHUP' && this.onHangup !== undefined) {
+      this.onHangup()
+      return
+    }
     if (this.#received === undefined) {
       this.#received = signal as StopSignal
       this.#receivedAt = performance.now()

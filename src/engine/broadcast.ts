@@ -69,6 +69,9 @@ export class Broadcast {
       case 'notify-failed':
         this.#tell('notify-failed', event.failure)
         break
+      case 'rules':
+        this.#tell('rules', event.change)
+        break
       case 'error':
         this.#tell('error', event.error)
         break

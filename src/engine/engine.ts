@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { freemem, totalmem } from 'node:os'
+import { freemem } from 'node:os'
 import { type Logger, pino } from 'pino'
 import { attemptEnd } from '../actions/attempt_end.js'
 import type { ActionContext, ActionReport } from '../actions/context.js'
@@ -7,10 +7,11 @@ import { Governor } from '../actions/governor.js'
 import { effectiveLimits } from '../actions/governor_options.js'
 import { ActionRunner, type RunnerOptions } from '../actions/runner.js'
 import type { AlertQuery } from '../alerts/alert_book.js'
-import { Alerting, type AlertNote, type PendingBreach, type SilenceResult } from '../alerts/alerting.js'
+import { Alerting, type AlertNote, type SilenceResult } from '../alerts/alerting.js'
 import { levelOf } from '../alerts/notifiers/log.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { identify } from '../control/handle.js'
+import { ProcmusterError } from '../errors.js'
 import { type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
 import { GovernorReplay } from '../journal/governor_replay.js'
 import { PendingStore } from '../journal/pending.js'
@@ -20,22 +21,25 @@ import { JournalFold } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
 import type { GroupKind } from '../rules/language/ast.js'
 import type { FactNeeds } from '../rules/match/facts.js'
-import { RuleEngine } from '../rules/rule_engine.js'
+import type { Explanation } from '../rules/rule_engine.js'
 import type { Rule } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
-import { bindPids } from './bind_pids.js'
+import { bindPids, meantAfterRecovery } from './bind_pids.js'
 import { asError, Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
 import { GroupKeys } from './group_keys.js'
+import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
-import { checkOptions, type EngineOptions, type Settings } from './options.js'
+import { checkEngineRules, checkOptions, type EngineOptions, type Settings } from './options.js'
 import { type Look, Outcomes } from './outcomes.js'
 import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
+import { RuleChanges } from './rule_changes.js'
 import { RuleMembers } from './rule_members.js'
+import { Rulebook, type RuleEntry, type RulesChange } from './rulebook.js'
 import type { ShortLivedCount } from './short_lived.js'
 import { Sources } from './sources.js'
 import { SuspensionAlerts } from './suspension_alerts.js'
@@ -57,6 +61,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #broadcast: Broadcast
   readonly #alerting: Alerting
   readonly #watched = new WatchedProcesses()
+  readonly #book = new Rulebook()
+  readonly #judging: Judging
+  readonly #ruleChanges: RuleChanges
   readonly #sources: Sources
   readonly #lifecycleReactions: LifecycleReactions
   readonly #deaths: Deaths
@@ -76,18 +83,21 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   #context: ActionContext | undefined
   #journal: Journal | undefined
   #table: Table | undefined
-  #rules: RuleEngine | undefined
   #runner: ActionRunner | undefined
   #closed: Promise<void> | undefined
+  /** Ticks, changes of rules and questions about the last sample, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(settings: Settings, logger: Logger | undefined) {
     super()
     this.#settings = settings
+    const texts = settings.ruleTexts
+    this.#book.use(settings.rules.map((checked, at) => ({ text: texts[at]!, checked, bound: texts[at]! })))
     this.#sources = new Sources(settings)
     this.#groupKeys = new GroupKeys(settings.sampler.procRoot ?? '/proc')
     this.#members = new RuleMembers({
       groupKeys: this.#groupKeys,
-      slotsOf: (rule) => this.#rules?.matchesOf(rule),
+      slotsOf: (rule) => this.#judging.slotsOf(rule),
     })
     this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
     this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
@@ -100,11 +110,13 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
         this.#broadcast.publish({ type: 'notify-failed', failure })
       },
       onError: (error) => this.#failed(error),
-      ruleNames: () => settings.rules.map(({ name }) => name),
-      pending: () => this.#pending(),
+      ruleNames: () => this.#book.names,
+      pending: () => this.#judging.pending(),
       userOf: ({ identity }) => this.#userOf(identity),
     })
     const { alarms } = this.#alerting
+    const book = this.#book
+    this.#judging = new Judging({ book, alarms, note })
     this.#suspensions = new SuspensionAlerts({ alarms, note })
     this.#governor = new Governor(settings.governor, {
       members: (rule, group) => this.#table && this.#members.of(rule, group, this.#table),
@@ -124,16 +136,19 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const deaths = new Deaths({ listening, alarms })
     this.#deaths = deaths
     this.#reactions = new Reactions({
-      rules: settings.rules,
       dryRun: settings.dryRun,
       intervalMs: settings.intervalMs,
-      ...{ alarms, watched, deaths },
+      ...{ book, alarms, watched, deaths },
       outcomes: this.#outcomes,
       note,
-      bind: (ruleIndex, identity) => this.#rules?.bind(ruleIndex, identity),
+      bind: (rule, identity) => this.#judging.bind(rule, identity),
       hostAvailableBytes,
     })
-    this.#ticker = new Ticker(settings.intervalMs, () => this.#tick())
+    this.#ruleChanges = new RuleChanges({
+      ...{ book, watched, alarms },
+      ...{ sources: this.#sources, judging: this.#judging, governor: this.#governor },
+    })
+    this.#ticker = new Ticker(settings.intervalMs, () => this.#alone(() => this.#tick()))
     this.#ownUse = new OwnUse(this.#ticker, settings.selfIntervalMs, note)
     this.#lifecycleReactions = new LifecycleReactions({
       ...{ watched, deaths, note, ticker: this.#ticker, log: this.#log },
@@ -185,19 +200,51 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   /**
-   * How many processes each rule is about, once all that rules ask of the files of those that are there has been read: at the
-   * earliest with the next sample.
+   * From the next tick on these are the rules. What is known of rules that stay the same is kept: windows, since when a
+   * condition holds, what has fired, the process that a pid means. Alerts of removed rules, and of what changed ones
+   * were before, are resolved.
+   *
+   * @throws ProcmusterError `INVALID_ARGUMENT` (a rule), `PROCESS_GONE` (a rule's pid), `UNSUPPORTED` (columns that can
+   * only be had from the start: `sampler: { groups }`), `CLOSED`; the rules stay as they were then.
    */
-  async matches(): Promise<{ readonly rule: string; readonly processes: number }[]> {
-    const sampled = () => new Promise<void>((resolve) => this.once('tick', () => resolve()))
-    if (this.#ticker.ticks === 0) await sampled()
-    await this.#rules?.factsLearned
-    await sampled()
-    const slots = this.#rules?.matches() ?? []
-    return this.#settings.rules.map(({ name }, index) => ({
-      rule: name,
-      processes: slots[index]?.length ?? 0,
-    }))
+  setRules(rules: readonly Rule[]): Promise<RulesChange> {
+    return this.#alone(async () => {
+      this.#checkOpen()
+      const change = await this.#ruleChanges.carryOut(rules, checkEngineRules(rules, this.#settings))
+      const { added, changed, removed } = change
+      if (added.length + changed.length + removed.length > 0) {
+        this.#journal?.append({ type: 'rules', ...change })
+        this.#log.info({ rules: change }, 'other rules')
+        this.#broadcast.publish({ type: 'rules', change })
+      }
+      return change
+    })
+  }
+
+  /**
+   * Processes that rules are about, by the last tick. One that is named by its command line, program or control group is
+   * known from its second sample on.
+   * @throws ProcmusterError `NOT_FOUND` when there is no such rule
+   */
+  matches(query: MatchesQuery = {}): RuleMatches[] {
+    return this.#judging.matches(query)
+  }
+
+  /** Resolves when all that rules ask of the files of the processes seen so far has been read; the next tick knows it. */
+  get factsLearned(): Promise<void> {
+    return this.#judging.factsLearned
+  }
+
+  /**
+   * What the clauses of a rule come to for a process, or for its group, in the last sample; also whether the rule is about it.
+   * @throws ProcmusterError `NOT_FOUND` when there is no such rule, `PROCESS_GONE` when the sample does not have the process,
+   * `INVALID_ARGUMENT` for a rule that is not enabled and before the first tick with the rules that there are, `CLOSED`
+   */
+  explain(rule: string, pid: number): Promise<Explanation> {
+    return this.#alone(() => {
+      this.#checkOpen()
+      return this.#judging.explain(rule, pid)
+    })
   }
 
   /** Alerts of this run, newest first. */
@@ -263,8 +310,20 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return this.close()
   }
 
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) {
+      throw new ProcmusterError('CLOSED', { message: 'the engine has been closed' })
+    }
+  }
+
   async #open(): Promise<void> {
-    const { rules, journal, intervalMs, dryRun, workers } = this.#settings
+    const { journal, intervalMs, dryRun, workers } = this.#settings
     if (journal !== undefined) {
       this.#journal = await Journal.open(journal, {
         onRecord: (record) => {
@@ -293,21 +352,22 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       type: 'engine-start',
       engine: { pid: self.pid, startTicks: self.startTicks },
       ...{ place, source, sourceReason, eventSource, eventSourceReason },
-      ...{ intervalMs, dryRun, rules: rules.map(({ name }) => name) },
+      ...{ intervalMs, dryRun, rules: this.#book.names },
     })
     if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
     this.#governor.tick(now())
     for (const suspension of this.#governor.suspensions) this.#suspensions.tell(suspension)
-    const bound = await this.#recoverAndBind()
-    this.#rules = await RuleEngine.open({
-      ...{ rules: bound, groups: this.#sources.groups, memTotalBytes: totalmem(), intervalMs },
+    const entries = await this.#recoverAndBind()
+    this.#book.use(entries)
+    const rules = await this.#judging.open(entries, {
+      ...{ groups: this.#sources.groups, intervalMs },
       ...(workers === undefined ? {} : { workers }),
       readFacts: (slots, needs) => this.#readFacts(slots, needs),
       onWarning: (error) => this.#failed(error),
     })
     // A recovery that goes on may have made a successor since the rules were bound.
-    for (const { ruleIndex, identity } of this.#watched.all) this.#rules.bind(ruleIndex, identity)
-    this.#lifecycleReactions.use(this.#rules)
+    for (const { rule, identity } of this.#watched.all) this.#judging.bind(rule, identity)
+    this.#lifecycleReactions.use(rules)
   }
 
   #makeRunner(place: Place): ActionRunner {
@@ -344,7 +404,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   #limitsOf(name: string): ReturnType<RunnerOptions['limitsOf']> {
     // A restart that an earlier run had begun can be of a rule that there is no more.
-    const rule = this.#settings.rules.find((each) => each.name === name)
+    const rule = this.#book.get(name)?.checked
     const own = rule?.limits ?? {}
     const limits = effectiveLimits(own, this.#settings.governor.limits)
     return { limits, severity: rule?.severity ?? 'warning' }
@@ -367,7 +427,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   /** Rules as they are given to the judge: those by pid bound to the processes that they mean. */
-  async #recoverAndBind(): Promise<Rule[]> {
+  async #recoverAndBind(): Promise<RuleEntry[]> {
     const recovered: Succession[] = []
     const recovery = await recoverActions(this.#fold.state.unfinished, {
       context: this.#context!,
@@ -382,7 +442,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       },
       onTrouble: ({ begun }, trouble) => this.#reactions.troubled(begun, trouble),
     })
-    return bindPids(this.#settings.ruleTexts, this.#watched, recovered, recovery)
+    const { rules, ruleTexts } = this.#settings
+    return bindPids(
+      rules.map((checked, at) => ({ text: ruleTexts[at]!, checked })),
+      this.#watched,
+      meantAfterRecovery(recovered, recovery),
+    )
   }
 
   /** Of the processes that the newest table has in these slots. */
@@ -408,7 +473,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       const nowMs = performance.timeOrigin + sampledAt
       await this.#lifecycleReactions.sampled(table, nowMs)
       const host = await this.#sources.readHost(table.size)
-      const decisions = await this.#rules!.tick(table, nowMs, host)
+      const decisions = await this.#judging.tick(table, nowMs, host)
       const judgedAt = performance.now()
       this.#members.renew()
       this.#reactions.sampled(table, decisions, this.#runner!, nowMs)
@@ -434,17 +499,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#broadcast.publish({ type: 'alert', alert })
   }
 
-  /** Breaches that have not lasted for their `for` yet. */
-  #pending(): PendingBreach[] {
-    const { rules } = this.#settings
-    return (this.#rules?.pending() ?? []).map(({ rule, sinceMs, identity, group }) => {
-      const { name, severity } = rules[rule]!
-      const row = identity && this.#table?.get(identity.pid)
-      const subject = group === undefined ? (row?.name ?? '') : `${group.kind} ${group.key}`.trimEnd()
-      return { rule: name, severity, name: subject, sinceMs, identity, group }
-    })
-  }
-
   #userOf(identity: ProcessIdentity | undefined): { uid: number; user: string } | undefined {
     const row = identity && this.#table?.get(identity.pid)
     if (row === undefined || row.startTicks !== identity?.startTicks) return undefined
@@ -459,7 +513,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     )
     this.#reactions.reported(report, now())
     // Rules may judge by its limits, which are read once per program.
-    if (report.action === 'limit' && report.status === 'done') this.#rules?.rematch(report.identity.pid)
+    if (report.action === 'limit' && report.status === 'done') this.#judging.rematch(report.identity.pid)
     this.#broadcast.publish({ type: 'action', action: report })
   }
 
@@ -470,6 +524,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   async #close(): Promise<void> {
     await this.#ticker.stop()
+    await this.#turn
     this.#closing.abort()
     await this.#runner?.settled()
     await this.#sources.lifecycle.close()
@@ -478,7 +533,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#broadcast.release()
     this.#outcomes.close(now())
     await this.#alerting.close()
-    await Promise.allSettled([this.#rules?.close(), this.#sources.close()])
+    await Promise.allSettled([this.#judging.close(), this.#sources.close()])
     if (this.#journal !== undefined) {
       this.#ownUse.note()
       const { ticks, missedTicks, sampler, lifecycle } = this.stats

@@ -3,6 +3,7 @@ import type { NotifierStats } from '../alerts/notifiers/notifiers.js'
 import type { Alert, LifecycleStats, NotifyFailedBody, OutcomeBody } from '../journal/records.js'
 import type { Table } from '../table/table.js'
 import type { LostEvents } from './event_queue.js'
+import type { RulesChange } from './rulebook.js'
 
 /** One turn: sample, judge, hand on. */
 export interface TickReport {
@@ -37,6 +38,8 @@ export interface EngineEvents {
   overrun: [overrun: Overrun]
   /** A notifier was not told of an alert, after all attempts. */
   'notify-failed': [failure: NotifyFailedBody]
+  /** The engine goes on with other rules. */
+  rules: [change: RulesChange]
   /** Something went wrong that the engine goes on after: a sample, the journal, a listener. */
   error: [error: Error]
 }
@@ -50,6 +53,7 @@ export type EngineEvent =
   | { readonly type: 'recovered'; readonly action: ActionReport }
   | { readonly type: 'overrun'; readonly overrun: Overrun }
   | { readonly type: 'notify-failed'; readonly failure: NotifyFailedBody }
+  | { readonly type: 'rules'; readonly change: RulesChange }
   | { readonly type: 'error'; readonly error: Error }
   | LostEvents
 

@@ -77,7 +77,7 @@ const DAY_MS = 86_400_000
 
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
 export function checkOptions(options: EngineOptions): Settings {
-  const rules = checkRules(options.rules)
+  const rules = checkEngineRules(options.rules, options)
   const settings: Settings = {
     rules,
     ruleTexts: options.rules,
@@ -104,16 +104,25 @@ export function checkOptions(options: EngineOptions): Settings {
   }
   range('startBackoff.firstMs', settings.startBackoff.firstMs, 1, DAY_MS)
   range('startBackoff.maxMs', settings.startBackoff.maxMs, settings.startBackoff.firstMs, DAY_MS)
-  for (const rule of settings.rules) {
-    checkActions(rule, settings)
-    checkLimits(`rule ${JSON.stringify(rule.name)}: limits`, rule.limits)
-  }
   return settings
 }
 
-function checkActions(rule: CheckedRule, settings: Settings): void {
+/** @throws ProcmusterError `INVALID_ARGUMENT` that names the rule, also for what the engine's settings do not provide for */
+export function checkEngineRules(
+  rules: readonly Rule[],
+  { evidence }: { readonly evidence?: EvidenceSettings | undefined },
+): CheckedRule[] {
+  const checked = checkRules(rules)
+  for (const rule of checked) {
+    checkActions(rule, evidence)
+    checkLimits(`rule ${JSON.stringify(rule.name)}: limits`, rule.limits)
+  }
+  return checked
+}
+
+function checkActions(rule: CheckedRule, evidence: EvidenceSettings | undefined): void {
   for (const action of rule.actions) {
-    if (action.type === 'evidence' && settings.evidence === undefined) {
+    if (action.type === 'evidence' && evidence === undefined) {
       throw new ProcmusterError('INVALID_ARGUMENT', {
         message: `rule ${JSON.stringify(rule.name)} keeps evidence, but there is nowhere to: give evidence: { directory }`,
       })

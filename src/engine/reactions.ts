@@ -6,7 +6,7 @@ import { signalName, signalNumber } from '../control/signal_names.js'
 import type { JournalBody } from '../journal/records.js'
 import type { UnfinishedAction } from '../journal/recover.js'
 import type { Decision, DecisionClause } from '../rules/decision.js'
-import type { ActionSpec, CheckedRule, Severity } from '../rules/schema/rule.js'
+import type { ActionSpec, Severity } from '../rules/schema/rule.js'
 import { subjectKey } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
@@ -17,6 +17,7 @@ import { HeldChildren } from './held_children.js'
 import { type DueSteps, Ladder } from './ladder.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
+import type { Rulebook } from './rulebook.js'
 import { targetsOf } from './targets.js'
 import type { Binding, WatchedProcesses } from './watched.js'
 
@@ -30,7 +31,7 @@ const ZOMBIE = 0x5a // 'Z', proc_pid_stat(5) field 3
 const LASTING_REFUSALS = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED', 'IO_ERROR'])
 
 export interface ReactionParts {
-  readonly rules: readonly CheckedRule[]
+  readonly book: Rulebook
   readonly dryRun: boolean
   /** Usual time between two samples. */
   readonly intervalMs: number
@@ -39,7 +40,7 @@ export interface ReactionParts {
   readonly deaths: Deaths
   readonly outcomes: Outcomes
   readonly note: (body: JournalBody) => void
-  readonly bind: (ruleIndex: number, identity: ProcessIdentity) => void
+  readonly bind: (rule: string, identity: ProcessIdentity) => void
   readonly hostAvailableBytes: () => number | undefined
 }
 
@@ -75,7 +76,7 @@ export class Reactions {
 
   /** Whether the breach lasts that this is to be done for. */
   stillWanted({ rule, subject }: ActionTarget): boolean {
-    return this.#ladder.lasts(rule, subject)
+    return this.#ladder.lasts(rule, subject) && this.#parts.book.get(rule) !== undefined
   }
 
   /** Before a sample is taken. */
@@ -85,7 +86,7 @@ export class Reactions {
 
   /** All that follows from a sample and what was decided on it. */
   sampled(table: Table, decisions: readonly Decision[], runner: ActionRunner, nowMs: number): void {
-    for (const decision of decisions) {
+    for (const decision of removedFirst(decisions)) {
       if (!this.#children.keepsBack(decision)) this.#decided(decision, table, runner, nowMs)
     }
     const isCopy = (pid: number) => {
@@ -99,11 +100,11 @@ export class Reactions {
   }
 
   #decided(decision: Decision, table: Table, runner: ActionRunner, nowMs: number): void {
-    const { rules, alarms, outcomes, dryRun, note } = this.#parts
+    const { book, alarms, outcomes, dryRun, note } = this.#parts
     const { identity, group, name, clauses, sinceMs = nowMs } = decision
     const decisionId = `${runner.run}-d${++this.#decisions}`
     // None when it was removed; then only what it had fired for is over.
-    const rule = rules[decision.rule.index]
+    const rule = book.rules[decision.rule.index]
     note(decisionRecord(decisionId, decision, rule, dryRun))
     const subject = subjectKey(decision)
     if (decision.kind === 'clear' || rule === undefined) {
@@ -183,8 +184,7 @@ export class Reactions {
 
   hasSuccessor(old: ProcessIdentity, successor: ProcessIdentity): void {
     this.#children.hold(old, successor)
-    for (const { ruleIndex } of this.#parts.watched.follow(old, successor))
-      this.#parts.bind(ruleIndex, successor)
+    for (const { rule } of this.#parts.watched.follow(old, successor)) this.#parts.bind(rule, successor)
   }
 
   reported(report: ActionReport, nowMs: number): void {
@@ -251,6 +251,13 @@ export class Reactions {
   ): void {
     this.#parts.alarms.raise({ rule, severity, kind: 'restart-failed', identity, name, values: [], message })
   }
+}
+
+/** A rule that has changed has the name of the one before: that one's breaches are over before its own begin. */
+function removedFirst(decisions: readonly Decision[]): readonly Decision[] {
+  const isRemoved = ({ cause }: Decision) => cause === 'removed'
+  if (!decisions.some(isRemoved)) return decisions
+  return [...decisions.filter(isRemoved), ...decisions.filter((decision) => !isRemoved(decision))]
 }
 
 function endsProcesses(action: ActionSpec): boolean {

@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os'
 import { exactNear, needsExactForAll } from '../rules/exact_near.js'
 import { groupsOf, hostMetricsOf } from '../rules/program.js'
+import type { CheckedRule } from '../rules/schema/rule.js'
 import { Sampler } from '../sampler/sampler.js'
 import { HostMetrics } from '../system/host_metrics.js'
 import type { OptionalGroup } from '../table/layout.js'
@@ -11,28 +12,50 @@ import type { Settings } from './options.js'
 /** Where an engine learns of the host: samples, and what is heard between them. */
 export class Sources {
   readonly lifecycle = new Lifecycle()
-  readonly groups: readonly OptionalGroup[]
-  readonly #settings: Pick<Settings, 'rules' | 'sampler' | 'events'>
-  readonly #host: HostMetrics | undefined
+  readonly #settings: Pick<Settings, 'sampler' | 'events'>
+  readonly #host: HostMetrics
+  #rules: readonly CheckedRule[]
+  #groups: readonly OptionalGroup[]
+  #readsHost: boolean
   #sampler: Sampler | undefined
   /** Physical memory that the thresholds near which cells are exact were computed with. */
   #exactForBytes = 0
 
-  constructor(settings: Pick<Settings, 'rules' | 'sampler' | 'events'>) {
-    const { rules, sampler } = settings
-    const exact: OptionalGroup[] = needsExactForAll(rules) ? ['exactRss'] : []
-    this.#settings = settings
+  constructor({ rules, sampler, events }: Pick<Settings, 'rules' | 'sampler' | 'events'>) {
     const metrics = hostMetricsOf(rules)
     const { procRoot } = sampler
-    if (metrics.length > 0)
-      this.#host = new HostMetrics({ metrics, ...(procRoot === undefined ? {} : { procRoot }) })
-    this.groups = [...new Set([...(sampler.groups ?? []), ...groupsOf(rules), ...exact])]
+    this.#settings = { sampler, events }
+    this.#rules = rules
+    this.#host = new HostMetrics({ metrics, ...(procRoot === undefined ? {} : { procRoot }) })
+    this.#readsHost = metrics.length > 0
+    this.#groups = this.#groupsFor(rules)
   }
 
   async open(listeners: LifecycleListeners): Promise<void> {
-    this.#sampler = await Sampler.open({ ...this.#settings.sampler, groups: this.groups })
+    this.#sampler = await Sampler.open({ ...this.#settings.sampler, groups: this.#groups })
     this.keepExact(totalmem())
     await this.lifecycle.open(this.#settings.events, listeners)
+  }
+
+  /**
+   * From the next sample on, what these rules read is sampled.
+   * @throws ProcmusterError `UNSUPPORTED` for a group of columns that cannot be had any more; all stays as it was then
+   */
+  async use(rules: readonly CheckedRule[]): Promise<void> {
+    const groups = this.#groupsFor(rules)
+    await this.sampler.setGroups(groups)
+    const metrics = hostMetricsOf(rules)
+    this.#rules = rules
+    this.#groups = groups
+    this.#readsHost = metrics.length > 0
+    this.#host.setMetrics(metrics)
+    this.#exactForBytes = 0
+    this.keepExact(this.sampler.memTotalBytes || totalmem())
+  }
+
+  /** Optional groups of columns that are sampled. */
+  get groups(): readonly OptionalGroup[] {
+    return this.#groups
   }
 
   get sampler(): Sampler {
@@ -47,15 +70,20 @@ export class Sources {
   keepExact(memTotalBytes: number): void {
     if (memTotalBytes === this.#exactForBytes) return
     this.#exactForBytes = memTotalBytes
-    this.sampler.setExactNear(exactNear(this.#settings.rules, memTotalBytes))
+    this.sampler.setExactNear(exactNear(this.#rules, memTotalBytes))
   }
 
   /** Numbers of the host that rules read, by index in `HOST_METRICS`; undefined when they read none. */
   readHost(processes: number): Promise<Float64Array> | undefined {
-    return this.#host?.read(processes)
+    return this.#readsHost ? this.#host.read(processes) : undefined
   }
 
   async close(): Promise<void> {
     await this.#sampler?.close()
+  }
+
+  #groupsFor(rules: readonly CheckedRule[]): OptionalGroup[] {
+    const exact: OptionalGroup[] = needsExactForAll(rules) ? ['exactRss'] : []
+    return [...new Set([...(this.#settings.sampler.groups ?? []), ...groupsOf(rules), ...exact])]
   }
 }

@@ -3,7 +3,6 @@ import type { ProcessIdentity } from '../table/identity.js'
 
 /** A rule that names its process by pid, and the process it means: after a restart by this engine, the successor. */
 export interface Binding {
-  readonly ruleIndex: number
   readonly rule: string
   identity: ProcessIdentity
   name: string
@@ -30,11 +29,17 @@ export function isOf({ pid, startTicks, pidfsInode }: EventIdentity, identity: P
 
 /** The processes that rules watch by pid: their deaths are noticed, their successors followed. */
 export class WatchedProcesses {
-  readonly #bindings: Binding[] = []
+  #bindings: readonly Binding[] = []
   readonly #byPid = new Map<number, Binding[]>()
 
   add(binding: Binding): void {
-    this.#bindings.push(binding)
+    this.#bindings = [...this.#bindings, binding]
+    this.#index()
+  }
+
+  /** Only these bindings go on. */
+  keep(wanted: (binding: Binding) => boolean): void {
+    this.#bindings = this.#bindings.filter(wanted)
     this.#index()
   }
 

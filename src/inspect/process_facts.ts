@@ -18,10 +18,18 @@ export interface ProcessFacts {
 const MAX_BYTES = 128 * 1024
 const AT_ONCE = 64
 
+/** Options of `readProcessFacts`. */
+export interface FactsOptions {
+  /** Where proc is mounted; `/proc` by default. */
+  readonly procRoot?: string
+  /** The resource limits too, which costs one more file. */
+  readonly limits?: boolean
+}
+
 /** Reads the facts of these processes, in that order. Undefined where it took too long: worth another try later. */
 export async function readProcessFacts(
   targets: readonly Pick<ProcessIdentity, 'pid' | 'startTicks'>[],
-  options: { readonly procRoot?: string; readonly limits?: boolean } = {},
+  options: FactsOptions = {},
 ): Promise<(ProcessFacts | undefined)[]> {
   const facts: (ProcessFacts | undefined)[] = []
   for (let at = 0; at < targets.length; at += AT_ONCE) {
@@ -33,7 +41,7 @@ export async function readProcessFacts(
 
 async function readOne(
   { pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
-  { procRoot = '/proc', limits = false }: { readonly procRoot?: string; readonly limits?: boolean },
+  { procRoot = '/proc', limits = false }: FactsOptions,
 ): Promise<ProcessFacts | undefined> {
   const files = await readProcFiles(
     { pid, startTicks },

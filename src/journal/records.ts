@@ -10,7 +10,14 @@ import type { ProcessIdentity } from '../table/identity.js'
 export const JOURNAL_VERSION = 1
 
 /** What an alert is about; see `Alert.kind`. */
-export type AlertKind = 'breach' | 'died' | 'restart-failed' | 'suspended' | 'gave-up' | 'host-stop'
+export type AlertKind =
+  | 'breach'
+  | 'died'
+  | 'restart-failed'
+  | 'suspended'
+  | 'gave-up'
+  | 'host-stop'
+  | 'judging-failed'
 /** What can be done about a breach. */
 export type ActionType = ActionSpec['type']
 
@@ -71,7 +78,7 @@ export interface Alert {
   readonly severity: Severity
   /**
    * `breach`: the rule's condition holds. `died`: a process watched by pid ended, and not by us. `suspended`, `gave-up`,
-   * `host-stop`: no restarts of a rule, of a process, on the host for a while.
+   * `host-stop`: no restarts of a rule, of a process, on the host for a while. `judging-failed`: no rule is judged.
    */
   readonly kind: AlertKind
   readonly state: AlertState
@@ -384,6 +391,23 @@ export interface OverrunBody {
   readonly count: number
 }
 
+/** The engine goes on with other rules: their names. */
+export interface RulesBody {
+  readonly type: 'rules'
+  readonly added: readonly string[]
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+}
+/** Samples cannot be judged, or can again. */
+export interface JudgingBody {
+  readonly type: 'judging'
+  readonly state: 'failed' | 'recovered'
+  /** Of a failure. */
+  readonly reason?: string | undefined
+  /** For how long it had failed. */
+  readonly lastedMs?: number | undefined
+}
+
 /** What a record says, by its `type`. */
 export type JournalBody =
   | EngineStartBody
@@ -405,6 +429,8 @@ export type JournalBody =
   | ResumedBody
   | SelfBody
   | OverrunBody
+  | RulesBody
+  | JudgingBody
   | EngineStopBody
 
 export interface RecordHead {

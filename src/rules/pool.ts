@@ -20,7 +20,8 @@ export class JudgePool {
   readonly #options: JudgePoolOptions
   #pool: Piscina
   #closing: Promise<void> | undefined
-  readonly #retired: Promise<void>[] = []
+  /** Pools that were given up, with why. */
+  readonly #retired = new Map<Piscina, { readonly why: unknown; readonly destroyed: Promise<void> }>()
   /** Used again from task to task: making one costs more than posting the task. */
   readonly #idleAborts: AbortController[] = []
   /** Threads that died under a task or at rest. */
@@ -40,12 +41,14 @@ export class JudgePool {
   async run(task: JudgeTask | FactTask): Promise<unknown> {
     for (let attempt = 1; ; attempt++) {
       this.#checkOpen() // for a task that comes too late Piscina would start new threads
+      if (this.#retired.has(this.#pool)) this.#pool = this.#open()
       const pool = this.#pool
       try {
         return await this.#runOnce(pool, task)
-      } catch (cause) {
+      } catch (failure) {
         this.#checkOpen()
-        if (cause instanceof ProcmusterError) throw cause
+        if (failure instanceof ProcmusterError) throw failure
+        const cause = this.#retired.get(pool)?.why ?? failure
         this.crashes++
         if (attempt === ATTEMPTS) {
           const message = isReplaced(cause)
@@ -53,20 +56,30 @@ export class JudgePool {
             : `judging failed ${ATTEMPTS} times in a row: ${String(cause)}`
           throw new ProcmusterError('IO_ERROR', { message, cause })
         }
-        // Piscina gives up on a pool whose threads die while starting; a new pool does not.
-        if (attempt > 1 && pool === this.#pool) {
-          this.#pool = this.#open()
-          this.#retired.push(pool.destroy())
-        }
+        if (attempt > 1) this.#retire(pool, cause)
       }
     }
   }
 
   /** Idempotent. */
   close(): Promise<void> {
-    // Piscina would start new threads if it were destroyed a second time while the first is under way.
-    this.#closing ??= Promise.allSettled([...this.#retired, this.#pool.destroy()]).then(() => {})
+    if (this.#closing === undefined) {
+      this.#retire(this.#pool, undefined)
+      const all = Array.from(this.#retired.values(), ({ destroyed }) => destroyed)
+      this.#closing = Promise.allSettled(all).then(() => {})
+    }
     return this.#closing
+  }
+
+  #retire(pool: Piscina, why: unknown): void {
+    // Piscina would start new threads if it were destroyed a second time while the first is under way.
+    if (this.#retired.has(pool)) return
+    const destroyed = pool.destroy()
+    this.#retired.set(pool, { why, destroyed })
+    const forget = () => {
+      if (this.#closing === undefined && pool !== this.#pool) this.#retired.delete(pool)
+    }
+    destroyed.then(forget, forget)
   }
 
   #checkOpen(): void {
@@ -92,8 +105,10 @@ export class JudgePool {
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
     })
     // A thread that dies at rest is replaced by Piscina; unheard, the event would end the whole process.
-    pool.on('error', () => {
+    pool.on('error', (error: unknown) => {
       this.crashes++
+      // Piscina gives up on a pool whose threads die while they start: its tasks would wait for ever.
+      if (pool.threads.length === 0) this.#retire(pool, error)
     })
     return pool
   }

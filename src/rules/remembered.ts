@@ -15,15 +15,18 @@ export interface PendingSubject extends Subject {
 }
 
 type Remembered = ReturnType<Shard['state']>
+/** By id of a rule, its index among those that there are now. */
+export type RuleIndices = ReadonlyMap<number, number>
 
 /** By index of a rule, the slots that it matches. */
-export function matchedSlots(remembered: Remembered): Map<number, Uint32Array> {
+export function matchedSlots(remembered: Remembered, indices: RuleIndices): Map<number, Uint32Array> {
   const found = new Map<number, Uint32Array>()
   if (remembered === undefined) return found
   const { program, rules, state } = remembered
   const slots = new Int32Array(state.words * 32)
   for (let local = 0; local < rules.ruleCount; local++) {
-    found.set(program.entries[rules.first + local]!.index, matchedBy(local, state, slots))
+    const index = indices.get(program.entries[rules.first + local]!.id)
+    if (index !== undefined) found.set(index, matchedBy(local, state, slots))
   }
   return found
 }
@@ -46,6 +49,7 @@ function matchedBy(local: number, { matched, words }: ShardState, slots: Int32Ar
 
 export function pendingSubjects(
   remembered: Remembered,
+  indices: RuleIndices,
   keyOf: (kind: GroupKind, key: number) => string | undefined,
 ): PendingSubject[] {
   if (remembered === undefined) return []
@@ -53,7 +57,9 @@ export function pendingSubjects(
   const pending: PendingSubject[] = []
   const slots = new Int32Array(state.words * 32)
   for (let local = 0; local < rules.ruleCount; local++) {
-    const { index, rule } = program.entries[rules.first + local]!
+    const { id, rule } = program.entries[rules.first + local]!
+    const index = indices.get(id)
+    if (index === undefined) continue
     const base = local * state.words
     const count = listSlots(
       (word) => state.active[base + word]! & ~state.firing[base + word]!,

@@ -10,7 +10,13 @@ import type { FactSpec } from './match/compile.js'
 import { Facts, type ReadFacts } from './match/facts.js'
 import { JudgePool } from './pool.js'
 import { checkMemory, compileProgram, groupsOf, type Program } from './program.js'
-import { matchedSlots, type PendingSubject, pendingSubjects, slotsOfRule } from './remembered.js'
+import {
+  matchedSlots,
+  type PendingSubject,
+  pendingSubjects,
+  type RuleIndices,
+  slotsOfRule,
+} from './remembered.js'
 import { type CheckedRule, checkRules, type Rule } from './schema/rule.js'
 import { Shard } from './shard.js'
 import type { JudgeResult } from './worker.js'
@@ -82,7 +88,9 @@ export class RuleEngine implements AsyncDisposable {
   readonly #shards: Shard[] = []
   #rules: readonly CheckedRule[] = []
   #program: Program | undefined
+  /** Groups of columns that the rules need, and those that tables have. */
   #groups: readonly OptionalGroup[] = []
+  #sampled: readonly OptionalGroup[]
   #pool: JudgePool | undefined
   #factPool: JudgePool | undefined
   #facts: Facts | undefined
@@ -99,6 +107,7 @@ export class RuleEngine implements AsyncDisposable {
 
   private constructor(options: RuleEngineOptions) {
     this.#options = options
+    this.#sampled = options.groups ?? []
   }
 
   /**
@@ -131,16 +140,17 @@ export class RuleEngine implements AsyncDisposable {
   /**
    * From the next tick on these are the rules. Rules that are the same as before keep all that is remembered of them; what removed and
    * changed ones had fired for is cleared by the next tick, with the cause `removed`.
+   * @param groups optional groups of columns that the tables have from now on; as before when left out
    * @throws ProcmusterError INVALID_ARGUMENT as `open`; the rules stay as they were then
    */
-  update(rules: readonly Rule[]): Promise<void> {
-    const updated = this.#queue.then(() => this.#use(rules))
+  update(rules: readonly Rule[], groups?: readonly OptionalGroup[]): Promise<void> {
+    const updated = this.#queue.then(() => this.#use(rules, groups))
     this.#queue = updated.catch(() => {})
     return updated
   }
 
-  async #use(texts: readonly Rule[]): Promise<void> {
-    const { groups = [], memTotalBytes = 0, intervalMs } = this.#options
+  async #use(texts: readonly Rule[], groups = this.#sampled): Promise<void> {
+    const { memTotalBytes = 0, intervalMs } = this.#options
     const rules = checkRules(texts)
     checkMemory(rules, memTotalBytes)
     const workers = this.#options.workers ?? defaultWorkers()
@@ -166,7 +176,9 @@ export class RuleEngine implements AsyncDisposable {
     this.#renumberUntold(program)
     this.#rules = rules
     this.#groups = groupsOf(rules)
+    this.#sampled = groups
     this.#program = program
+    this.#table = undefined
   }
 
   /** What is still to be told must not be taken for another rule's. */
@@ -260,9 +272,9 @@ export class RuleEngine implements AsyncDisposable {
   /** By index of a rule: the slots that it matched at the last tick. */
   matches(): Uint32Array[] {
     const slots: Uint32Array[] = this.#rules.map(() => new Uint32Array(0))
+    const indices = this.#indices()
     for (const shard of this.#shards) {
-      for (const [index, matched] of matchedSlots(shard.state()))
-        if (index < slots.length) slots[index] = matched
+      for (const [index, matched] of matchedSlots(shard.state(), indices)) slots[index] = matched
     }
     return slots
   }
@@ -278,14 +290,20 @@ export class RuleEngine implements AsyncDisposable {
 
   /** Whom rules wait for: their condition holds, not for long enough yet. */
   pending(): PendingSubject[] {
+    const indices = this.#indices()
     return this.#shards.flatMap((shard) =>
-      pendingSubjects(shard.state(), (kind, key) => this.#keyOf(kind, key)),
+      pendingSubjects(shard.state(), indices, (kind, key) => this.#keyOf(kind, key)),
     )
+  }
+
+  /** Of the rules that there are now: what shards remember can be of the rules before an update. */
+  #indices(): RuleIndices {
+    return new Map(this.#program!.entries.map(({ id, index }) => [id, index]))
   }
 
   /**
    * Tells what a rule's clauses come to for the process in a slot, or for its group, over the table of the last tick.
-   * @throws ProcmusterError STALE_TABLE when that table has been overwritten; INVALID_ARGUMENT before the first tick
+   * @throws ProcmusterError STALE_TABLE when that table has been overwritten; INVALID_ARGUMENT before the first tick with these rules
    */
   explain(ruleIndex: number, slot: number): Promise<Explanation> {
     const explained = this.#queue.then(() => this.#explain(ruleIndex, slot))
@@ -375,7 +393,7 @@ export class RuleEngine implements AsyncDisposable {
     const program = this.#program!
     const entry = program.entries[program.positions[ruleIndex] ?? -1]
     if (entry === undefined) throw invalid(`there is no rule ${ruleIndex} that is enabled`)
-    if (this.#table === undefined) throw invalid('nothing has been judged yet')
+    if (this.#table === undefined) throw invalid('nothing has been judged by these rules yet')
     const { memory, sequence, nowMs, host } = this.#table
     if (!Number.isInteger(slot) || slot < 0 || slot >= memory.layout.capacity)
       throw invalid(`there is no slot ${slot}`)

@@ -6,6 +6,7 @@ import {
   headerCell,
   layoutTable,
   mapTable,
+  markUnread,
   type OptionalGroup,
   slotOf,
   type TableMemory,
@@ -56,6 +57,19 @@ function checkInteger(name: string, value: number, lowest: number, highest: numb
   }
 }
 
+function isSameSet(a: readonly OptionalGroup[], b: readonly OptionalGroup[]): boolean {
+  return a.every((group) => b.includes(group)) && b.every((group) => a.includes(group))
+}
+
+function checkGroups(groups: readonly OptionalGroup[]): void {
+  for (const group of groups) {
+    if (OPTIONAL_GROUPS.includes(group)) continue
+    throw new ProcmusterError('INVALID_ARGUMENT', {
+      message: `no column group '${group}'; give some of: ${OPTIONAL_GROUPS.join(', ')}`,
+    })
+  }
+}
+
 /** Samples every process of the host into shared columns, off the main thread. */
 export class Sampler implements AsyncDisposable {
   readonly #native: NativeSampler = new native.Sampler()
@@ -63,7 +77,9 @@ export class Sampler implements AsyncDisposable {
   readonly #wanted: 'auto' | Source
   readonly #threads: number
   readonly #descriptors: number
-  readonly #groups: readonly OptionalGroup[]
+  #groups: readonly OptionalGroup[]
+  /** The bpf source was opened with `exactRss`. */
+  #isExact = false
   readonly #users = new UserNames()
   readonly #details: DetailStore
   #memories: readonly [TableMemory, TableMemory]
@@ -85,13 +101,7 @@ export class Sampler implements AsyncDisposable {
         message: `source is '${source}'; give 'auto', 'bpf' or 'procfs'`,
       })
     }
-    for (const group of groups) {
-      if (!OPTIONAL_GROUPS.includes(group)) {
-        throw new ProcmusterError('INVALID_ARGUMENT', {
-          message: `no column group '${group}'; give some of: ${OPTIONAL_GROUPS.join(', ')}`,
-        })
-      }
-    }
+    checkGroups(groups)
     checkInteger('capacity', capacity, 1, LARGEST_CAPACITY)
     checkInteger('threads', threads, 1, 16)
     checkInteger('descriptors', descriptors, 0, LARGEST_CAPACITY)
@@ -101,7 +111,7 @@ export class Sampler implements AsyncDisposable {
     this.#descriptors = descriptors
     this.#groups = groups
     this.#details = new DetailStore(procRoot)
-    this.#memories = this.#attach(capacity)
+    this.#memories = this.#attach(groups, capacity)
   }
 
   /**
@@ -168,6 +178,20 @@ export class Sampler implements AsyncDisposable {
   }
 
   /**
+   * Column groups besides `table` from the next sample on; what a process was is known all the same, and rates of columns
+   * that were not sampled before exist from the second sample on. Tables of before stay as they are.
+   *
+   * @throws ProcmusterError `INVALID_ARGUMENT`; `UNSUPPORTED` for `exactRss` where the bpf source was opened without:
+   * the groups stay as they were then.
+   */
+  setGroups(groups: readonly OptionalGroup[]): Promise<void> {
+    checkGroups(groups)
+    const set = this.#queue.then(() => this.#useGroups(groups))
+    this.#queue = set.catch(() => {})
+    return set
+  }
+
+  /**
    * Reads command line, program and control group of these processes where they are not known yet, so that the rows
    * have them; once per life of a process and again after an exec. A process whose files stall is given up after a
    * time limit. Rows of processes that are gone stay without.
@@ -194,8 +218,28 @@ export class Sampler implements AsyncDisposable {
     return this.close()
   }
 
-  async #sample(): Promise<Table> {
+  #useGroups(groups: readonly OptionalGroup[]): void {
+    this.#checkOpen()
+    if (groups.includes('exactRss') && this.#source === 'bpf' && !this.#isExact) {
+      throw new ProcmusterError('UNSUPPORTED', {
+        message:
+          "the bpf source takes the group 'exactRss' only when it is opened; give groups: ['exactRss'] to Sampler.open, to Engine.start as sampler: { groups: ['exactRss'] }",
+      })
+    }
+    const before = this.#memories[0].layout
+    if (isSameSet(groups, this.#groups)) return
+    this.#memories = this.#attach(groups, before.capacity)
+    this.#groups = groups
+    // The addon has carried the last sample over; by its rows the next one reckons rates.
+    markUnread(this.#memories[this.#done % 2]!, before)
+  }
+
+  #checkOpen(): void {
     if (this.#closed) throw new ProcmusterError('CLOSED', { message: 'the sampler has been closed' })
+  }
+
+  async #sample(): Promise<Table> {
+    this.#checkOpen()
     const sequence = this.#done + 1 // one that failed is filled again
     this.#begun = sequence
     await this.#fill(sequence)
@@ -227,7 +271,7 @@ export class Sampler implements AsyncDisposable {
       } else {
         // Room for births until the next sample, so that growth stays rare.
         const capacity = Math.max(this.capacity * 2, 2 ** Math.ceil(Math.log2(needed * 1.25)))
-        this.#memories = this.#attach(Math.min(capacity, LARGEST_CAPACITY))
+        this.#memories = this.#attach(this.#groups, Math.min(capacity, LARGEST_CAPACITY))
       }
     }
   }
@@ -238,6 +282,7 @@ export class Sampler implements AsyncDisposable {
       this.#wanted === 'procfs' ? undefined : await openBpf(this.#native, this.#procRoot, exactRss)
     if (this.#wanted !== 'procfs' && obstacle === undefined) {
       this.#source = 'bpf'
+      this.#isExact = exactRss
       this.#sourceReason = BPF_REASON
     } else if (this.#wanted === 'bpf') {
       throw obstacleError('the bpf source cannot be had', obstacle!)
@@ -276,8 +321,8 @@ export class Sampler implements AsyncDisposable {
     })
   }
 
-  #attach(capacity: number): readonly [TableMemory, TableMemory] {
-    const layout = layoutTable(this.#groups, capacity)
+  #attach(groups: readonly OptionalGroup[], capacity: number): readonly [TableMemory, TableMemory] {
+    const layout = layoutTable(groups, capacity)
     const buffers = [
       new SharedArrayBuffer(layout.byteLength),
       new SharedArrayBuffer(layout.byteLength),

@@ -87,7 +87,7 @@ export interface HostMetricsOptions {
 
 /** Reads numbers of the host from /proc, once a tick. */
 export class HostMetrics {
-  readonly #metrics: ReadonlySet<HostMetric>
+  #metrics: ReadonlySet<HostMetric>
   readonly #procRoot: string
   #previous: CpuTimes | undefined
   #cpuPercent = Number.NaN
@@ -95,6 +95,11 @@ export class HostMetrics {
   constructor({ metrics, procRoot = '/proc' }: HostMetricsOptions) {
     this.#metrics = new Set(metrics)
     this.#procRoot = procRoot
+  }
+
+  /** Which metrics are asked for from the next read on. */
+  setMetrics(metrics: Iterable<HostMetric>): void {
+    this.#metrics = new Set(metrics)
   }
 
   /**

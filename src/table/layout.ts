@@ -149,6 +149,17 @@ export function isMissing(memory: TableMemory, slot: number, id: number): boolea
   return ((memory.missing[slot * MISSING_WORDS + (id >>> 5)]! >>> (id & 31)) & 1) === 1
 }
 
+/** Marks the cells of all columns that a table of the layout `before` did not have as missing. */
+export function markUnread({ layout, missing, columns }: TableMemory, before: TableLayout): void {
+  const marks = new Uint32Array(MISSING_WORDS)
+  for (const [id, { name, type }] of COLUMNS.entries()) {
+    if (layout.columnOffsets[id]! < 0 || before.columnOffsets[id]! >= 0) continue
+    marks[id >>> 5]! |= 1 << (id & 31)
+    if (type === 'Float64') columns[name]!.fill(Number.NaN)
+  }
+  for (let at = 0; at < missing.length; at++) missing[at]! |= marks[at % MISSING_WORDS]!
+}
+
 const KERNEL_THREAD = 0x0020_0000 // PF_KTHREAD of linux/sched.h
 
 export function isKernelThread({ columns }: TableMemory, slot: number): boolean {

@@ -49,7 +49,7 @@ describe('the message of a death', () => {
 
 describe('deaths', () => {
   const binding = (pid: number, rule = 'r'): Binding => ({
-    ...{ ruleIndex: 0, rule, name: 'p', state: 'died', samples: 1 },
+    ...{ rule, name: 'p', state: 'died', samples: 1 },
     identity: { pid, startTicks: 1, pidfsInode: undefined, settled: true },
   })
   const make = (options: { isListening?: boolean; waitMs?: number } = {}) => {

@@ -196,21 +196,21 @@ describe('watched processes', () => {
 
   it('tells deaths that are not our doing, and follows successors', () => {
     const watched = new WatchedProcesses()
-    watched.add({ ...binding, ruleIndex: 0, identity: identity(5) })
-    watched.add({ ...binding, ruleIndex: 1, identity: identity(6) })
+    watched.add({ ...binding, rule: 'a', identity: identity(5) })
+    watched.add({ ...binding, rule: 'b', identity: identity(6) })
     expect(watched.ended(5, 2)).toEqual([]) // another process with that pid
     watched.expectEnd(identity(5))
     expect(watched.ended(5, 1)).toEqual([])
-    expect(watched.follow(identity(5), identity(7)).map(({ ruleIndex }) => ruleIndex)).toEqual([0])
+    expect(watched.follow(identity(5), identity(7)).map(({ rule }) => rule)).toEqual(['a'])
     expect(watched.expectLife(identity(7))).toEqual([])
     expect(watched.ended(7, 1)).toHaveLength(1)
     expect(watched.ended(7, 1)).toEqual([]) // once
-    expect(watched.ended(6, 1).map(({ ruleIndex }) => ruleIndex)).toEqual([1])
+    expect(watched.ended(6, 1).map(({ rule }) => rule)).toEqual(['b'])
   })
 
   it('tells a death that came while something was about to be done', () => {
     const watched = new WatchedProcesses()
-    watched.add({ ...binding, ruleIndex: 0, identity: identity(5) })
+    watched.add({ ...binding, identity: identity(5) })
     watched.expectEnd(identity(5))
     expect(watched.ended(5, 1)).toEqual([])
     expect(watched.expectLife(identity(5))).toHaveLength(1)

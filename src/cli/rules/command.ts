@@ -1,12 +1,14 @@
 import { Argument, Command } from 'commander'
 import { z } from 'zod'
-import { builtinRules, checkRules, ruleSchema } from '../../index.js'
+import { builtinRules, checkRules, ProcmusterError, type Rule, ruleSchema } from '../../index.js'
+import { EXIT } from '../exit_codes.js'
+import { fail, messageOf } from '../fault.js'
 import { ChunkedWriter } from '../output.js'
 import { safeJson } from '../terminal.js'
 import { quoted } from '../values.js'
 import { checkedFile, configSchemaOf } from '../watch/config.js'
-import { matchesNow } from './matches_now.js'
-import { ruleLine, ruleRecord } from './rule_line.js'
+import { type Matching, matchingNow } from './matching.js'
+import { matchLine, ruleLine, ruleRecord } from './rule_line.js'
 
 export function rulesCommand(): Command {
   return new Command('rules')
@@ -19,9 +21,10 @@ export function rulesCommand(): Command {
 function checkCommand(): Command {
   return new Command('check')
     .description(
-      'check a configuration file: its faults with line and column, or its rules in normal form, and how many processes each matches now',
+      'check a configuration file: its faults with line and column, or its rules in normal form and what they match now',
     )
     .addArgument(new Argument('<file>', 'the YAML file'))
+    .option('--static', 'look at the file alone, not at the processes that its rules match now')
     .option('--json', 'JSON Lines on stdout, one record per rule')
     .addHelpText('after', CHECK_HELP)
     .action(check)
@@ -36,15 +39,20 @@ function schemaCommand(): Command {
     })
 }
 
-async function check(file: string, { json }: { json?: true }): Promise<void> {
+async function check(file: string, options: { json?: true; static?: true }): Promise<void> {
   const { written } = await checkedFile(file, quoted(file), configSchemaOf(ruleSchema))
   const builtin = builtinRules(Object.fromEntries((written.builtin ?? []).map((name) => [name, true])))
   const rules = [...builtin, ...(written.rules ?? [])]
-  const matches = await matchesNow(rules)
+  const matching = options.static ? undefined : await matchingOf(file, rules)
   const writer = new ChunkedWriter(process.stdout)
-  for (const rule of checkRules(rules)) {
-    const count = rule.enabled ? matches.get(rule.name) : undefined
-    await writer.write(`${json ? safeJson(ruleRecord(rule, count)) : ruleLine(rule, count)}\n`)
+  for (const [at, rule] of checkRules(rules).entries()) {
+    const found = rule.enabled ? matching?.[at] : undefined
+    if (options.json) {
+      const matches = options.static ? {} : { matches: found ?? null }
+      await writer.write(`${safeJson({ ...ruleRecord(rule), ...matches })}\n`)
+    } else {
+      await writer.write(`${ruleLine(rule)}\n${found ? `  ${matchLine(found)}\n` : ''}`)
+    }
   }
   await writer.flush()
 }
@@ -53,6 +61,19 @@ const CHECK_HELP = `
 Nothing is acted on. The language of rules: \`muster watch --help\`, and docs/rules.md.
 
 Exit codes: 0 all is right; 2 no file given; 8 a fault in the file, or it cannot be read. \`muster --help\` lists all.`
+
+/** What only a host can tell: also that it knows no such user. */
+async function matchingOf(file: string, rules: readonly Rule[]): Promise<Matching[] | undefined> {
+  try {
+    return await matchingNow(rules)
+  } catch (error) {
+    const isRule = error instanceof ProcmusterError && error.code === 'INVALID_ARGUMENT'
+    if (isRule)
+      fail(EXIT.config, `${quoted(file)}: ${messageOf(error)} (--static leaves out what needs a host)`)
+    process.stderr.write(`muster: what the rules match now is not known: ${messageOf(error)}\n`)
+    return undefined
+  }
+}
 
 const HELP = `
 Examples:

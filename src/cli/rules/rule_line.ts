@@ -1,9 +1,10 @@
 import type { CheckedRule, Step } from '../../index.js'
 import { printDuration, printWhen } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
+import type { Matching } from './matching.js'
 
 /** A rule in normal form, on one line: what it waits for with every name and unit written out, what follows, whom it is about. */
-export function ruleLine(rule: CheckedRule, matches: number | undefined): string {
+export function ruleLine(rule: CheckedRule): string {
   const { name, per, when, clear, severity, cooldown, actions, dryRun, enabled } = rule
   const parts = [
     `${escapeForTerminal(name)}: ${printWhen(when)}`,
@@ -14,13 +15,20 @@ export function ruleLine(rule: CheckedRule, matches: number | undefined): string
     actions.length > 0 && actions.map(stepText).join(', '),
     dryRun && 'dry run',
     !enabled && 'not enabled',
-    matches !== undefined && `matches ${matches} ${matches === 1 ? 'process' : 'processes'} now`,
   ]
   return parts.filter((part) => part).join('; ')
 }
 
+/** What a rule is about now: `matches 12 processes: 7 nginx, 8 nginx, ...`. */
+export function matchLine({ count, processes }: Matching): string {
+  if (count === 0) return 'matches no process now'
+  const shown = processes.map(({ pid, name }) => `${pid} ${escapeForTerminal(name)}`).join(', ')
+  const more = count > processes.length ? ', ...' : ''
+  return `matches ${count} ${count === 1 ? 'process' : 'processes'} now: ${shown}${more}`
+}
+
 /** A rule as `--json` gives it; every key is there. */
-export function ruleRecord(rule: CheckedRule, matches: number | undefined): Record<string, unknown> {
+export function ruleRecord(rule: CheckedRule): Record<string, unknown> {
   const { per = null, when, clear, cooldown = null, ...rest } = rule
   return {
     ...rest,
@@ -28,7 +36,6 @@ export function ruleRecord(rule: CheckedRule, matches: number | undefined): Reco
     when: printWhen(when),
     clear: clear === undefined ? null : printWhen(clear),
     cooldownMs: cooldown,
-    matchesNow: matches ?? null,
   }
 }
 

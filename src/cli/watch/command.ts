@@ -52,7 +52,10 @@ async function watch(raw: RawWatchOptions): Promise<void> {
   const faults = new FaultList()
   const flags = readWatchFlags(raw, faults)
   faults.throwIfAny()
+  // While it starts, the file is about to be read anyway.
+  if (flags.config !== undefined && !flags.once) stop.onHangup = () => {}
   const plan = await planWatch(flags)
+  if (!plan.readsAgain) stop.onHangup = undefined
   const { stdout } = process
   const reporter = flags.json
     ? new JsonReporter(stdout)
@@ -99,8 +102,10 @@ Permissions:
   The restarted process never gets more privilege than it had.
 
 Signals:
-  SIGINT, SIGTERM and SIGHUP stop the watch; an action under way is finished first. Another signal, half a second or
-  more after the first, gives it up. After a crash start the watch again with the same command: by its journal it
+  SIGINT and SIGTERM stop the watch, and SIGHUP does where there is no --config; an action under way is finished first.
+  Another signal, half a second or more after the first, gives it up. With --config SIGHUP has the file read again, as
+  happens by itself when it changes: its rules take the place of those before, what is known of rules that stay the same
+  is kept, and of a file with faults nothing is taken. After a crash start the watch again with the same command: by its journal it
   finishes a restart that it had begun.
 
 ${exitCodeHelp()}

@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { lowerOwnPriority, type Rule, wordedBytes, wordedDuration } from '../../index.js'
-import { hasAction } from './plan.js'
+import { hasAction } from './plan_rules.js'
 
 const CAP_SYS_NICE = 23n // linux/capability.h
 
 /**
  * Lowers this watcher's CPU and I/O priority. Children inherit the nice value, and only CAP_SYS_NICE can raise one
- * again: where a restart is planned without it, the value stays, so that the new process gets what the old one had.
+ * again: where a restart is planned without it, or rules may come that do, the value stays, so that the new process gets what the old one had.
  */
-export function stayOutOfTheWay(rules: readonly Rule[]): void {
-  const keepsNice = rules.some((rule) => hasAction(rule, 'restart')) && !mayRaisePriority()
+export function stayOutOfTheWay(rules: readonly Rule[], { mayChange }: { mayChange: boolean }): void {
+  const mayRestart = mayChange || rules.some((rule) => hasAction(rule, 'restart'))
+  const keepsNice = mayRestart && !mayRaisePriority()
   lowerOwnPriority(keepsNice ? { nice: getPriority() } : {})
 }
 

@@ -1,10 +1,7 @@
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  allOperands,
-  builtinRules,
   captureRestart,
-  checkRules,
-  comparisonsOf,
   type GovernorOptions,
   type NotifierSpec,
   type ProcessIdentity,
@@ -19,10 +16,10 @@ import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
 import { requireSource, type SampleSource } from '../source_option.js'
 import { requireUser } from '../users.js'
-import { quoted } from '../values.js'
 import { readConfig, type WatchConfig } from './config.js'
 import type { WatchFlags } from './options.js'
 import { prepareDirectory, prepareJournal } from './places.js'
+import { rulesOf, takesTime } from './plan_rules.js'
 import { findTarget, requireSignalPermission } from './target.js'
 
 /** All that a watch needs, checked: from here on nothing is wrong that could be known before it starts. */
@@ -45,7 +42,11 @@ export interface WatchPlan {
   readonly governor: GovernorOptions
   /** With --once: rules whose condition takes time to be known. */
   readonly notInOneLook: readonly string[]
-  readonly flags: Pick<WatchFlags, 'config' | 'json' | 'once' | 'verbose' | 'lowerOwnPriority'>
+  readonly flags: WatchFlags
+  /** The file of --config can be read again while the watch runs. */
+  readonly readsAgain: boolean
+  /** What it said at the start. */
+  readonly config: WatchConfig | undefined
 }
 
 export interface WatchTarget {
@@ -74,13 +75,6 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
   if (found?.row && flags.restart) await requireRestart(found.row, faults)
 
   const rules = rulesOf(flags, config, target?.identity, directory, faults)
-  const keeper = directory === undefined ? rules.find((rule) => hasAction(rule, 'evidence')) : undefined
-  if (keeper !== undefined) {
-    faults.add(
-      EXIT.usage,
-      `--config ${quoted(flags.config ?? '')}: rule ${quoted(keeper.name)} keeps evidence, but there is no directory; add "directory:" or -d`,
-    )
-  }
   faults.throwIfAny()
 
   if (directory !== undefined)
@@ -102,7 +96,15 @@ export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
     governor: config?.governor ?? {},
     notInOneLook: flags.once ? rules.filter(takesTime).map(({ name }) => name) : [],
     flags,
+    config,
+    readsAgain: !flags.once && flags.config !== undefined && (await isRegularFile(flags.config)),
   }
+}
+
+/** A pipe, as of `--config <(command)`, has been read. */
+async function isRegularFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isFile() === true
 }
 
 /** What a breach would fail at is said now: no right to signal it, a program that was replaced since. */
@@ -117,83 +119,9 @@ async function requireRestart(row: ProcessRow, faults: FaultList): Promise<void>
   }
 }
 
-function rulesOf(
-  flags: WatchFlags,
-  config: WatchConfig | undefined,
-  identity: ProcessIdentity | undefined,
-  directory: string | undefined,
-  faults: FaultList,
-): Rule[] {
-  const match: Rule['match'] = {
-    ...(identity && { pid: identity.pid, startTicks: identity.startTicks }),
-    ...(flags.name !== undefined && { name: flags.name }),
-    ...(flags.user !== undefined && { user: flags.user }),
-  }
-  const actions: Rule['actions'] = [
-    ...(directory === undefined ? [] : ['evidence' as const]),
-    ...(flags.restart ? ['restart' as const] : []),
-  ]
-  const rules: Rule[] = []
-  if (flags.thresholdPercent !== undefined) {
-    const when = `memoryPercent >= ${flags.thresholdPercent}%`
-    rules.push({ name: 'memory threshold', match, when, actions })
-  }
-  for (const when of flags.rules) {
-    const rule = { name: when.trim().slice(0, 100), match, when, actions }
-    if (!isRight(rule, faults)) continue
-    if (flags.once && takesTime(rule)) {
-      faults.add(EXIT.malformed, `--rule ${quoted(when)} takes time to be known; leave out --once`)
-    }
-    rules.push(rule)
-  }
-  const builtin = Object.fromEntries(
-    [...flags.builtin, ...(config?.builtin ?? [])].map((name) => [name, true]),
-  )
-  const all = [...rules, ...builtinRules(builtin), ...(config?.rules ?? [])]
-  const names = new Set<string>()
-  for (const { name } of all) {
-    if (names.has(name))
-      faults.add(EXIT.malformed, `two rules are named ${quoted(name)}; give each its own name`)
-    names.add(name)
-  }
-  return all
-}
-
-function isRight(rule: Rule, faults: FaultList): boolean {
-  try {
-    parseWhen(rule.when)
-    checkRules([rule])
-    return true
-  } catch (error) {
-    // The library's message begins with the condition, which the flag has named already.
-    const reason = messageOf(error)
-      .replace(`condition ${JSON.stringify(rule.when)}, `, '')
-      .replace(`rule ${JSON.stringify(rule.name)}, when: `, '')
-      .replace(/^(.* is of many processes);.*$/, '$1; put the rule into a --config, with a `per`')
-    faults.add(EXIT.malformed, `--rule ${quoted(rule.when)}: ${reason}`)
-    return false
-  }
-}
-
-export function hasAction({ actions = [] }: Rule, type: 'evidence' | 'restart'): boolean {
-  return actions.some((action) => action === type || (typeof action === 'object' && action.type === type))
-}
-
 /** For --once: a duration cannot pass within one look. */
 function withoutDuration(rule: Rule): Rule {
   return { ...rule, when: printWhen({ ...parseWhen(rule.when), forMs: 0 }) }
-}
-
-/** Whether it is unknown at a first look, whatever the process does. */
-function takesTime({ when, enabled }: Rule): boolean {
-  const { condition } = parseWhen(when)
-  if (enabled === false) return false
-  const isOverTime = ({ kind }: { kind: string }) =>
-    kind === 'window' || kind === 'timeTo' || kind === 'stateSeconds' || kind === 'exitRate'
-  return (
-    comparisonsOf(condition).some(({ kind }) => kind === 'leak') ||
-    [...allOperands(condition)].some(isOverTime)
-  )
 }
 
 /** A rate exists from the second sample on. */

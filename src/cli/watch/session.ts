@@ -4,9 +4,11 @@ import { fail, messageOf } from '../fault.js'
 import type { StopSignals } from '../stop_signals.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted } from '../values.js'
+import { ConfigWatch } from './config_watch.js'
 import { endOfAction, isSame } from './earlier_run.js'
 import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
+import { Reload } from './reload.js'
 import type { Reporter } from './report.js'
 import { describePlan, listed, notifyFailed, sourcesUsed, Tally } from './words.js'
 
@@ -22,10 +24,11 @@ const REFUSED_BY_HOST = new Set(['INVALID_ARGUMENT', 'OUT_OF_RANGE', 'PROCESS_GO
 export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSignals): Promise<number> {
   const engine = await startEngine(plan)
   // Once its threads are there: on a busy host a start at low priority would take long, and miss the breach.
-  if (plan.flags.lowerOwnPriority) stayOutOfTheWay(plan.rules)
+  if (plan.flags.lowerOwnPriority) stayOutOfTheWay(plan.rules, { mayChange: plan.readsAgain })
   const session = new Session(plan, reporter, engine)
   try {
     reporter.note(...describePlan(plan, engine))
+    using _ = await readAgain(plan, { reporter, engine, session, stop })
     await session.ended(stop.signal)
     if (stop.name) {
       reporter.note(`${stop.name}: stopping; an action under way is finished first, unless told once more`, {
@@ -46,6 +49,35 @@ export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSi
     ...{ source: stats.sampler.source, lifecycle },
   })
   return exitCode
+}
+
+interface Running {
+  readonly reporter: Reporter
+  readonly engine: Engine
+  readonly session: Session
+  readonly stop: StopSignals
+}
+
+/** The rules of a file that can be read again are, when it changes and at SIGHUP. */
+async function readAgain(
+  plan: WatchPlan,
+  { reporter, engine, session, stop }: Running,
+): Promise<Disposable | undefined> {
+  const { config, flags, readsAgain } = plan
+  const { config: file } = flags
+  if (!readsAgain || config === undefined || file === undefined) return undefined
+  const onRules = (rules: readonly Rule[]) => session.useRules(rules)
+  const reload = new Reload({ ...{ plan, file, config, engine, reporter }, onRules })
+  const watch = await ConfigWatch.open(file, () => void reload.run(false))
+  stop.onHangup = () => void reload.run(true)
+  // What has changed since the watch began to start.
+  void reload.run(false)
+  return {
+    [Symbol.dispose]() {
+      reload[Symbol.dispose]()
+      watch[Symbol.dispose]()
+    },
+  }
 }
 
 async function startEngine(plan: WatchPlan): Promise<Engine> {
@@ -107,10 +139,15 @@ class Session {
   #resolveOver: () => void = () => {}
   #target: WatchTarget | undefined
   #lastError = ''
+  #rules: readonly Rule[]
+  readonly #engine: Engine
+  /** Files of processes are read after the first tick that has them. */
+  #isLearned = false
   readonly tally = new Tally()
   #actionsLeft = 0
   #looked = false
-  /** What rules ask of the files of processes has been read. */
+  #isAsked = false
+  /** How many processes match is known, and was told. */
   #isMatched = false
   #looks = 0
   exitCode: ExitCode | undefined
@@ -119,11 +156,13 @@ class Session {
     this.#plan = plan
     this.#reporter = reporter
     this.#target = plan.target
+    this.#engine = engine
+    this.#rules = plan.rules
+    this.#isLearned = !readsFiles(plan.rules)
     this.#over = new Promise((resolve) => {
       this.#resolveOver = resolve
     })
     engine.on('tick', ({ tick, table }) => this.#onTick(tick, table))
-    void engine.matches().then((counts) => this.#onMatched(counts))
     engine.on('alert', (alert) => this.#onAlert(alert))
     engine.on('action', (action) => this.#onAction(action))
     engine.on('recovered', (action) => this.#onRecovered(action))
@@ -139,6 +178,14 @@ class Session {
     await this.#over
   }
 
+  /** Other rules hold from the next tick on. */
+  useRules(rules: readonly Rule[]): void {
+    this.#rules = rules
+    this.#isMatched = false
+    this.#isLearned = !readsFiles(rules)
+    this.#isAsked = false
+  }
+
   #end(exitCode: ExitCode): void {
     this.exitCode ??= exitCode
     this.#resolveOver()
@@ -146,6 +193,13 @@ class Session {
 
   #onTick(tick: number, table: Table): void {
     this.#looks = tick
+    if (this.#isLearned && !this.#isMatched) this.#tellMatches()
+    if (!this.#isAsked) {
+      this.#isAsked = true
+      void this.#engine.factsLearned.then(() => {
+        this.#isLearned = true
+      })
+    }
     this.#look(table)
     this.#lookedOnce()
   }
@@ -157,13 +211,16 @@ class Session {
   }
 
   /** A misspelt name would be watched for in vain, and nobody would know. */
-  #onMatched(counts: readonly { readonly rule: string; readonly processes: number }[]): void {
-    const rules = counts.filter((_, index) => isSelective(this.#plan.rules[index]!))
-    const parts = rules.map(({ rule, processes }) => `${processes} (${escapeForTerminal(rule)})`)
-    const text = listed(parts)
-    if (text !== '') this.#reporter.note(`processes that match now: ${text}`, { type: 'matching', rules })
+  #tellMatches(): void {
     this.#isMatched = true
-    this.#lookedOnce()
+    const told = new Set(this.#rules.filter(isWorthCounting).map(({ name }) => name))
+    const counts = this.#engine
+      .matches({ limit: 0 })
+      .filter(({ rule }) => told.has(rule))
+      .map(({ rule, count: processes }) => ({ rule, processes }))
+    if (counts.length === 0) return
+    const text = listed(counts.map(({ rule, processes }) => `${processes} (${escapeForTerminal(rule)})`))
+    this.#reporter.note(`processes that match now: ${text}`, { type: 'matching', rules: counts })
   }
 
   #look(table: Table): void {
@@ -179,7 +236,7 @@ class Session {
     this.#reporter.alert(alert)
     this.tally.alert(alert)
     if (alert.kind === 'breach' && alert.state === 'firing' && !this.#looked) {
-      const rule = this.#plan.rules.find(({ name }) => name === alert.rule)
+      const rule = this.#rules.find(({ name }) => name === alert.rule)
       this.#actionsLeft += rule === undefined ? 0 : actionsAtOnce(rule, alert)
     }
     if (alert.kind === 'died' && this.#isTarget(alert)) this.#end(EXIT.ended)
@@ -228,9 +285,6 @@ class Session {
 }
 
 /** It says of whom it is, and not by a pid, which was found before the start. */
-function isSelective({ match = {}, enabled }: Rule): boolean {
-  return enabled !== false && Object.keys(match).length > 0 && match.pid === undefined
-}
 
 /** Later steps of a ladder are not waited for. */
 function actionsAtOnce({ actions = [], target }: Rule, { group }: Alert): number {
@@ -238,3 +292,13 @@ function actionsAtOnce({ actions = [], target }: Rule, { group }: Alert): number
   if (group === undefined) return steps
   return steps * (target === 'all' ? group.members.length : Math.min(1, group.members.length))
 }
+
+/** A rule about one pid, or about all, says by itself how many it is about. */
+function isWorthCounting({ match = {}, enabled = true }: Rule): boolean {
+  return enabled && match.pid === undefined && Object.keys(match).some((key) => key !== 'kernelThreads')
+}
+
+const readsFiles = (rules: readonly Rule[]): boolean =>
+  rules.some(({ match }) => READS_FILES.test(JSON.stringify(match ?? {})))
+
+const READS_FILES = /"(commandLine|exe|cgroup|unit|container|program)":/

@@ -10,7 +10,8 @@ import {
   wordedDuration,
 } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
-import { hasAction, type WatchPlan, type WatchTarget } from './plan.js'
+import type { WatchPlan, WatchTarget } from './plan.js'
+import { hasAction } from './plan_rules.js'
 
 const MOST_LISTED = 10
 
