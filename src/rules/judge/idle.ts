@@ -1,4 +1,4 @@
-import type { ColumnInterval } from '../compile/plan.js'
+import type { ColumnInterval, Interval } from '../compile/plan.js'
 import type { Evaluation } from './evaluation.js'
 import type { Cells } from './signals.js'
 import { YES } from './truths.js'
@@ -57,12 +57,39 @@ function allInside(cells: readonly Cells[], clauses: readonly ColumnInterval[], 
   return true
 }
 
+/** The commonest window rule: one function of one window compared with a constant. NaN is unknown, and holds in no case. */
+function anyWithin(values: Float64Array, places: Int32Array, { low, high, outside }: Interval): boolean {
+  if (outside) {
+    for (let at = 0; at < places.length; at++) {
+      const value = values[places[at]!]!
+      if (value < low || value > high) return true
+    }
+  } else {
+    for (let at = 0; at < places.length; at++) {
+      const value = values[places[at]!]!
+      if (value >= low && value <= high) return true
+    }
+  }
+  return false
+}
+
 function anyHolds(evaluation: Evaluation, local: number, listed: Int32Array): boolean {
   const { rules, signals, truths, lists, isAllFollowed } = evaluation
   const { condition, series: plans } = rules.plans[local]!
   const series = plans[0] && signals.source.series.get(plans[0].key)
   const isInOrder = series !== undefined && isAllFollowed && !series.isLarge
-  if (isInOrder) signals.inOrderOf = lists.inOrder(local, series)
+  if (isInOrder) {
+    const order = lists.inOrder(local, series)
+    if (
+      condition.kind === 'interval' &&
+      condition.of.kind === 'series' &&
+      condition.of.series === series.plan.key
+    ) {
+      const { nowMs } = signals.source
+      return anyWithin(series.values(condition.of.read, nowMs, signals.source), order.places, condition)
+    }
+    signals.inOrderOf = order
+  }
   const slots = signals.inOrderOf?.slots ?? listed
   const found = truths.take(slots.length)
   truths.read(condition, slots, slots.length, found)
