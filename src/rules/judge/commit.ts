@@ -37,6 +37,7 @@ export function commitEdges({ rules, state, changes, findings, groups, ...evalua
     const { cooldownMs } = rules.plans[rule]!
     switch (step) {
       case edge.activate:
+        state.hasActive[rule] = 1
         state.active[cell]! |= bit
         times.set(rule, slot, TIME.since, nowMs)
         break

@@ -2,6 +2,7 @@ import { isMissing } from '../../table/layout.js'
 import type { ColumnInterval, Truth } from '../compile/plan.js'
 import { copyMatched, type Evaluation, listBits, listSlots } from './evaluation.js'
 import { cause, edge, kind } from './findings.js'
+import { isIdle } from './idle.js'
 import { report, writeReports } from './report.js'
 import { settleWord } from './settle.js'
 import { NO, YES } from './truths.js'
@@ -17,6 +18,7 @@ export function evaluateRule(evaluation: Evaluation, local: number): number {
   // Before its due time no subject that waits (for its `for`, a cooldown, a settled identity) needs a look.
   const due = state.dueMs[local]!
   const isDue = nowMs >= due || seenMs !== gapMs || gapMs < 0
+  if (isIdle(evaluation, local)) return isDue ? Number.POSITIVE_INFINITY : due
   const isSimple = plan.conjunction !== undefined && plan.clear === undefined && groups[local] === undefined
   const nextDue = isSimple
     ? evaluateConjunction(evaluation, local, plan.conjunction!, isDue)
@@ -36,10 +38,9 @@ function evaluateTree(evaluation: Evaluation, local: number, isDue: boolean): nu
   const active = bitsOf(state.active, local, state.words)
   const firing = bitsOf(state.firing, local, state.words)
   signals.groups = group
-  const count = listSubjects(evaluation, local, words)
+  const count = listBits(alive, words, slots)
   masks.rows += words + count * 10
   tell(evaluation, condition, count, yes, no)
-  signals.inOrderOf = undefined
   if (clear !== undefined) {
     const fired = listSlots((word) => firing[word]! & alive[word]!, words, slots)
     tell(evaluation, clear.condition, fired, masks.clearYes, masks.clearNo)
@@ -67,22 +68,6 @@ function evaluateTree(evaluation: Evaluation, local: number, isDue: boolean): nu
 
 function bitsOf(bits: Int32Array, local: number, words: number): Int32Array {
   return bits.subarray(local * words, (local + 1) * words)
-}
-
-/** Lists whom a rule is about; where it follows them over time, in the order in which their samples lie. */
-function listSubjects(
-  { rules, groups, signals, masks, isAllFollowed }: Evaluation,
-  local: number,
-  words: number,
-): number {
-  const { alive, slots, lanes } = masks
-  const plan = rules.plans[local]!.series[0]
-  const series = plan && signals.source.series.get(plan.key)
-  if (series === undefined || series.isLarge || !isAllFollowed || groups[local] !== undefined) {
-    return listBits(alive, words, slots)
-  }
-  signals.inOrderOf = { series, slots, lanes }
-  return series.lanes(alive, slots, lanes)
 }
 
 /** Whether something holds for the first `count` of the listed slots, as bitsets. */

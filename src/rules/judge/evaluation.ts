@@ -2,6 +2,7 @@ import type { TableMemory } from '../../table/layout.js'
 import type { Changes } from '../match/changes.js'
 import type { Findings } from './findings.js'
 import type { GroupTick } from './groups.js'
+import type { MatchedLists } from './matched_lists.js'
 import type { ShardRules } from './program.js'
 import type { Cells, Signals } from './signals.js'
 import type { ShardState } from './state.js'
@@ -22,6 +23,7 @@ export interface Evaluation {
   readonly signals: Signals
   readonly truths: Truths
   readonly masks: Masks
+  readonly lists: MatchedLists
   readonly nowMs: number
   /** Time since the last tick; negative when the clock was set back. */
   readonly gapMs: number
@@ -45,8 +47,6 @@ export class Masks {
   /** Whom the rule is about. */
   readonly alive: Int32Array
   readonly slots: Int32Array
-  /** By slot listed: its lane in a series. */
-  readonly lanes: Int32Array
   /** Rows looked at for the rule; one that needs lists costs some ten times as much for each. */
   rows = 0
 
@@ -58,7 +58,6 @@ export class Masks {
     this.clearNo = new Int32Array(words)
     this.alive = new Int32Array(words)
     this.slots = new Int32Array(words * 32)
-    this.lanes = new Int32Array(words * 32)
   }
 }
 

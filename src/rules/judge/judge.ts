@@ -11,6 +11,7 @@ import { type Evaluation, Masks } from './evaluation.js'
 import type { Findings } from './findings.js'
 import { findGroups } from './group_members.js'
 import { GroupTick } from './groups.js'
+import { MatchedLists } from './matched_lists.js'
 import type { ShardRules } from './program.js'
 import { reportFresh } from './report_again.js'
 import { Series, type SeriesTick } from './series.js'
@@ -36,6 +37,7 @@ export interface Shard {
   readonly signals: Signals
   readonly truths: Truths
   readonly masks: Masks
+  readonly lists: MatchedLists
   /** Another one when it had to grow. */
   times: Times
 }
@@ -82,6 +84,7 @@ export function openShard(
     signals,
     truths: new Truths(signals),
     masks: new Masks(state.capacity),
+    lists: new MatchedLists(state),
     times: parts.times,
   }
 }
@@ -133,6 +136,7 @@ export function judge(shard: Shard, judgement: Judgement): boolean {
     signals,
     truths,
     masks,
+    lists: shard.lists,
     nowMs,
     gapMs,
     seenMs,

@@ -1,7 +1,8 @@
 import type { SeriesPlan, SeriesRead } from '../compile/plan.js'
 import { chunkCell, chunkNumber, columnAt, columnsOf, LANES, type SeriesMemory } from './series_memory.js'
 import { TREND, type Trends } from './trends.js'
-import { addSample, advance, bucketOf, clearLane, holeMsOf, readBuckets, readWindow } from './windows.js'
+import { readBuckets, readWindows } from './window_reads.js'
+import { addSamples, advance, bucketOf, clearLane, holeMsOf } from './windows.js'
 
 /** What a tick is for the series. */
 export interface SeriesTick {
@@ -24,6 +25,13 @@ const SECONDS = 1
 export const LANE = -1
 const LARGE = 1024
 
+/** Numbers of a tick. */
+interface Reckoned {
+  values: Float64Array
+  /** Something that each tick has of its own. */
+  tick: object | undefined
+}
+
 /** One series of a shard: who is followed, and by what. */
 export class Series {
   readonly plan: SeriesPlan
@@ -35,7 +43,10 @@ export class Series {
   #listed = -1
   #slots = new Int32Array(0)
   #lanes = new Int32Array(0)
-  readonly #columnsBySlot = new Map<SeriesRead | number, { values: Float64Array; tick: object | undefined }>()
+  /** By slot listed: where its first column is. */
+  #cells = new Int32Array(0)
+  readonly #values = new Map<SeriesRead | number, Reckoned>()
+  readonly #columnsBySlot = new Map<SeriesRead | number, Reckoned>()
 
   constructor(plan: SeriesPlan, place: number, memory: SeriesMemory, trends: Trends) {
     this.plan = plan
@@ -129,10 +140,15 @@ export class Series {
     } else clearLane(this.#memory, chunk, lane, this.plan)
   }
 
+  /** A number that changes with who is followed. */
+  get version(): number {
+    return this.#memory.versionOf(this.place)
+  }
+
   /** Slots that are followed, in the order in which their samples lie. */
   slots(): Int32Array {
     const { integers } = this.#memory
-    const version = this.#memory.versionOf(this.place)
+    const { version } = this
     if (version === this.#listed) return this.#slots
     const slots: number[] = []
     const lanes: number[] = []
@@ -150,30 +166,9 @@ export class Series {
     }
     this.#slots = Int32Array.from(slots)
     this.#lanes = Int32Array.from(lanes)
+    this.#cells = Int32Array.from(lanes, (at) => columnAt((at / LANES) | 0, 0) + (at & (LANES - 1)))
     this.#listed = version
     return this.#slots
-  }
-
-  /** As `slots`, of those alone that a rule is about, and with them their lanes. */
-  lanes(matched: Int32Array, slotsInto: Int32Array, lanesInto: Int32Array): number {
-    const slots = this.slots()
-    const lanes = this.#lanes
-    let count = 0
-    for (let at = 0; at < slots.length; at++) {
-      const slot = slots[at]!
-      if (((matched[slot >>> 5]! >>> (slot & 31)) & 1) === 0) continue
-      slotsInto[count] = slot
-      lanesInto[count++] = lanes[at]!
-    }
-    return count
-  }
-
-  /** Reads lanes one after the other, as they lie. */
-  readLanes(read: SeriesRead, lanes: Int32Array, count: number, nowMs: number, into: Float64Array): void {
-    for (let at = 0; at < count; at++) {
-      const position = lanes[at]!
-      into[at] = this.#read((position / LANES) | 0, position & (LANES - 1), read, nowMs)
-    }
   }
 
   /** Takes in a tick's samples, in the order of `slots`. A chunk that has taken them already, before a thread died, does not again. */
@@ -197,12 +192,16 @@ export class Series {
           advance(memory, chunk, this.plan, bucket, this.place)
         }
       }
+      if (isWindow && !isDone) {
+        at = addSamples(memory, chunk, used, this.plan, samples, at, tick.nowMs, holeMs)
+        numbers[chunk + chunkNumber.tick] = tick.tick
+        continue
+      }
       for (let lane = 0; lane < LANES; lane++) {
         if (((used >>> lane) & 1) === 0) continue
         const value = samples[at++]!
         if (isDone) continue
-        if (isWindow) addSample(memory, chunk, lane, this.plan, value, tick.nowMs, holeMs)
-        else if (family === 'trend') this.#trends.add(chunk, lane, this.plan, value, tick.nowMs)
+        if (family === 'trend') this.#trends.add(chunk, lane, this.plan, value, tick.nowMs)
         else this.#countSeconds(chunk, lane, value, tick)
       }
       numbers[chunk + chunkNumber.tick] = tick.tick
@@ -225,10 +224,33 @@ export class Series {
   }
 
   /**
-   * A number of everybody who is followed, by slot; NaN for all others. Reckoned once a tick, however many rules ask.
+   * A number of everybody who is followed, in the order of `slots`. Reckoned once a tick, however many rules ask.
    * @param what a function of the window, or a column that trends.ts keeps
    * @param tick something that each tick has of its own
    */
+  values(what: SeriesRead | number, nowMs: number, tick: object): Float64Array {
+    const { length } = this.slots()
+    let known = this.#values.get(what)
+    if (known === undefined || known.values.length !== length) {
+      known = { values: new Float64Array(length), tick: undefined }
+      this.#values.set(what, known)
+    }
+    if (known.tick === tick) return known.values
+    known.tick = tick
+    const { values } = known
+    const { numbers } = this.#memory
+    if (what === LANE) {
+      values.set(this.#lanes)
+    } else if (typeof what === 'number' || what === 'seconds') {
+      const column = what === 'seconds' ? SECONDS : what
+      for (let at = 0; at < length; at++) values[at] = numbers[this.#cells[at]! + column * LANES]!
+    } else {
+      readWindows(this.#memory, this.#cells, this.plan, what, nowMs, this.place, values)
+    }
+    return values
+  }
+
+  /** As `values`, by slot; NaN for all others. */
   column(what: SeriesRead | number, nowMs: number, tick: object, capacity: number): Float64Array {
     let column = this.#columnsBySlot.get(what)
     if (column === undefined) {
@@ -239,9 +261,7 @@ export class Series {
     if (column.tick === tick) return values
     column.tick = tick
     values.fill(Number.NaN)
-    this.#eachLane((chunk, lane, slot) => {
-      values[slot] = this.#number(chunk, lane, what, nowMs)
-    })
+    this.scatter(what, nowMs, tick, values)
     return values
   }
 
@@ -250,36 +270,16 @@ export class Series {
     return this.slots().length > LARGE
   }
 
-  /** Puts a number of every lane where its slot is. */
-  scatter(what: SeriesRead | number, nowMs: number, bySlot: Float64Array): void {
-    this.#eachLane((chunk, lane, slot) => {
-      bySlot[slot] = this.#number(chunk, lane, what, nowMs)
-    })
+  /** Puts the number of each slot in its place. */
+  scatter(what: SeriesRead | number, nowMs: number, tick: object, bySlot: Float64Array): void {
+    const slots = this.slots()
+    const values = this.values(what, nowMs, tick)
+    for (let at = 0; at < slots.length; at++) bySlot[slots[at]!] = values[at]!
   }
 
   /** Makes all of that unknown again. */
   wipe(bySlot: Float64Array): void {
     for (const slot of this.slots()) bySlot[slot] = Number.NaN
-  }
-
-  #number(chunk: number, lane: number, what: SeriesRead | number, nowMs: number): number {
-    if (what === LANE) return chunk * LANES + lane
-    if (typeof what === 'number') return this.#memory.numbers[columnAt(chunk, what) + lane]!
-    return this.#read(chunk, lane, what, nowMs)
-  }
-
-  #eachLane(visit: (chunk: number, lane: number, slot: number) => void): void {
-    const slots = this.slots()
-    for (let at = 0; at < slots.length; at++) {
-      const position = this.#lanes[at]!
-      visit((position / LANES) | 0, position & (LANES - 1), slots[at]!)
-    }
-  }
-
-  #read(chunk: number, lane: number, read: SeriesRead, nowMs: number): number {
-    const { numbers } = this.#memory
-    if (read === 'seconds') return numbers[columnAt(chunk, SECONDS) + lane]!
-    return readWindow(this.#memory, chunk, lane, this.plan, read, nowMs, this.place)
   }
 
   /** What is behind a decision: at most `limit` samples of a lane, oldest first. */

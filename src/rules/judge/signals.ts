@@ -29,8 +29,8 @@ export class Signals {
   source!: SignalSource
   /** What is read is about these groups; undefined: about processes. */
   groups: GroupTick | undefined
-  /** The slots in question were listed in the order of this series' lanes, which then needs no search. */
-  inOrderOf: { readonly series: Series; readonly slots: Int32Array; readonly lanes: Int32Array } | undefined
+  /** The slots in question are these: known by their places in the series' own list, they need no search. */
+  inOrderOf: { readonly series: Series; readonly slots: Int32Array; readonly places: Int32Array } | undefined
   readonly #vectors: Float64Array[] = []
   #depth = 0
   /** All NaN between reads. */
@@ -119,14 +119,16 @@ export class Signals {
     const order = this.inOrderOf
     if (series === undefined) {
       into.fill(Number.NaN, 0, count)
-    } else if (order?.series === series && order.slots === slots && typeof what === 'string') {
-      series.readLanes(what, order.lanes, count, nowMs, into)
+    } else if (order?.series === series && order.slots === slots) {
+      const values = series.values(what, nowMs, this.source)
+      const { places } = order
+      for (let at = 0; at < count; at++) into[at] = values[places[at]!]!
     } else if (series.isLarge) {
       const values = series.column(what, nowMs, this.source, this.#bySlot.length)
       for (let at = 0; at < count; at++) into[at] = values[slots[at]!]!
     } else {
       const bySlot = this.#bySlot
-      series.scatter(what, nowMs, bySlot)
+      series.scatter(what, nowMs, this.source, bySlot)
       for (let at = 0; at < count; at++) into[at] = bySlot[slots[at]!]!
       series.wipe(bySlot)
     }

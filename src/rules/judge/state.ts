@@ -17,6 +17,10 @@ export interface ShardState {
   readonly dueMs: Float64Array
   /** Per rule: whether any bit of `fresh` is set. */
   readonly hasFresh: Uint8Array
+  /** Per rule: a number that changes with `matched`. */
+  readonly matchedVersion: Int32Array
+  /** Per rule: 0 when no bit of `active` is set, for certain. */
+  readonly hasActive: Uint8Array
   /** Bitsets, rule after rule: the rule is about the process of the slot. */
   readonly matched: Int32Array
   /** By process or group slot, as all that follow: it waits for its `for`, or the rule fires for it. */
@@ -74,6 +78,8 @@ export function mapState(
     header: place(stateCell.count * 8),
     dueMs: place(ruleCount * 8),
     hasFresh: place(ruleCount),
+    matchedVersion: place(ruleCount * 4),
+    hasActive: place(ruleCount),
     matched: placeBits(ruleCount),
     active: placeBits(ruleCount),
     firing: placeBits(ruleCount),
@@ -108,6 +114,8 @@ export function mapState(
     header: new Float64Array(buffer, at.header, stateCell.count),
     dueMs: new Float64Array(buffer, at.dueMs, ruleCount),
     hasFresh: new Uint8Array(buffer, at.hasFresh, ruleCount),
+    matchedVersion: new Int32Array(buffer, at.matchedVersion, ruleCount),
+    hasActive: new Uint8Array(buffer, at.hasActive, ruleCount),
     matched: bits(at.matched, ruleCount),
     active: bits(at.active, ruleCount),
     firing: bits(at.firing, ruleCount),
@@ -150,6 +158,7 @@ export function carryState(
   to.header.set(from.header)
   for (const [rule, old] of before.entries()) {
     if (old < 0) continue
+    to.hasActive[rule] = from.hasActive[old]!
     for (const name of BITSETS) {
       copyBits(from[name], old * from.words, to[name], rule * to.words, from.words)
     }

@@ -1,4 +1,4 @@
-import type { SeriesPlan, SeriesRead } from '../compile/plan.js'
+import type { SeriesPlan } from '../compile/plan.js'
 import { chunkNumber, columnAt, LANES, type SeriesMemory } from './series_memory.js'
 
 /**
@@ -11,12 +11,12 @@ import { chunkNumber, columnAt, LANES, type SeriesMemory } from './series_memory
  * - first: first value of the bucket under way and its time, ring of values, ring of times
  * - last: last value of the bucket under way, ring
  */
-const FIRST_MS = 0
+export const FIRST_MS = 0
 const LAST_MS = 1
-const VALUE = 2
-const CURRENT = 3
+export const VALUE = 2
+export const CURRENT = 3
 
-type WindowPlan = Pick<SeriesPlan, 'family' | 'buckets' | 'bucketMs' | 'windowMs'>
+export type WindowPlan = Pick<SeriesPlan, 'family' | 'buckets' | 'bucketMs' | 'windowMs'>
 
 /** The bucket that a time belongs to. */
 export function bucketOf(nowMs: number, { bucketMs }: Pick<SeriesPlan, 'bucketMs'>): number {
@@ -150,8 +150,47 @@ function rollRaw(numbers: Float64Array, current: number, ring: number, position:
   }
 }
 
-/** Takes in a lane's sample; NaN is a missing one. */
-export function addSample(
+/**
+ * Takes in a sample for each used lane of a chunk, from place `at` on; NaN is a missing one.
+ * @returns the place after the last
+ */
+export function addSamples(
+  memory: SeriesMemory,
+  chunk: number,
+  used: number,
+  plan: WindowPlan,
+  samples: Float64Array,
+  at: number,
+  nowMs: number,
+  holeMs: number,
+): number {
+  const { numbers } = memory
+  const { family } = plan
+  const current = columnAt(chunk, CURRENT)
+  let next = at
+  for (let lane = 0; lane < LANES; lane++) {
+    if (((used >>> lane) & 1) === 0) continue
+    const value = samples[next++]!
+    if (!takesIn(memory, chunk, lane, plan, value, nowMs, holeMs)) continue
+    const cell = current + lane
+    if (family === 'sum') {
+      numbers[cell]! += value
+      numbers[cell + LANES]!++
+    } else if (family === 'max') {
+      if (value > numbers[cell]!) numbers[cell] = value
+    } else if (family === 'min') {
+      if (value < numbers[cell]!) numbers[cell] = value
+    } else if (family === 'last') {
+      numbers[cell] = value
+    } else if (Number.isNaN(numbers[cell]!)) {
+      numbers[cell] = value
+      numbers[cell + LANES] = nowMs
+    }
+  }
+  return next
+}
+
+function takesIn(
   memory: SeriesMemory,
   chunk: number,
   lane: number,
@@ -159,12 +198,12 @@ export function addSample(
   value: number,
   nowMs: number,
   holeMs: number,
-): void {
+): boolean {
   const { numbers } = memory
   const scalars = columnAt(chunk, 0) + lane
   if (!Number.isFinite(value)) {
     numbers[scalars + VALUE * LANES] = Number.NaN
-    return
+    return false
   }
   const sinceMs = nowMs - numbers[scalars + LAST_MS * LANES]!
   if (!(sinceMs >= 0 && sinceMs <= holeMs)) {
@@ -173,134 +212,10 @@ export function addSample(
   }
   numbers[scalars + LAST_MS * LANES] = nowMs
   numbers[scalars + VALUE * LANES] = value
-  const current = scalars + CURRENT * LANES
-  switch (plan.family) {
-    case 'sum':
-      numbers[current]! += value
-      numbers[current + LANES]!++
-      break
-    case 'min':
-      if (value < numbers[current]!) numbers[current] = value
-      break
-    case 'max':
-      if (value > numbers[current]!) numbers[current] = value
-      break
-    case 'first':
-      if (!Number.isNaN(numbers[current]!)) break
-      numbers[current] = value
-      numbers[current + LANES] = nowMs
-      break
-    default:
-      numbers[current] = value
-  }
+  return true
 }
 
-const sorted = new Float64Array(64)
-
-/** What a function makes of a lane's window; NaN while it is unknown. */
-export function readWindow(
-  memory: SeriesMemory,
-  chunk: number,
-  lane: number,
-  plan: WindowPlan,
-  read: SeriesRead,
-  nowMs: number,
-  phase: number,
-): number {
-  const { numbers } = memory
-  const { windowMs, bucketMs, buckets } = plan
-  const scalars = columnAt(chunk, 0) + lane
-  const value = numbers[scalars + VALUE * LANES]!
-  const firstMs = numbers[scalars + FIRST_MS * LANES]!
-  // The whole window must have been seen, but for a sixtieth: ticks are never quite on time.
-  if (Number.isNaN(value) || !(nowMs - firstMs >= windowMs - windowMs / 60)) return Number.NaN
-  const current = scalars + CURRENT * LANES
-  switch (read) {
-    case 'avg':
-      return (
-        (numbers[current]! + numbers[current + 2 * LANES]!) /
-        (numbers[current + LANES]! + numbers[current + 3 * LANES]!)
-      )
-    case 'perSecond': {
-      const startMs = Math.max(firstMs, (bucketOf(nowMs, plan) - buckets) * bucketMs)
-      return (numbers[current]! + numbers[current + 2 * LANES]!) / ((nowMs - startMs) / 1000)
-    }
-    case 'min':
-      return Math.min(numbers[current]!, numbers[current + LANES]!)
-    case 'max':
-      return Math.max(numbers[current]!, numbers[current + LANES]!)
-    case 'delta':
-    case 'rate': {
-      const oldest = oldestOf(numbers, chunk, lane, plan, positionOf(bucketOf(nowMs, plan), buckets, phase))
-      const delta = value - numbers[oldest]!
-      if (read === 'delta') return delta
-      const isCurrent = oldest === current
-      const atMs = numbers[isCurrent ? current + LANES : oldest + buckets * LANES]!
-      return nowMs > atMs ? delta / ((nowMs - atMs) / 1000) : Number.NaN
-    }
-    default:
-      return percentile(numbers, current, buckets, read)
-  }
-}
-
-/** The cell of the oldest bucket's first value. */
-function oldestOf(
-  numbers: Float64Array,
-  chunk: number,
-  lane: number,
-  { buckets }: WindowPlan,
-  position: number,
-): number {
-  const ring = columnAt(chunk, CURRENT + 2) + lane
-  for (let step = 0; step < buckets; step++) {
-    const at = position + step
-    const cell = ring + (at < buckets ? at : at - buckets) * LANES
-    if (!Number.isNaN(numbers[cell]!)) return cell
-  }
-  return columnAt(chunk, CURRENT) + lane
-}
-
-const PERCENT: Partial<Record<SeriesRead, number>> = { p50: 0.5, p95: 0.95, p99: 0.99 }
-
-/** By nearest rank, over the last sample of each bucket. */
-function percentile(numbers: Float64Array, current: number, buckets: number, read: SeriesRead): number {
-  let count = 0
-  for (let step = 0, cell = current; step <= buckets; step++, cell += LANES) {
-    const value = numbers[cell]!
-    if (Number.isNaN(value)) continue
-    let at = count++
-    for (; at > 0 && sorted[at - 1]! > value; at--) sorted[at] = sorted[at - 1]!
-    sorted[at] = value
-  }
-  return sorted[Math.max(0, Math.ceil(PERCENT[read]! * count) - 1)]!
-}
-
-/** The buckets of a lane that hold something, oldest first, as pairs of time and value; for people. */
-export function readBuckets(
-  memory: SeriesMemory,
-  chunk: number,
-  lane: number,
-  plan: WindowPlan,
-  nowMs: number,
-  phase: number,
-): { atMs: number; value: number }[] {
-  const { numbers } = memory
-  const { family, buckets, bucketMs } = plan
-  const current = columnAt(chunk, CURRENT) + lane
-  const ring = columnAt(chunk, ringStart(family)) + lane
-  const bucket = bucketOf(nowMs, plan)
-  const found: { atMs: number; value: number }[] = []
-  for (let back = buckets; back >= 0; back--) {
-    const cell = back === 0 ? current : ring + positionOf(bucket - back, buckets, phase) * LANES
-    let value = numbers[cell]!
-    if (family === 'sum') value /= numbers[back === 0 ? current + LANES : cell + buckets * LANES]!
-    if (!Number.isFinite(value)) continue
-    found.push({ atMs: back === 0 ? nowMs : (bucket - back + 1) * bucketMs, value })
-  }
-  return found
-}
-
-function ringStart(family: SeriesPlan['family']): number {
+export function ringStart(family: SeriesPlan['family']): number {
   return family === 'sum' ? CURRENT + 4 : family === 'last' ? CURRENT + 1 : CURRENT + 2
 }
 
@@ -321,6 +236,6 @@ function neutralOf(family: SeriesPlan['family']): number {
   }
 }
 
-function positionOf(bucket: number, buckets: number, phase: number): number {
+export function positionOf(bucket: number, buckets: number, phase: number): number {
   return (((bucket + phase) % buckets) + buckets) % buckets
 }

@@ -21,7 +21,11 @@ export function commitChanges(
       const word = changes.touchedWords[at]!
       const touched = changes.touched[word]!
       const cell = rule * state.words + word
-      state.matched[cell] = (state.matched[cell]! & ~touched) | (changes.matched[cell]! & touched)
+      const matched = (state.matched[cell]! & ~touched) | (changes.matched[cell]! & touched)
+      if (matched === state.matched[cell]) continue
+      // First, so that no thread takes the new bits for those of the version before.
+      state.matchedVersion[rule]!++
+      state.matched[cell] = matched
     }
   }
   commitMatch(table, state.match, matcher.plan, changes, learned)
