@@ -34,7 +34,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
   [EXIT.breached, 'with --once: a threshold is breached'],
   [EXIT.ended, 'the watched process ended by itself'],
   [EXIT.lacking, 'doctor: something is limited or missing (with --require: of what it names)'],
-  [129, 'stopped by SIGHUP, cleanly (a watch with --config reads that again instead)'],
+  [129, 'stopped by SIGHUP, cleanly'],
   [130, 'stopped by SIGINT (Ctrl-C), cleanly'],
   [143, 'stopped by SIGTERM, cleanly'],
 ]

@@ -26,8 +26,9 @@ export async function bindPids(
   watched: WatchedProcesses,
   findMeant: FindMeant,
 ): Promise<RuleEntry[]> {
-  return Promise.all(
-    rules.map(async ({ text, checked }) => {
+  // All are waited for, so that none is added after this has failed.
+  const results = await Promise.allSettled(
+    rules.map(async ({ text, checked }): Promise<RuleEntry> => {
       const { pid, startTicks } = text.match ?? {}
       if (pid === undefined) return { text, checked, bound: text }
       const rule = checked.name
@@ -41,6 +42,10 @@ export async function bindPids(
       return { text, checked, bound: { ...text, match } }
     }),
   )
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
 }
 
 /**

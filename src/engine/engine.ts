@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import { freemem } from 'node:os'
 import { type Logger, pino } from 'pino'
 import { attemptEnd } from '../actions/attempt_end.js'
 import type { ActionContext, ActionReport } from '../actions/context.js'
@@ -32,8 +31,9 @@ import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
 import { GroupKeys } from './group_keys.js'
 import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
+import { hostAvailableBytes, look, now, userOf } from './look.js'
 import { checkEngineRules, checkOptions, type EngineOptions, type Settings } from './options.js'
-import { type Look, Outcomes } from './outcomes.js'
+import { Outcomes } from './outcomes.js'
 import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
@@ -45,8 +45,6 @@ import { Sources } from './sources.js'
 import { SuspensionAlerts } from './suspension_alerts.js'
 import { Ticker } from './ticker.js'
 import { WatchedProcesses } from './watched.js'
-
-const ZOMBIE = 0x5a // 'Z', proc_pid_stat(5) field 3
 
 /**
  * Samples the host at an interval, judges every process by rules in worker threads, raises alerts, acts, and writes
@@ -112,7 +110,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       onError: (error) => this.#failed(error),
       ruleNames: () => this.#book.names,
       pending: () => this.#judging.pending(),
-      userOf: ({ identity }) => this.#userOf(identity),
+      userOf: ({ identity }) => this.#table && userOf(this.#table, identity),
     })
     const { alarms } = this.#alerting
     const book = this.#book
@@ -404,10 +402,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   #limitsOf(name: string): ReturnType<RunnerOptions['limitsOf']> {
     // A restart that an earlier run had begun can be of a rule that there is no more.
-    const rule = this.#book.get(name)?.checked
-    const own = rule?.limits ?? {}
-    const limits = effectiveLimits(own, this.#settings.governor.limits)
-    return { limits, severity: rule?.severity ?? 'warning' }
+    const { limits: own = {}, severity = 'warning' } = this.#book.get(name)?.checked ?? {}
+    return { limits: effectiveLimits(own, this.#settings.governor.limits), severity }
   }
 
   #groupOf(identity: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
@@ -499,13 +495,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#broadcast.publish({ type: 'alert', alert })
   }
 
-  #userOf(identity: ProcessIdentity | undefined): { uid: number; user: string } | undefined {
-    const row = identity && this.#table?.get(identity.pid)
-    if (row === undefined || row.startTicks !== identity?.startTicks) return undefined
-    const { uid, user } = row
-    return uid === undefined || user === undefined ? undefined : { uid, user }
-  }
-
   #reported(report: ActionReport): void {
     this.#log[report.status === 'done' || report.status === 'dry-run' ? 'info' : 'warn'](
       { action: report },
@@ -546,15 +535,3 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#broadcast.end()
   }
 }
-
-function look(table: Table, { pid, startTicks }: ProcessIdentity): ReturnType<Look> {
-  const slot = table.slotOf(pid)
-  if (slot === undefined || table.columns.startTicks[slot] !== startTicks) return undefined
-  return { rssBytes: table.at(slot).rssBytes, isZombie: table.columns.state[slot] === ZOMBIE }
-}
-
-/** Epoch milliseconds that no clock step moves; the clock of the ticks. */
-const now = (): number => performance.timeOrigin + performance.now()
-
-/** What Node calls free on Linux is MemAvailable of proc_meminfo(5). */
-const hostAvailableBytes = (): number => freemem()

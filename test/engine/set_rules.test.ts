@@ -40,7 +40,17 @@ it('keeps what is known of rules that stay, fires for new ones, resolves what re
   expect(died).toMatchObject({ rule: 'stays', identity: { pid: target.pid } })
   await engine.setRules([])
   await heard(engine, 'alert', ({ kind, state }) => kind === 'died' && state === 'resolved')
-  expect(engine.alerts({ state: 'firing' })).toEqual([])
+  // The breach, by the next tick.
+  await waitFor(() => engine.alerts({ state: 'firing' }).length === 0)
+})
+
+it('resolves all when no rule is left', async () => {
+  const target = await startProcess('idle', { rss: 40 * MIB })
+  const engine = await bench.start({ rules: [large('r', target.pid)] })
+  await heard(engine, 'alert')
+  await engine.setRules([])
+  await heard(engine, 'alert', ({ state }) => state === 'resolved')
+  expect(engine.alerts()).toMatchObject([{ rule: 'r', state: 'resolved' }])
 })
 
 it('lets a rule that has changed begin anew, under the same name', async () => {
