@@ -98,8 +98,8 @@ class Session {
   readonly tally = new Tally()
   #actionsLeft = 0
   #looked = false
-  /** What rules ask of the files of processes has been read. */
-  #isMatched = false
+  /** Who matches is known, and told. */
+  #isMatched: boolean
   #looks = 0
   exitCode: ExitCode | undefined
 
@@ -107,6 +107,7 @@ class Session {
     this.#plan = plan
     this.#reporter = reporter
     this.#target = plan.target
+    this.#isMatched = !plan.rules.some((rule) => isSelective(rule) || asksFiles(rule))
     this.#over = new Promise((resolve) => {
       this.#resolveOver = resolve
     })
@@ -218,6 +219,11 @@ class Session {
 /** It says of whom it is, and not by a pid, which was found before the start. */
 function isSelective({ match = {}, enabled }: Rule): boolean {
   return enabled !== false && Object.keys(match).length > 0 && match.pid === undefined
+}
+
+/** Besides by its match. */
+function asksFiles({ per, when }: Rule): boolean {
+  return per !== undefined || /\blimit\./i.test(when)
 }
 
 /** Later steps of a ladder are not waited for. */
