@@ -239,3 +239,14 @@ test('a notifier of the configuration that is wrong is named with its line', asy
   )
   expect(await refusal('  - { type: log, path: x, rules: [q] }\n')).toMatch(/there is no rule "q"/)
 })
+
+test('a command that is not there fails to be told, and does not end the watch', async () => {
+  const { pid } = await startProcess('idle')
+  const config = join(directory, 'muster.yaml')
+  const rule = `rules: [{ name: r, match: { subtree: ${pid} }, when: rss > 1KiB }]\n`
+  await writeFile(config, `${rule}notify: [{ type: command, command: [/nonexistent/program] }]\n`)
+  const { stdout, code } = await muster(['watch', '--config', config, '--once'])
+  expect(stdout).toMatch(/notifier command-1 was not told of alert \S+: spawn \/nonexistent\/program ENOENT/)
+  expect(stdout).not.toMatch(/stopping/)
+  expect(code).toBe(10)
+})

@@ -31,7 +31,7 @@ test('--help has examples and every flag that README has; --version is the packa
   expect(code).toBe(0)
   expect(stdout).toContain('muster watch -p 1234 -t 80 -i 5 -d ./evidence -r')
   const readme = await unpaddedReadme()
-  const table = readme.slice(readme.indexOf('| flag | meaning'), readme.indexOf('The language of rules'))
+  const table = readme.slice(readme.indexOf('| flag | meaning'), readme.indexOf('### Rules'))
   const flags = table.match(/--[a-z-]+/g)!.filter((flag) => !/^-+$/.test(flag))
   expect(new Set(flags)).toContain('--restart')
   for (const flag of flags) expect(stdout).toContain(flag)

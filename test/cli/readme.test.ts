@@ -54,7 +54,7 @@ test('the snippets of README are right TypeScript too', async () => {
   } finally {
     await rm(directory, { recursive: true })
   }
-}, 60_000)
+}, 180_000)
 
 test('README has the snippets', () => {
   expect(snippets).toHaveLength(5)

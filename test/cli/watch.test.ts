@@ -373,7 +373,7 @@ rules:
 `,
   )
   const run = new Run(['watch', '--config', file])
-  await run.said(/priority/)
+  await run.said(/set nice 7/)
   run.child.kill('SIGINT')
   const { stdout } = await run.ended
   expect(stdout).toContain(`${big.pid} cfg-big  breach`)

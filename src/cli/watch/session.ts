@@ -284,8 +284,6 @@ class Session {
   }
 }
 
-/** It says of whom it is, and not by a pid, which was found before the start. */
-
 /** Later steps of a ladder are not waited for. */
 function actionsAtOnce({ actions = [], target }: Rule, { group }: Alert): number {
   const steps = actions.filter((action) => typeof action === 'string' || action.after === undefined).length
@@ -298,7 +296,11 @@ function isWorthCounting({ match = {}, enabled = true }: Rule): boolean {
   return enabled && match.pid === undefined && Object.keys(match).some((key) => key !== 'kernelThreads')
 }
 
+/** Whether rules ask for more than the table has. */
 const readsFiles = (rules: readonly Rule[]): boolean =>
-  rules.some(({ match }) => READS_FILES.test(JSON.stringify(match ?? {})))
+  rules.some(
+    ({ match, per, when }) =>
+      per !== undefined || /\blimit\./i.test(when) || READS_FILES.test(JSON.stringify(match ?? {})),
+  )
 
 const READS_FILES = /"(commandLine|exe|cgroup|unit|container|program)":/
