@@ -154,7 +154,7 @@ describe('the rule engine', () => {
     expect(await engine.tick(table.fill([row]), 0)).toEqual([])
     await engine.update([bigFor30s])
     expect(await engine.tick(table.fill([row]), 1000)).toEqual([])
-    expect(engine.pending()).toEqual([{ rule: 0, subject: '1:100', sinceMs: 1000 }])
+    expect(engine.pending()).toMatchObject([{ rule: 0, subject: '1:100', sinceMs: 1000 }])
     await engine.update([big, { ...big, name: 'other', match: { name: 'nobody' } }, bigFor30s])
     expect((await engine.tick(table.fill([row]), 31_000)).map(brief).sort()).toEqual([
       'big fire 1',
