@@ -30,7 +30,7 @@ export async function bindPids(
   const results = await Promise.allSettled(
     rules.map(async ({ text, checked }): Promise<RuleEntry> => {
       const { pid, startTicks } = text.match ?? {}
-      if (pid === undefined) return { text, checked, bound: text }
+      if (pid === undefined || !checked.enabled) return { text, checked, bound: text }
       const rule = checked.name
       const isIt = (identity: ProcessIdentity): boolean =>
         identity.pid === pid && (startTicks === undefined || identity.startTicks === startTicks)

@@ -77,7 +77,9 @@ export class GroupKeys {
     const fact = kind as 'unit' | 'cgroup' | 'container' | 'program'
     const read = await readProcessFacts(identities, { procRoot: this.#procRoot })
     for (const [at, facts] of read.entries()) {
-      const text = facts === undefined ? undefined : textsOf(facts, new Set([fact]))[fact]
+      // It took too long: asked for again.
+      if (facts === undefined) continue
+      const text = textsOf(facts, new Set([fact]))[fact]
       this.#keys.set(placeOf(kind, identities[at]!), `${kind}:${text ?? ''}`)
     }
   }

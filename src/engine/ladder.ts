@@ -16,7 +16,7 @@ interface Climb<T> {
 
 /** As the judge has it: a longer gap between two samples was not seen. */
 const GAP_INTERVALS = 2.5
-const SHORTEST_GAP_MS = 1000
+const GAP_MS = 1000
 
 /**
  * The ladders of rules that fire: first what is to be done at once, then, while the breach lasts, what comes after so
@@ -84,7 +84,7 @@ export class Ladder<T> {
   #leaveOutGap(nowMs: number): void {
     const lastMs = this.#lastTickMs ?? nowMs
     this.#lastTickMs = nowMs
-    if (nowMs - lastMs <= Math.max(GAP_INTERVALS * this.#intervalMs, SHORTEST_GAP_MS)) return
+    if (nowMs - lastMs <= GAP_INTERVALS * this.#intervalMs + GAP_MS) return
     const unseenMs = nowMs - lastMs - this.#intervalMs
     for (const climb of this.#unfinished) if (climb.sinceMs <= lastMs) climb.sinceMs += unseenMs
   }

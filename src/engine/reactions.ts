@@ -76,7 +76,9 @@ export class Reactions {
 
   /** Whether the breach lasts that this is to be done for. */
   stillWanted({ rule, subject }: ActionTarget): boolean {
-    return this.#ladder.lasts(rule, subject) && this.#parts.book.get(rule) !== undefined
+    const now = this.#parts.book.get(rule)?.checked
+    const restarts = now?.enabled && !now.dryRun && now.actions.some(({ type }) => type === 'restart')
+    return restarts === true && this.#ladder.lasts(rule, subject)
   }
 
   /** Before a sample is taken. */
@@ -104,7 +106,7 @@ export class Reactions {
     const { identity, group, name, clauses, sinceMs = nowMs } = decision
     const decisionId = `${runner.run}-d${++this.#decisions}`
     // None when it was removed; then only what it had fired for is over.
-    const rule = book.rules[decision.rule.index]
+    const rule = decision.rule.index < 0 ? undefined : book.get(decision.rule.name)?.checked
     note(decisionRecord(decisionId, decision, rule, dryRun))
     const subject = subjectKey(decision)
     if (decision.kind === 'clear' || rule === undefined) {
@@ -193,8 +195,9 @@ export class Reactions {
     const before = this.#before.get(beforeKey(report.action, report))
     this.#before.delete(beforeKey(report.action, report))
     if (report.action !== 'restart') {
+      if (before === undefined) return
       if (status !== 'done') deaths.ended(watched.expectLife(identity))
-      else if (before !== undefined) this.#track(report, undefined, before, nowMs)
+      else this.#track(report, undefined, before, nowMs)
       return
     }
     if (status === 'done' && successor !== undefined) {
@@ -206,6 +209,8 @@ export class Reactions {
       deaths.ended(watched.expectLife(successor))
       return
     }
+    // Refused before it was begun: what is under way for another rule goes on.
+    if (before === undefined && !report.recovered) return
     this.#children.giveUp(identity)
     if (status === 'failed') {
       this.#restartFailed(report, 'critical', `restart failed: ${report.reason}`)

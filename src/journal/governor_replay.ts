@@ -10,6 +10,8 @@ export class GovernorReplay {
   readonly #governor: Governor
   readonly #nowMs: number
   #place: Place | undefined
+  /** Restarts that were begun and not ended: others were refused before, and count for nothing. */
+  readonly #begun = new Set<string>()
 
   constructor(governor: Governor, nowMs: number) {
     this.#governor = governor
@@ -26,10 +28,12 @@ export class GovernorReplay {
         this.#at(record.place)
         break
       case 'action-begun':
-        if (record.action === 'restart') governor.began(record, atMs)
+        if (record.action !== 'restart') break
+        this.#begun.add(record.actionId)
+        governor.began(record, atMs)
         break
       case 'action-done':
-        if (record.action === 'restart')
+        if (this.#begun.delete(record.actionId))
           governor.ended(record.identity, attemptEnd(record), record.successor, atMs)
         break
       case 'outcome': {

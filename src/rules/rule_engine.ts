@@ -373,12 +373,13 @@ export class RuleEngine implements AsyncDisposable {
       while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
     }
     this.#facts?.want(wantedLists, memory.columns.generation, nowMs)
-    this.#table = { memory, sequence, nowMs, host }
     this.#warnOfMemory()
     this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs
     const failure = results.find((result) => result.status === 'rejected')
     const isTorn = results.some((result) => result.status === 'fulfilled' && result.value.torn)
+    this.#table = undefined
     if (failure === undefined && !isTorn) {
+      this.#table = { memory, sequence, nowMs, host }
       if (learned !== undefined) this.#facts!.forget()
       for (const pid of rebound ?? []) this.#rebound.delete(pid)
       return decisions

@@ -365,7 +365,7 @@ describe('the JSON Schema', () => {
     )
     const rules = blocks.flatMap((block) => {
       const { rules: listed } = block as { rules?: unknown[] }
-      return Array.isArray(block) ? block : (listed ?? [block])
+      return Array.isArray(block) ? block : (listed ?? ('name' in (block as object) ? [block] : []))
     })
     expect(rules.length).toBeGreaterThan(5)
     for (const rule of rules) {
