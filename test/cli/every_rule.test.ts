@@ -202,7 +202,7 @@ beforeAll(async () => {
   await startAll()
   const config = join(directory, 'rules.yaml')
   await writeFile(config, await rulesText())
-  const watch = new Run(['watch', '--config', config], { timeoutMs: 140_000 })
+  const watch = new Run(['watch', '--config', config], { timeoutMs: 190_000 })
   const isAllSeen = async () => {
     const found = []
     for await (const record of readJournal(journal)) found.push(record)
@@ -226,7 +226,7 @@ beforeAll(async () => {
   const missing = () =>
     provoked.filter(([name, whom]) => fired(name, whom()).length === 0).map(([name]) => name)
   try {
-    await waitFor(isAllSeen, { timeoutMs: 90_000, intervalMs: 250, what: 'every rule to fire' })
+    await waitFor(isAllSeen, { timeoutMs: 150_000, intervalMs: 250, what: 'every rule to fire' })
   } catch (error) {
     throw new Error(`not fired: ${missing().join(', ')}; ${watch.stdout}${watch.stderr}`, { cause: error })
   } finally {
@@ -234,7 +234,7 @@ beforeAll(async () => {
     watch.child.kill('SIGINT')
     await watch.ended
   }
-}, 150_000)
+}, 200_000)
 
 afterAll(async () => {
   await endRuns()
