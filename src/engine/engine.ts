@@ -354,7 +354,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     })
     if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
     this.#governor.tick(now())
-    for (const suspension of this.#governor.suspensions) this.#suspensions.tell(suspension)
+    for (const suspension of this.#governor.suspensions) {
+      // A rule that is there no more has nothing to restart.
+      if (suspension.scope === 'host' || this.#book.get(suspension.rule) !== undefined)
+        this.#suspensions.tell(suspension)
+    }
     const entries = await this.#recoverAndBind()
     this.#book.use(entries)
     const rules = await this.#judging.open(entries, {
