@@ -60,7 +60,7 @@ try {
   successor = done.successor
   await exited
   const rss = await until(() => rssOf(successor))
-  const clause = before.clauses.find(({ column }) => column === 'rssBytes')
+  const clause = before.clauses.find(({ operand }) => operand === 'rssBytes')
   say(`recovered: ${mebibytes(clause.value)} before, ${mebibytes(rss)} now (new process ${successor.pid})`)
   say(`evidence in ${evidence}`)
   say(`journal in  ${journal}`)
