@@ -140,25 +140,19 @@ export class DecisionReader {
   }
 
   readClauses(clauses: readonly ClauseInWords[]): DecisionClause[] {
-    if (this.#take() === 0) {
-      return clauses.map((words) => ({ ...words, value: undefined, threshold: undefined, truth: undefined }))
-    }
-    return clauses.map((words) => {
-      const value = known(this.#take())
-      const threshold = known(this.#take())
-      const truth = this.#take()
-      const samples = Array.from({ length: this.#take() }, () => ({
-        atMs: this.#take(),
-        value: this.#take(),
-      }))
-      return {
-        ...words,
-        value,
-        threshold,
-        truth: truth === YES ? true : truth === 0 ? false : undefined,
-        ...(samples.length === 0 ? {} : { samples }),
-      }
-    })
+    const isKnown = this.#take() !== 0
+    return clauses.map((words) => (isKnown ? this.#clause(words) : clauseOf(words)))
+  }
+
+  #clause(words: ClauseInWords): DecisionClause {
+    const value = known(this.#take())
+    const threshold = known(this.#take())
+    const truth = this.#take()
+    const clause = clauseOf(words, value, threshold, truth === YES ? true : truth === 0 ? false : undefined)
+    const count = this.#take()
+    if (count === 0) return clause
+    const samples = Array.from({ length: count }, () => ({ atMs: this.#take(), value: this.#take() }))
+    return { ...clause, samples }
   }
 
   #identity(isSettled: boolean | undefined): ProcessIdentity {
@@ -195,6 +189,17 @@ export class DecisionReader {
     const end = name.indexOf(0)
     return utf8.decode(end < 0 ? name : name.subarray(0, end))
   }
+}
+
+// Written out: copying `words` by a spread took most of the time of many decisions.
+function clauseOf(
+  { text, operand, op, unit, windowMs }: ClauseInWords,
+  value?: number,
+  threshold?: number,
+  truth?: boolean,
+): DecisionClause {
+  const clause = { text, operand, op, unit, value, threshold, truth }
+  return windowMs === undefined ? clause : { ...clause, windowMs }
 }
 
 function known(value: number): number | undefined {
