@@ -1,3 +1,4 @@
+import type { ClauseValue } from './journal/records.js'
 import type { Unit } from './rules/language/ast.js'
 
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
@@ -47,16 +48,10 @@ export function wordedComparison(
 }
 
 /** What words take from a clause of a decision. */
-export interface ClauseToWord {
-  readonly text: string
-  readonly operand: string
-  readonly op: string
-  readonly unit: Unit
-  readonly value: number | undefined
-  readonly threshold: number | undefined
-  /** Undefined: unknown. */
-  readonly truth: boolean | undefined
-}
+export type ClauseToWord = Pick<
+  ClauseValue,
+  'text' | 'operand' | 'op' | 'unit' | 'value' | 'threshold' | 'truth'
+>
 
 /** A clause and what was found: `rssBytes 612.3 MiB > 500 MiB`; a leak test, which has no threshold: `leak(rssBytes, 10m) at 612.3 MiB`. */
 export function wordedClause({

@@ -1,4 +1,4 @@
-import type { Severity } from '../rules/schema/rule.js'
+import { severityRank } from '../rules/schema/rule.js'
 import type { Governor } from './governor.js'
 import type { AttemptEnd, GovernorBound, RestartRequest, Verdict } from './governor_types.js'
 import { keyOf } from './lineages.js'
@@ -28,8 +28,6 @@ interface Entry<T> {
   /** No use asking before. */
   notBeforeMs: number
 }
-
-const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 }
 
 /**
  * Restarts that wait for the governor: those first that promise most relief. A want stays as long as its breach lasts,
@@ -140,7 +138,7 @@ function byRelief<T>([, a]: [string, Entry<T>], [, b]: [string, Entry<T>]): numb
   const [first, second] = [a.wanted.request, b.wanted.request]
   return (
     (second.rssBytes ?? 0) - (first.rssBytes ?? 0) ||
-    RANK[second.severity] - RANK[first.severity] ||
+    severityRank(second.severity) - severityRank(first.severity) ||
     first.wantedMs - second.wantedMs
   )
 }

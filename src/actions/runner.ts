@@ -64,12 +64,6 @@ export class ActionRunner {
         this.#refuse(target, step, 'the breach was over before its turn came'),
     })
   }
-
-  /** Restarts that wait for their turn. */
-  get waiting(): number {
-    return this.#restarts.waiting
-  }
-
   submit(target: ActionTarget, steps: readonly Step[]): void {
     if (steps.length === 0) return
     const queue = this.#queues.get(keyOf(target.identity))

@@ -5,7 +5,7 @@ import { ProcmusterError } from '../errors.js'
 import type { JournalBody } from '../journal/records.js'
 import type { Decision } from '../rules/decision.js'
 import { type Explanation, RuleEngine, type RuleEngineOptions } from '../rules/rule_engine.js'
-import type { GroupRef } from '../rules/subject.js'
+import { ALL_PROCESSES } from '../rules/subject.js'
 import { nearestWord } from '../spelling.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup } from '../table/layout.js'
@@ -35,7 +35,6 @@ export interface JudgingParts {
 
 /** An alert needs a rule's name, and this is about none. */
 const RULE_OF_ALERT = 'judging'
-const ALL: GroupRef = { kind: 'all', key: '', count: 0, members: [] }
 /** Nothing is lost by these: the table was overwritten, the engine is being closed. */
 const HARMLESS = new Set(['STALE_TABLE', 'CLOSED'])
 
@@ -168,7 +167,7 @@ export class Judging {
     this.#parts.note({ type: 'judging', state: 'failed', reason })
     this.#parts.alarms.raise({
       ...{ rule: RULE_OF_ALERT, severity: 'critical', kind: 'judging-failed' },
-      ...{ identity: undefined, group: ALL, name: 'this engine', values: [] },
+      ...{ identity: undefined, group: ALL_PROCESSES, name: 'this engine', values: [] },
       message: `rules are not judged: ${reason}`,
     })
   }
@@ -178,6 +177,6 @@ export class Judging {
     const lastedMs = Math.round(nowMs - this.#failedSinceMs)
     this.#failedSinceMs = undefined
     this.#parts.note({ type: 'judging', state: 'recovered', lastedMs })
-    this.#parts.alarms.resolve(RULE_OF_ALERT, 'judging-failed', { group: ALL })
+    this.#parts.alarms.resolve(RULE_OF_ALERT, 'judging-failed', { group: ALL_PROCESSES })
   }
 }

@@ -15,6 +15,7 @@ import type { Deaths } from './deaths.js'
 import { decisionRecord } from './decision_record.js'
 import { HeldChildren } from './held_children.js'
 import { type DueSteps, Ladder } from './ladder.js'
+import { look } from './look.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
 import type { Rulebook } from './rulebook.js'
@@ -26,7 +27,6 @@ const ENDING_SIGNALS = [2, 3, 6, 9, 15]
 const SEEN = Number.POSITIVE_INFINITY
 /** `PF_FORKNOEXEC` of linux/sched.h: forked, and no program executed yet. */
 const FORK_NO_EXEC = 0x40
-const ZOMBIE = 0x5a // 'Z', proc_pid_stat(5) field 3
 /** Refusals that somebody has to know of: the breach lasts, and the engine can do nothing about it. */
 const LASTING_REFUSALS = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED', 'IO_ERROR'])
 
@@ -127,14 +127,14 @@ export class Reactions {
       message: reason,
     } as const
     this.#advisor.raise(raised, table)
-    if (identity !== undefined) outcomes.breached(rule.name, identity, rssOf(table, identity), nowMs)
+    if (identity !== undefined) outcomes.breached(rule.name, identity, look(table, identity)?.rssBytes, nowMs)
     const common = {
       ...{ rule: rule.name, decisionId, reason, subject, sinceMs, dryRun: rule.dryRun },
       isAboutMemory: clauses.some(isOfMemory),
     }
     const targets = targetsOf(decision, rule.target).map((each) => ({
       ...common,
-      ...{ identity: each.identity, name: each.name, rssBytes: rssOf(table, each.identity) },
+      ...{ identity: each.identity, name: each.name, rssBytes: look(table, each.identity)?.rssBytes },
     }))
     this.#submit(this.#ladder.fired(rule.name, subject, rule.actions, targets, nowMs), runner)
   }
@@ -159,20 +159,19 @@ export class Reactions {
     for (const binding of this.#parts.watched.all) {
       if (binding.state !== 'alive') continue
       const { pid, startTicks } = binding.identity
-      const slot = table.slotOf(pid)
-      const there = slot !== undefined && table.columns.startTicks[slot] === startTicks
-      if (there) this.#seen(binding, table, slot)
+      const found = look(table, binding.identity)
+      if (found !== undefined) this.#seen(binding, table)
       // A successor can be younger than the sample that was under way when it was made, not than the next one.
       else if (++binding.samples < 2) continue
-      if (!there || table.columns.state[slot] === ZOMBIE)
+      if (found === undefined || found.isZombie)
         this.#parts.deaths.ended(this.#parts.watched.ended(pid, startTicks))
     }
   }
 
-  #seen(binding: Binding, table: Table, slot: number): void {
+  #seen(binding: Binding, table: Table): void {
     if (binding.samples === SEEN) return
     binding.samples = SEEN
-    binding.name = table.at(slot).name
+    binding.name = table.get(binding.identity.pid)!.name
   }
 
   begins(target: ActionTarget, action: ActionSpec): void {
@@ -278,9 +277,3 @@ function beforeKey(
 }
 
 const isOfMemory = ({ operand }: DecisionClause): boolean => /\b(rss|pss|vsz|swap|memory)/i.test(operand)
-
-function rssOf(table: Table, { pid, startTicks }: ProcessIdentity): number | undefined {
-  const slot = table.slotOf(pid)
-  if (slot === undefined || table.columns.startTicks[slot] !== startTicks) return undefined
-  return table.at(slot).rssBytes
-}

@@ -2,16 +2,13 @@ import type { GovernorChange, SuspensionScope } from '../actions/governor_types.
 import type { Who } from '../actions/lineages.js'
 import type { Alarms } from '../alerts/alarms.js'
 import type { AlertKind, JournalBody } from '../journal/records.js'
-import type { GroupRef } from '../rules/subject.js'
+import { ALL_PROCESSES } from '../rules/subject.js'
 import { quotedName } from './messages.js'
 
 const KIND = { rule: 'suspended', process: 'gave-up', host: 'host-stop' } as const satisfies Record<
   SuspensionScope,
   AlertKind
 >
-
-/** Whom it is about when it is not one process. */
-const ALL: GroupRef = { kind: 'all', key: '', count: 0, members: [] }
 
 export interface SuspensionParts {
   readonly alarms: Alarms
@@ -42,7 +39,7 @@ export class SuspensionAlerts {
     const { scope, rule, who } = change
     const { alarms } = this.#parts
     const isOfOne = scope === 'process' && who !== undefined
-    const about = isOfOne ? { identity: who.identity } : { group: ALL }
+    const about = isOfOne ? { identity: who.identity } : { group: ALL_PROCESSES }
     if (change.kind === 'resumed') {
       alarms.resolve(rule, KIND[scope], about)
       return

@@ -20,6 +20,9 @@ export interface GroupRef {
   readonly members: readonly GroupMember[]
 }
 
+/** What is about no process in particular. */
+export const ALL_PROCESSES: GroupRef = { kind: 'all', key: '', count: 0, members: [] }
+
 /** Whom a decision is about: a process or a group, never both. */
 export interface Subject {
   readonly identity: ProcessIdentity | undefined

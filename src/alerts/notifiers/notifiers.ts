@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { ProcmusterError } from '../../errors.js'
 import type { Alert, NotifyFailedBody } from '../../journal/records.js'
-import type { Severity } from '../../rules/schema/rule.js'
+import { severityRank } from '../../rules/schema/rule.js'
 import { callbackDelivery } from './callback.js'
 import { commandDelivery } from './command.js'
 import { logDelivery } from './log.js'
@@ -12,7 +12,6 @@ import { webhookDelivery } from './webhook.js'
 /** What is still to be delivered when an engine closes has so long. */
 const FLUSH_MS = 5000
 const MOST_TOLD = 10_000
-const RANKS: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 }
 
 /** A notifier in `engine.stats`. */
 export interface NotifierStats {
@@ -113,7 +112,7 @@ function remember(told: Set<string>, id: string): void {
 }
 
 function concerns({ minSeverity, rules }: CheckedNotifier, { severity, rule }: Alert): boolean {
-  return RANKS[severity] >= RANKS[minSeverity] && (rules === undefined || rules.includes(rule))
+  return severityRank(severity) >= severityRank(minSeverity) && (rules === undefined || rules.includes(rule))
 }
 
 function deliveryOf(spec: CheckedNotifier, log: Logger): Deliver {

@@ -13,6 +13,8 @@ export type { ActionSpec, PerWindow, RuleLimits, Step }
 export const SEVERITIES = ['info', 'warning', 'critical'] as const
 /** How bad a breach of a rule is: `info`, `warning` or `critical`. */
 export type Severity = (typeof SEVERITIES)[number]
+/** The worse, the higher. */
+export const severityRank = (severity: Severity): number => SEVERITIES.indexOf(severity)
 
 /** A rule that was found to be right, with its defaults filled in and its condition parsed. */
 export interface CheckedRule {
