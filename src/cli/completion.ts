@@ -1,6 +1,7 @@
 import { Argument, Command } from 'commander'
 import { EXIT } from './exit_codes.js'
 import { fail } from './fault.js'
+import { createProgram } from './program.js'
 import { quoted } from './values.js'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
@@ -12,7 +13,7 @@ function shellOf(word: string): Shell {
 }
 
 /** `muster completion SHELL`: a script made from the very definitions that parse the command line. */
-export function completionCommand(program: () => Command): Command {
+export function command(): Command {
   return new Command('completion')
     .description('print a completion script for a shell')
     .addArgument(new Argument('[shell]', 'bash, zsh or fish').choices(SHELLS).argParser(shellOf))
@@ -24,9 +25,9 @@ Examples:
   muster completion zsh > "\${fpath[1]}/_muster"
   muster completion fish > ~/.config/fish/completions/muster.fish`,
     )
-    .action((shell: Shell | undefined) => {
+    .action(async (shell: Shell | undefined) => {
       if (shell === undefined) fail(EXIT.usage, `a shell is missing; give ${SHELLS.join(', ')}`)
-      process.stdout.write(writers[shell](program()))
+      process.stdout.write(writers[shell](await createProgram()))
     })
 }
 

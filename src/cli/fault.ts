@@ -1,4 +1,4 @@
-import { ProcmusterError } from '../index.js'
+import { ProcmusterError } from '../public/errors.js'
 import { EXIT, type ExitCode, exitCodeOf } from './exit_codes.js'
 import { escapeForTerminal } from './terminal.js'
 

@@ -1,20 +1,42 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { ackCommand, silenceCommand, unsilenceCommand } from './alerts/ask_commands.js'
-import { alertsCommand } from './alerts/list_command.js'
-import { completionCommand } from './completion.js'
-import { doctorCommand } from './doctor/command.js'
-import { eventsCommand } from './events/command.js'
 import { EXIT, exitCodeHelp } from './exit_codes.js'
 import { fail } from './fault.js'
-import { psCommand } from './ps/command.js'
-import { rulesCommand } from './rules/command.js'
 import { quoted } from './values.js'
-import { watchCommand } from './watch/command.js'
-import { whyCommand } from './why/command.js'
 
-/** The whole command line of `muster`; also what the completion scripts are made from. */
-export function createProgram(): Command {
+/** What the file of a command exports; its action and what that needs are imported when it is called. */
+interface CommandModule {
+  command(): Command
+}
+
+/** Every command by its name, below the heading that `--help` lists it under. */
+const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<CommandModule>>>>> = {
+  'See what runs:': {
+    ps: () => import('./ps/command.js'),
+    events: () => import('./events/command.js'),
+  },
+  'Watch and act:': {
+    watch: () => import('./watch/command.js'),
+    rules: () => import('./rules/command.js'),
+  },
+  'Alerts and reasons:': {
+    alerts: () => import('./alerts/command.js'),
+    ack: () => import('./alerts/ack_command.js'),
+    silence: () => import('./alerts/silence_command.js'),
+    unsilence: () => import('./alerts/unsilence_command.js'),
+    why: () => import('./why/command.js'),
+  },
+  'Set up:': {
+    doctor: () => import('./doctor/command.js'),
+    completion: () => import('./completion.js'),
+  },
+}
+
+/**
+ * The command line of `muster`; also what the completion scripts are made from.
+ * @param words where a command is the first of them, only that one is loaded
+ */
+export async function createProgram(words: readonly string[] = []): Promise<Command> {
   const program = new Command('muster')
     .description('Process engine for Linux: lists, watches, keeps evidence, restarts.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -23,28 +45,26 @@ export function createProgram(): Command {
     .showSuggestionAfterError(true)
     .enablePositionalOptions(false)
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
-    .addHelpText('after', `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
-  for (const command of [
-    watchCommand(),
-    psCommand(),
-    eventsCommand(),
-    alertsCommand(),
-    ackCommand(),
-    silenceCommand(),
-    unsilenceCommand(),
-    whyCommand(),
-    doctorCommand(),
-    rulesCommand(),
-    completionCommand(() => program),
-  ]) {
-    program.addCommand(command.copyInheritedSettings(program))
-    for (const inner of command.commands) inner.copyInheritedSettings(command)
-    if (command.registeredArguments.length === 0 && command.commands.length === 0) {
-      // commander counts what is too much; a person wants to know which word it was.
-      command.allowExcessArguments(true).hook('preAction', () => refuseWords(command))
-    }
+    .addHelpText('after', () => `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
+  const called = words.find((word) => !word.startsWith('-'))
+  const isKnown = Object.values(COMMANDS).some(
+    (group) => called !== undefined && Object.hasOwn(group, called),
+  )
+  for (const [heading, group] of Object.entries(COMMANDS)) {
+    program.commandsGroup(heading)
+    const wanted = Object.entries(group).filter(([name]) => !isKnown || name === called)
+    for (const { command } of await Promise.all(wanted.map(([, load]) => load()))) add(command(), program)
   }
-  return program
+  return program.helpCommand('help [command]', 'print the help of a command')
+}
+
+function add(command: Command, program: Command): void {
+  program.addCommand(command.copyInheritedSettings(program))
+  for (const inner of command.commands) inner.copyInheritedSettings(command)
+  if (command.registeredArguments.length === 0 && command.commands.length === 0) {
+    // commander counts what is too much; a person wants to know which word it was.
+    command.allowExcessArguments(true).hook('preAction', () => refuseWords(command))
+  }
 }
 
 function refuseWords(command: Command): void {

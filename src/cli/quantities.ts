@@ -1,4 +1,4 @@
-import { wordedDuration } from '../index.js'
+import { wordedDuration } from '../public/text.js'
 
 const UNITS = ['', 'K', 'M', 'G', 'T', 'P'] as const
 

@@ -36,7 +36,7 @@ endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
   if (!output.emit('closed')) process.exit(SIGPIPE_EXIT)
 })
 
-const program = createProgram()
+const program = await createProgram(process.argv.slice(2))
 for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
   command.exitOverride().configureOutput({
     outputError: (text, write) =>

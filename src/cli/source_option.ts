@@ -1,5 +1,4 @@
 import type { Option } from 'commander'
-import { bpfObstacle } from '../index.js'
 import { EXIT } from './exit_codes.js'
 import type { FaultList } from './fault.js'
 import { didYouMean } from './suggest.js'
@@ -23,15 +22,4 @@ export function readSource<S extends string>(
   if (word === undefined || source !== undefined) return source
   const hint = `${didYouMean(word, sources)}; give ${sources.join(', ')}`
   return faults.add(EXIT.malformed, `--source ${quoted(word)} is not known${hint}`)
-}
-
-/** Says before anything starts why samples cannot come from the source that was asked for. */
-export function requireSource(source: SampleSource | undefined, faults: FaultList, flag = '--source'): void {
-  const obstacle = source === 'bpf' ? bpfObstacle() : undefined
-  if (obstacle === undefined) return
-  const { code, reason, remedy } = obstacle
-  faults.add(
-    code === 'NO_CAPABILITY' || code === 'LOCKDOWN' ? EXIT.permission : EXIT.outOfRange,
-    `${flag} bpf: ${reason}; ${remedy}`,
-  )
 }

@@ -1,4 +1,4 @@
-import { nearestWord } from '../index.js'
+import { nearestWord } from '../public/text.js'
 
 /** The candidate nearest to a misspelt word, as ` (did you mean "x"?)`; empty where none is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {

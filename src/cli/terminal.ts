@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 
-export { escapeForTerminal, safeJson } from '../index.js'
+export { escapeForTerminal, safeJson } from '../public/text.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
 

@@ -1,24 +1,19 @@
 import { userInfo } from 'node:os'
-import { type EngineRequest, type RequestAnswer, type SentRequest, sendRequest } from '../../index.js'
+import { type EngineRequest, type RequestAnswer, type SentRequest, sendRequest } from '../../public/alerts.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { safeJson } from '../terminal.js'
-import { valueOption } from '../value_option.js'
 import { readNumber, readText } from '../values.js'
 import { journalOf, type RawPlace, useJournal } from './place.js'
 import { answerText, waitingText } from './text.js'
 
+/** As commander hands them over. */
 export interface RawAsk extends RawPlace {
   by?: string
   note?: string
   wait?: string
   json?: boolean
 }
-
-export const byOption = () => valueOption('--by <NAME>', 'who asks (default: the user)')
-export const noteOption = () => valueOption('--note <TEXT>', 'why, for others to read')
-export const waitOption = () =>
-  valueOption('--wait <SECONDS>', 'for the answer of a watch that runs, 0 to 3600 (default: 5)')
 
 const WAIT = { flag: '--wait', wanted: 'seconds from 0 to 3600, for example 5', min: 0, max: 3600 }
 

@@ -2,7 +2,6 @@ import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, fail } from '../fault.js'
-import { valueOption } from '../value_option.js'
 import { quoted, readText } from '../values.js'
 
 /** Options that say which journal is meant, as `muster watch` has them. */
@@ -10,10 +9,6 @@ export interface RawPlace {
   directory?: string
   journal?: string
 }
-
-export const directoryOption = () =>
-  valueOption('-d, --directory <DIRECTORY>', 'that of the watch: its journal is DIRECTORY/muster.jsonl')
-export const journalOption = () => valueOption('--journal <FILE>', 'the journal of the watch')
 
 export function journalOf({ directory, journal }: RawPlace, faults: FaultList): string {
   if (journal !== undefined) return readText(journal, '--journal', 'a file', faults) ?? ''

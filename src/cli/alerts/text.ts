@@ -1,4 +1,5 @@
-import type { Alert, ListedAlert, RequestAnswer, Silence } from '../../index.js'
+import type { ListedAlert, RequestAnswer, Silence } from '../../public/alerts.js'
+import type { Alert } from '../../public/journal.js'
 import { clockTime, localDate } from '../quantities.js'
 import { type Colors, escapeForTerminal } from '../terminal.js'
 

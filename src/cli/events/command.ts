@@ -1,12 +1,10 @@
 import { Command } from 'commander'
-import { FaultList } from '../fault.js'
 import { sourceOption } from '../source_option.js'
-import { StopSignals } from '../stop_signals.js'
 import { valueOption } from '../value_option.js'
-import { EVENT_SOURCES, EVENT_TYPES, type RawEventsOptions, readEventsOptions } from './options.js'
-import { printEvents } from './session.js'
+import type { RawEventsOptions } from './options.js'
+import { EVENT_SOURCES, EVENT_TYPES } from './words.js'
 
-export function eventsCommand(): Command {
+export function command(): Command {
   return new Command('events')
     .description('print births, execs, ends and fatal signals of processes as they happen')
     .addOption(valueOption('-t, --type <LIST>', 'only these, separated by commas', EVENT_TYPES))
@@ -22,13 +20,7 @@ export function eventsCommand(): Command {
     .addOption(valueOption('--for <DURATION>', 'stop after this time, for example 30s or 5m'))
     .option('-j, --json', 'JSON Lines on stdout instead of text; what is not known is null')
     .addHelpText('after', HELP)
-    .action(async (raw: RawEventsOptions) => {
-      using stop = new StopSignals()
-      const faults = new FaultList()
-      const options = readEventsOptions(raw, faults)
-      faults.throwIfAny()
-      process.exitCode = await printEvents(options, stop, process)
-    })
+    .action(async (raw: RawEventsOptions) => (await import('./session.js')).events(raw))
 }
 
 const HELP = `

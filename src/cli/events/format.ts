@@ -1,4 +1,5 @@
-import { type ExitEvent, type LifecycleEvent, type SignalSender, wordedBytes } from '../../index.js'
+import type { ExitEvent, LifecycleEvent, SignalSender } from '../../public/events.js'
+import { wordedBytes } from '../../public/text.js'
 import { clockTime, fineDuration, localDate } from '../quantities.js'
 import { type Colors, escapeForTerminal, safeJson } from '../terminal.js'
 

@@ -1,9 +1,11 @@
-import { type EventSource, type LifecycleEventType, parseDuration } from '../../index.js'
+import type { EventSource, LifecycleEventType } from '../../public/events.js'
+import { parseDuration } from '../../public/language.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, messageOf } from '../fault.js'
 import { readSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
 import { quoted, readNumber, readPids, readText, splitList } from '../values.js'
+import { EVENT_SOURCES, EVENT_TYPES } from './words.js'
 
 /** As commander hands them over. */
 export interface RawEventsOptions {
@@ -36,8 +38,6 @@ export interface EventsOptions {
   readonly json: boolean
 }
 
-export const EVENT_TYPES = ['fork', 'exec', 'exit', 'signal'] as const satisfies readonly LifecycleEventType[]
-export const EVENT_SOURCES = ['auto', 'bpf', 'netlink', 'snapshots'] as const
 const LONGEST_TIMER_MS = 2 ** 31 - 1 // of setTimeout, 24 days
 
 export function readEventsOptions(raw: RawEventsOptions, faults: FaultList): EventsOptions {

@@ -1,23 +1,28 @@
 import type { Writable } from 'node:stream'
-import {
-  type EventSource,
-  EventStream,
-  type LifecycleEvent,
-  ProcmusterError,
-  wordedDuration,
-} from '../../index.js'
+import { ProcmusterError } from '../../public/errors.js'
+import { type EventSource, EventStream, type LifecycleEvent } from '../../public/events.js'
+import { wordedDuration } from '../../public/text.js'
 import { EXIT } from '../exit_codes.js'
-import { fail, messageOf } from '../fault.js'
+import { FaultList, fail, messageOf } from '../fault.js'
 import { ChunkedWriter } from '../output.js'
-import type { StopSignals } from '../stop_signals.js'
+import { StopSignals } from '../stop_signals.js'
 import { colorsFor, escapeForTerminal, safeJson } from '../terminal.js'
 import { eventJson, eventLine } from './format.js'
-import type { EventsOptions } from './options.js'
+import { type EventsOptions, type RawEventsOptions, readEventsOptions } from './options.js'
 
 type Terminal = Writable & { isTTY?: boolean }
 
+/** `muster events` with what the user gave. */
+export async function events(raw: RawEventsOptions): Promise<void> {
+  using stop = new StopSignals()
+  const faults = new FaultList()
+  const options = readEventsOptions(raw, faults)
+  faults.throwIfAny()
+  process.exitCode = await printEvents(options, stop, process)
+}
+
 /** Prints events until a signal, `--count` or `--for`; what is to be known about the whole goes to stderr. */
-export async function printEvents(
+async function printEvents(
   options: EventsOptions,
   stop: StopSignals,
   { stdout, stderr }: { stdout: Terminal; stderr: Writable },

@@ -1,21 +1,11 @@
-import { uptime } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import { type OptionalGroup, Sampler, type Table } from '../../index.js'
-import { EXIT } from '../exit_codes.js'
-import { FaultList, fail } from '../fault.js'
-import { requireSource, SAMPLE_SOURCES, sourceOption } from '../source_option.js'
-import { colorsFor, escapeForTerminal, widthOf } from '../terminal.js'
-import { requireUser } from '../users.js'
+import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
 import { valueOption } from '../value_option.js'
-import { type FieldContext, fieldNames, shortWords } from './fields.js'
-import { type PsOptions, type RawPsOptions, readPsOptions } from './options.js'
-import { printJson, printTable } from './print.js'
-import { selectRows } from './select.js'
+import { fieldNames, shortWords } from './fields.js'
+import type { RawPsOptions } from './options.js'
+import { RATE_WINDOW_MS } from './rate_window.js'
 
-const RATE_WINDOW_MS = 150 // 15 clock ticks, the unit that the kernel counts CPU time in: steps of 7 % of a core
-
-export function psCommand(): Command {
+export function command(): Command {
   return new Command('ps')
     .description('list processes: filter, sort, limit')
     .addOption(valueOption('-c, --columns <LIST>', 'columns to show, separated by commas'))
@@ -33,55 +23,7 @@ export function psCommand(): Command {
     .option('-v, --verbose', 'say on stderr which source was used, and why')
     .option('-j, --json', 'a JSON array with plain numbers (bytes, ns, %); missing cells are null')
     .addHelpText('after', () => HELP)
-    .action(async (raw: RawPsOptions) => {
-      const faults = new FaultList()
-      const options = readPsOptions(raw, faults)
-      if (options.user !== undefined) await requireUser(options.user, faults)
-      requireSource(options.source, faults)
-      faults.throwIfAny()
-      await list(options)
-    })
-}
-
-async function list(options: PsOptions): Promise<void> {
-  const asked = [...options.fields, ...(options.sort ? [options.sort.field] : [])]
-  const fromFields = asked.flatMap((field): readonly OptionalGroup[] => field.groups)
-  const groups = [...new Set([...fromFields, ...(options.exact ? (['exactRss'] as const) : [])])]
-  const needsRates = asked.some((field) => field.isRate) || options.minCpuPercent !== undefined
-
-  await using sampler = await Sampler.open({ source: options.source, groups })
-  let table = await sampler.sample()
-  if (options.pids) refuseMissing(options.pids, table)
-  if (needsRates) {
-    await sleep(RATE_WINDOW_MS)
-    table = await sampler.sample()
-  }
-  if (options.verbose)
-    process.stderr.write(`muster: samples from ${escapeForTerminal(sampler.sourceReason)}\n`)
-  const context: FieldContext = {
-    uptimeSeconds: uptime(),
-    sampledAtMs: table.sampledAtMs,
-  }
-  // Sorting by a detail needs it of all rows; else only of those that are shown.
-  if (options.sort?.field.isDetail) await sampler.readDetails(table)
-  const rows = selectRows(table, options, context)
-  if (options.fields.some((field) => field.isDetail)) await sampler.readDetails(rows)
-  if (options.json) return printJson(rows, options.fields, context, process.stdout)
-  return printTable(rows, options.fields, context, {
-    stream: process.stdout,
-    width: widthOf(process.stdout),
-    colors: colorsFor(process.stdout),
-  })
-}
-
-function refuseMissing(pids: ReadonlySet<number>, table: Table): void {
-  const missing = [...pids].filter((pid) => table.get(pid) === undefined)
-  if (missing.length > 0) {
-    fail(
-      EXIT.noSuchProcess,
-      `--pid ${missing.join(',')}: no such process; \`muster ps\` lists those there are`,
-    )
-  }
+    .action(async (raw: RawPsOptions) => (await import('./list.js')).list(raw))
 }
 
 const HELP = `

@@ -1,4 +1,4 @@
-import { COLUMNS, type ColumnName, type OptionalGroup, type ProcessRow } from '../../index.js'
+import { COLUMNS, type ColumnName, type OptionalGroup, type ProcessRow } from '../../public/table.js'
 import { shortAge, shortBytes, shortTime } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
 

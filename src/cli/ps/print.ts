@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { ProcessRow } from '../../index.js'
+import type { ProcessRow } from '../../public/table.js'
 import { ChunkedWriter } from '../output.js'
 import { type Colors, cellWidth, safeJson, truncate } from '../terminal.js'
 import type { Field, FieldContext } from './fields.js'

@@ -1,4 +1,4 @@
-import type { ProcessRow, Table } from '../../index.js'
+import type { ProcessRow, Table } from '../../public/table.js'
 import type { FieldContext } from './fields.js'
 import type { PsOptions, SortKey } from './options.js'
 

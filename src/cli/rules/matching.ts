@@ -1,12 +1,8 @@
-import {
-  groupsNeeded,
-  type ProcessIdentity,
-  type Rule,
-  RuleEngine,
-  readProcessFacts,
-  Sampler,
-  type Table,
-} from '../../index.js'
+import { readProcessFacts } from '../../public/inspect.js'
+import { groupsNeeded, RuleEngine } from '../../public/rules.js'
+import { Sampler } from '../../public/sampler.js'
+import type { Rule } from '../../public/schema.js'
+import type { ProcessIdentity, Table } from '../../public/table.js'
 
 /** Processes that a rule is about: how many, and the first of them. */
 export interface Matching {

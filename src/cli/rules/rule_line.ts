@@ -1,5 +1,5 @@
-import type { CheckedRule, Step } from '../../index.js'
-import { printDuration, printWhen } from '../../index.js'
+import { printDuration, printWhen } from '../../public/language.js'
+import type { CheckedRule, Step } from '../../public/schema.js'
 import { escapeForTerminal } from '../terminal.js'
 import type { Matching } from './matching.js'
 

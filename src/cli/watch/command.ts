@@ -1,17 +1,11 @@
 import { Command } from 'commander'
-import { BUILTIN_RULES } from '../../index.js'
+import { BUILTIN_RULES } from '../../public/builtin.js'
 import { exitCodeHelp } from '../exit_codes.js'
-import { FaultList } from '../fault.js'
 import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
-import { StopSignals } from '../stop_signals.js'
-import { colorsFor } from '../terminal.js'
 import { collectValues, valueOption } from '../value_option.js'
-import { type RawWatchOptions, readWatchFlags } from './options.js'
-import { planWatch } from './plan.js'
-import { JsonReporter, TextReporter } from './report.js'
-import { runWatch } from './session.js'
+import type { RawWatchOptions } from './options.js'
 
-export function watchCommand(): Command {
+export function command(): Command {
   return new Command('watch')
     .description('watch processes against thresholds; keep evidence, restart')
     .addOption(valueOption('-p, --pid <PID>', 'the process to watch'))
@@ -44,23 +38,7 @@ export function watchCommand(): Command {
     .option('--environ', 'evidence includes the environment (it may hold secrets)')
     .option('--no-nice', "keep this watcher's own CPU and I/O priority (default: nice 10, best-effort 7)")
     .addHelpText('after', HELP)
-    .action(watch)
-}
-
-async function watch(raw: RawWatchOptions): Promise<void> {
-  using stop = new StopSignals()
-  const faults = new FaultList()
-  const flags = readWatchFlags(raw, faults)
-  faults.throwIfAny()
-  // While it starts, the file is about to be read anyway.
-  if (flags.config !== undefined && !flags.once) stop.onHangup = () => {}
-  const plan = await planWatch(flags)
-  if (!plan.readsAgain) stop.onHangup = undefined
-  const { stdout } = process
-  const reporter = flags.json
-    ? new JsonReporter(stdout)
-    : new TextReporter(stdout, colorsFor(stdout), { everyLook: flags.verbose })
-  process.exitCode = await runWatch(plan, reporter, stop)
+    .action(async (raw: RawWatchOptions) => (await import('./start.js')).startWatch(raw))
 }
 
 const HELP = `

@@ -1,16 +1,15 @@
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import type { GovernorOptions } from '../../public/actions.js'
+import { BUILTIN_RULES, type BuiltinRule } from '../../public/builtin.js'
 import {
-  BUILTIN_RULES,
-  type BuiltinRule,
-  type GovernorOptions,
   governorSchema,
   type NotifierSpec,
   notifierSchema,
   type Rule,
   ruleSchema,
   schemaFaults,
-} from '../../index.js'
+} from '../../public/schema.js'
 import { SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { quoted } from '../values.js'
 import { fileLabel, YamlFile } from '../yaml_file.js'

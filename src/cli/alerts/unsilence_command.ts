@@ -1,0 +1,17 @@
+import { Argument, type Command } from 'commander'
+import type { RawAsk } from './ask.js'
+import { asking, EXIT_HELP } from './asking.js'
+
+/** `muster unsilence ID` */
+export function command(): Command {
+  return asking('unsilence', 'end a silence before its time')
+    .addArgument(new Argument('<id>', 'of the silence; `muster alerts` lists those in force'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  muster unsilence mf3k2a1b-0c9d8e7f -d ./evidence
+${EXIT_HELP}`,
+    )
+    .action(async (id: string, raw: RawAsk) => (await import('./requests.js')).unsilence(id, raw))
+}

@@ -1,0 +1,7 @@
+export { Engine } from '../engine/engine.js'
+export type { EngineEvent, EngineEvents, EngineStats, Overrun, TickReport } from '../engine/events.js'
+export type { MatchesQuery, RuleMatches } from '../engine/judging.js'
+export type { EngineEventSource } from '../engine/lifecycle.js'
+export type { EngineOptions } from '../engine/options.js'
+export type { RulesChange } from '../engine/rulebook.js'
+export type { ShortLivedCount } from '../engine/short_lived.js'

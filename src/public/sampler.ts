@@ -1,0 +1,1 @@
+export { Sampler, type SamplerOptions } from '../sampler/sampler.js'

@@ -1,0 +1,5 @@
+export { COLUMNS } from '../table/columns.js'
+export type { ProcessIdentity } from '../table/identity.js'
+export type { ColumnGroup, ColumnInfo, ColumnName, Columns, OptionalGroup } from '../table/layout.js'
+export { type ProcessDetails, ProcessRow } from '../table/process.js'
+export { type ProcessFilter, type Source, Table } from '../table/table.js'

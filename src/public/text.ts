@@ -1,0 +1,11 @@
+export { escapeForTerminal, safeJson } from '../printable.js'
+export { nearestWord } from '../spelling.js'
+export {
+  type ClauseToWord,
+  wordedBytes,
+  wordedClause,
+  wordedClauses,
+  wordedComparison,
+  wordedDuration,
+  wordedQuantity,
+} from '../words.js'
