@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { delays } from './programs.mjs'
+import { childrenCpuMs, delays } from './programs.mjs'
 
 const isPid = (name) => name[0] > '0' && name[0] <= '9'
 
@@ -86,13 +86,6 @@ const contenders = {
       return count
     }
   },
-}
-
-/** CPU time of the programs that this process ran and reaped, in ms of whole clock ticks. */
-function childrenCpuMs() {
-  const stat = readFileSync('/proc/self/stat', 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[16 - 3]) + Number(fields[17 - 3])) * 10
 }
 
 const [name, warmups, count, pauseMs] = process.argv.slice(2)

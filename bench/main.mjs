@@ -1,5 +1,17 @@
 // npm run bench -- NAME [options]: each NAME is a file of this folder that exports run(args).
-const names = ['sample', 'scale', 'cost', 'latency', 'loop', 'events', 'evaluate', 'decide', 'soak', 'leaks']
+const names = [
+  'ps',
+  'sample',
+  'scale',
+  'cost',
+  'latency',
+  'loop',
+  'events',
+  'evaluate',
+  'decide',
+  'soak',
+  'leaks',
+]
 const [name, ...args] = process.argv.slice(2)
 
 if (!names.includes(name)) {

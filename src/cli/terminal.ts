@@ -17,6 +17,7 @@ export function widthOf(stream: { isTTY?: boolean; columns?: number }): number |
 // Blocks that terminals draw two cells wide (Unicode East Asian Width W and F, and emoji).
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
+const ONE_CELL_EACH = /^[\0-\u02ff]*$/
 const ZERO_WIDTH = /\p{Mark}/u
 
 function cellsOf(character: string): number {
@@ -27,6 +28,7 @@ function cellsOf(character: string): number {
 
 /** Cells that already escaped text takes on a terminal. */
 export function cellWidth(text: string): number {
+  if (ONE_CELL_EACH.test(text)) return text.length
   let cells = 0
   for (const character of text) cells += cellsOf(character)
   return cells

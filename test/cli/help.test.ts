@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { EXIT, EXIT_MEANINGS } from '../../dist/cli/exit_codes.js'
@@ -37,6 +37,42 @@ test('--help has examples and every flag that README has; --version is the packa
   for (const flag of flags) expect(stdout).toContain(flag)
   const { version } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as { version: string }
   expect((await muster(['--version'])).stdout).toBe(`${version}\n`)
+})
+
+test('the command line goes through the public API, and its own files', async () => {
+  const folder = new URL('src/cli/', root)
+  const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.ts'))
+  expect(files).toContain('program.ts')
+  const beyond: string[] = []
+  for (const file of files) {
+    const url = new URL(file, folder)
+    for (const [, path] of (await readFile(url, 'utf8')).matchAll(/(?:from|import)[ (]'(\.[^']+)'/g)) {
+      const target = new URL(path!, url).href.slice(root.href.length)
+      if (!/^src\/(cli\/|public\/|index\.js$)/.test(target)) beyond.push(`${file}: ${path}`)
+    }
+  }
+  expect(beyond).toEqual([])
+})
+
+test('a command loads no package that it does not use', async () => {
+  const hooks = `export async function resolve(name, context, next) {
+    const found = await next(name, context)
+    fs.writeSync(2, found.url + '\\n')
+    return found
+  }`
+  const toUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`
+  const register = toUrl(
+    `import { register } from 'node:module'; register(${JSON.stringify(toUrl(`import fs from 'node:fs'\n${hooks}`))})`,
+  )
+  const packages = async (...args: string[]): Promise<string[]> => {
+    const { stderr } = await muster(args, { env: { NODE_OPTIONS: `--import ${register}` } })
+    const names = [...stderr.matchAll(/node_modules\/([^/\s]+)/g)].map(([, name]) => name!)
+    return [...new Set(names)].sort()
+  }
+  expect(await packages('rules', 'schema')).toContain('zod')
+  expect(await packages('--help')).toEqual(['commander', 'picocolors'])
+  expect(await packages('ps', '--limit', '1')).toEqual(['commander', 'picocolors'])
+  expect(await packages('doctor', '--json')).toEqual(['commander', 'picocolors'])
 })
 
 test('an addon that is not there is told in a line, with the way to build it', async () => {

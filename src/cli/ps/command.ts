@@ -38,7 +38,7 @@ ${wrap(
     .replaceAll(/ (?!\S+:)/g, '\u00a0'),
 ).replaceAll('\u00a0', ' ')}
 
-  Rates (cpu, ...PerSecond) are measured over ${RATE_WINDOW_MS} ms. Sizes are 1024-based.
+  Rates (cpu, ...PerSecond) are measured over ${RATE_WINDOW_MS.procfs} ms, with bpf ${RATE_WINDOW_MS.bpf}. Sizes are 1024-based.
   A cell that could not be read is shown as -.
 
   auto takes the bpf source where the kernel lets it fill the table, at a small part of the cost, and procfs elsewhere;

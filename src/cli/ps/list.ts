@@ -33,7 +33,7 @@ async function listProcesses(options: PsOptions): Promise<void> {
   let table = await sampler.sample()
   if (options.pids) refuseMissing(options.pids, table)
   if (needsRates) {
-    await sleep(RATE_WINDOW_MS)
+    await sleep(RATE_WINDOW_MS[table.source])
     table = await sampler.sample()
   }
   if (options.verbose)

@@ -31,7 +31,10 @@ export async function printTable(
     return result
   }
   await writer.write(`${out.colors.bold(line(fields.map((field) => field.heading)))}\n`)
-  for (const texts of cells) await writer.write(`${line(texts)}\n`)
+  for (const texts of cells) {
+    const full = writer.write(`${line(texts)}\n`)
+    if (full !== undefined) await full
+  }
   await writer.flush()
 }
 
@@ -43,11 +46,18 @@ export async function printJson(
   stream: Writable,
 ): Promise<void> {
   const writer = new ChunkedWriter(stream)
+  const keys = fields.map(({ name }, index) => `${index === 0 ? '{' : ','}${safeJson(name)}:`)
   let separator = '[\n'
   for (const row of rows) {
-    const object: Record<string, number | string | null> = {}
-    for (const field of fields) object[field.name] = field.value(row, context) ?? null
-    await writer.write(separator + safeJson(object))
+    // Not as an object for safeJson, which takes several times as long: of 10,000 rows as long as all else together.
+    let text = separator
+    for (let index = 0; index < fields.length; index++) {
+      const value = fields[index]!.value(row, context)
+      text +=
+        keys[index]! + (typeof value === 'string' ? safeJson(value) : Number.isFinite(value) ? value : 'null')
+    }
+    const full = writer.write(`${text}}`)
+    if (full !== undefined) await full
     separator = ',\n'
   }
   await writer.write(rows.length === 0 ? '[]\n' : '\n]\n')
