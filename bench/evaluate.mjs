@@ -27,15 +27,16 @@ const SCENARIOS = [
   { name: 'match 1 %, all hit and stay', match: 'some', hits: 1 },
   { name: 'match all, 3 clauses', match: 'all', hits: 0, clauses: ' and cpu > 1% and threads > 2' },
   { name: 'match all, 200 births per tick', match: 'all', hits: 0, births: 200 },
-  { name: 'match 1 %, half windows', match: 'some', hits: 0, windows: true },
+  { name: 'match 1 %, half windows', match: 'some', hits: 0, windows: 'shared' },
+  { name: 'match 1 %, half own windows', match: 'some', hits: 0, windows: 'own' },
 ]
-/** Windows of the last scenario, in turn. */
+/** Windows, in turn: what is asked of which column, over how many seconds. */
 const WINDOWS = [
-  'avg(cpuPercent, 1m)',
-  'max(cpuPercent, 1m)',
-  'delta(threads, 1m)',
-  'avg(cpuPercent, 5m)',
-  'min(threads, 2m)',
+  ['avg(cpuPercent', 60],
+  ['max(cpuPercent', 60],
+  ['delta(threads', 60],
+  ['avg(cpuPercent', 300],
+  ['min(threads', 120],
 ]
 
 export async function run(args) {
@@ -95,6 +96,7 @@ async function measure(scenario, { processes, rules, ticks, workers }) {
     if (tick === warmUp) delay.enable()
     if (scenario.births) generation = replace(table, scenario.births, tick, generation)
     if (scenario.isMoving) move(table)
+    if (scenario.windows) vary(table)
     publish(table)
     const startedMs = performance.now()
     const decisions = await engine.tick(table, tick * 1000)
@@ -126,9 +128,11 @@ async function measure(scenario, { processes, rules, ticks, workers }) {
 }
 
 function conditionOf({ windows, hits, clauses = '' }, index) {
-  // Divided by 100, the number of groups of processes, so that neighbouring rules of one group share no window.
-  const rest = Math.floor(index / 100)
-  if (windows && index % 2 === 1) return `${WINDOWS[rest % WINDOWS.length]} > ${1000 + index}`
+  if (windows && index % 2 === 1) {
+    // Divided by 100, the number of groups of processes, so that neighbouring rules of one group share no window.
+    const [asked, seconds] = WINDOWS[Math.floor(index / 100) % WINDOWS.length]
+    return `${asked}, ${windows === 'own' ? seconds + index / 1e3 : seconds}s) > ${1000 + index}`
+  }
   return `rss > ${(1 - hits) * 1e9 - index}B${clauses}`
 }
 
@@ -158,6 +162,17 @@ function move({ memory, sequence }) {
   const { rssBytes } = memory.columns
   const size = memory.header[headerCell.size]
   for (let slot = 0; slot < size; slot += 100) rssBytes[slot] = sequence % 2 === 0 ? 2e9 : 0
+}
+
+/** All of what windows look at is another number than a tick ago. */
+function vary({ memory, sequence }) {
+  const { cpuPercent, threads } = memory.columns
+  const size = memory.header[headerCell.size]
+  for (let slot = 0; slot < size; slot++) {
+    const noise = Math.imul(slot * 7919 + sequence, 0x9e3779b1) >>> 16
+    cpuPercent[slot] = noise / 655.36
+    threads[slot] = 1 + (noise & 63)
+  }
 }
 
 function replace({ memory }, births, tick, generation) {
