@@ -74,22 +74,24 @@ function anyWithin(values: Float64Array, places: Int32Array, { low, high, outsid
 }
 
 function anyHolds(evaluation: Evaluation, local: number, listed: Int32Array): boolean {
-  const { rules, signals, truths, lists, isAllFollowed } = evaluation
+  const { rules, state, signals, truths, lists, isAllFollowed } = evaluation
+  const { source } = signals
   const { condition, series: plans } = rules.plans[local]!
-  const series = plans[0] && signals.source.series.get(plans[0].key)
-  const isInOrder = series !== undefined && isAllFollowed && !series.isLarge
-  if (isInOrder) {
-    const order = lists.inOrder(local, series)
-    if (
-      condition.kind === 'interval' &&
-      condition.of.kind === 'series' &&
-      condition.of.series === series.plan.key
-    ) {
-      const { nowMs } = signals.source
-      return anyWithin(series.values(condition.of.read, nowMs, signals.source), order.places, condition)
-    }
-    signals.inOrderOf = order
+  const series = plans[0] && source.series.get(plans[0].key)
+  const order =
+    series !== undefined && isAllFollowed && !series.isLarge ? lists.inOrder(local, series) : undefined
+  if (
+    condition.kind === 'interval' &&
+    condition.of.kind === 'series' &&
+    condition.of.series === series?.plan.key
+  ) {
+    const { read } = condition.of
+    if (order !== undefined)
+      return anyWithin(series.values(read, source.nowMs, source), order.places, condition)
+    if (series.isLarge)
+      return anyWithin(series.column(read, source.nowMs, source, state.capacity), listed, condition)
   }
+  signals.inOrderOf = order
   const slots = signals.inOrderOf?.slots ?? listed
   const found = truths.take(slots.length)
   truths.read(condition, slots, slots.length, found)
