@@ -1,6 +1,6 @@
 import type { TableMemory } from '../table/layout.js'
 import { type ShardRules, shardRules } from './judge/program.js'
-import { columnsOf, LANES, SeriesMemory } from './judge/series_memory.js'
+import { cellsOf, chunkShapeOf, LANES, SeriesMemory } from './judge/series_memory.js'
 import { mapState, type ShardState } from './judge/state.js'
 import { Times } from './judge/times.js'
 import { Trends } from './judge/trends.js'
@@ -129,7 +129,7 @@ export class Shard {
     // Reserved for the case that everybody is followed, as far as the bound allows: only what is used is ever resident.
     const chunks = Math.ceil(capacity / LANES) + 1
     for (const { plan } of rules.series) {
-      cells += chunks * (12 + columnsOf(plan) * LANES)
+      cells += chunks * cellsOf(chunkShapeOf(plan))
       if (plan.family === 'trend') trendRows += chunks * LANES
     }
     const shape = {

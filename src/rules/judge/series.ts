@@ -1,5 +1,14 @@
 import type { SeriesPlan, SeriesRead } from '../compile/plan.js'
-import { chunkCell, chunkNumber, columnAt, columnsOf, LANES, type SeriesMemory } from './series_memory.js'
+import { type LaneList, listLanes, NOBODY } from './series_list.js'
+import {
+  type ChunkShape,
+  chunkCell,
+  chunkNumber,
+  chunkShapeOf,
+  columnAt,
+  LANES,
+  type SeriesMemory,
+} from './series_memory.js'
 import { TREND, type Trends } from './trends.js'
 import { readBuckets, readWindows } from './window_reads.js'
 import { addSamples, advance, bucketOf, clearLane, holeMsOf } from './windows.js'
@@ -38,13 +47,10 @@ export class Series {
   readonly place: number
   readonly #memory: SeriesMemory
   readonly #trends: Trends
-  readonly #columns: number
+  readonly #shape: ChunkShape
   /** As they were at that version of the memory, which another thread may have changed since. */
-  #listed = -1
-  #slots = new Int32Array(0)
-  #lanes = new Int32Array(0)
-  /** By slot listed: where its first column is. */
-  #cells = new Int32Array(0)
+  #listedAt = -1
+  #list = NOBODY
   readonly #values = new Map<SeriesRead | number, Reckoned>()
   readonly #columnsBySlot = new Map<SeriesRead | number, Reckoned>()
 
@@ -53,7 +59,7 @@ export class Series {
     this.place = place
     this.#memory = memory
     this.#trends = trends
-    this.#columns = columnsOf(plan)
+    this.#shape = chunkShapeOf(plan)
   }
 
   /**
@@ -117,7 +123,7 @@ export class Series {
     if (chunk === 0) {
       const isTrend = this.plan.family === 'trend'
       if (memory.usedBytes(this.#trends.bytesPerRow) >= maxBytes) return false
-      chunk = memory.add(this.place, this.#columns, isTrend, this.#trends.capacity)
+      chunk = memory.add(this.place, this.#shape, isTrend, this.#trends.capacity)
       if (chunk === 0) return false
       numbers[chunk + chunkNumber.bucket] = bucketOf(nowMs, this.plan)
       for (let lane = 0; lane < LANES; lane++) this.#clear(chunk, lane)
@@ -147,38 +153,33 @@ export class Series {
 
   /** Slots that are followed, in the order in which their samples lie. */
   slots(): Int32Array {
-    const { integers } = this.#memory
-    const { version } = this
-    if (version === this.#listed) return this.#slots
-    const slots: number[] = []
-    const lanes: number[] = []
-    for (
-      let chunk = this.#memory.firstChunk(this.place);
-      chunk !== 0;
-      chunk = this.#memory.nextChunk(chunk)
-    ) {
-      const used = integers[chunk * 2 + chunkCell.used]!
-      for (let lane = 0; lane < LANES; lane++) {
-        if (((used >>> lane) & 1) === 0) continue
-        slots.push(integers[chunk * 2 + chunkCell.slots + lane]!)
-        lanes.push(chunk * LANES + lane)
-      }
-    }
-    this.#slots = Int32Array.from(slots)
-    this.#lanes = Int32Array.from(lanes)
-    this.#cells = Int32Array.from(lanes, (at) => columnAt((at / LANES) | 0, 0) + (at & (LANES - 1)))
-    this.#listed = version
-    return this.#slots
+    return this.#listed().slots
   }
 
-  /** Takes in a tick's samples, in the order of `slots`. A chunk that has taken them already, before a thread died, does not again. */
-  update(samples: Float64Array, tick: SeriesTick): void {
+  #listed(): LaneList {
+    const { version } = this
+    if (version !== this.#listedAt) {
+      this.#list = listLanes(this.#memory, this.place, this.#shape.ringColumns > 0)
+      this.#listedAt = version
+    }
+    return this.#list
+  }
+
+  /**
+   * Takes in a tick's samples, in the order of `slots`. A chunk that has taken them already, before a thread died, does not again.
+   * @param token something that each tick has of its own
+   */
+  update(samples: Float64Array, tick: SeriesTick, token: object): void {
     const memory = this.#memory
     const { integers, numbers } = memory
     const { family } = this.plan
     const isWindow = family !== 'since' && family !== 'trend'
     const bucket = isWindow ? bucketOf(tick.nowMs, this.plan) : 0
     const holeMs = holeMsOf(this.plan, tick.gapLimitMs)
+    // What the last tick was asked will be asked again: it is reckoned while the samples are near the processor.
+    const asked: [SeriesRead, Float64Array][] = []
+    for (const what of isWindow ? this.#values.keys() : [])
+      if (typeof what === 'string') asked.push([what, this.#vector(what, token).values])
     let at = 0
     for (let chunk = memory.firstChunk(this.place); chunk !== 0; chunk = memory.nextChunk(chunk)) {
       const used = integers[chunk * 2 + chunkCell.used]!
@@ -189,12 +190,15 @@ export class Series {
           for (let lane = 0; lane < LANES; lane++) clearLane(memory, chunk, lane, this.plan)
           numbers[chunk + chunkNumber.bucket] = bucket
         } else {
-          advance(memory, chunk, this.plan, bucket, this.place)
+          advance(memory, chunk, this.plan, bucket)
         }
       }
-      if (isWindow && !isDone) {
-        at = addSamples(memory, chunk, used, this.plan, samples, at, tick.nowMs, holeMs)
+      if (isWindow) {
+        const from = at
+        if (isDone) for (let rest = used; rest !== 0; rest &= rest - 1) at++
+        else at = addSamples(memory, chunk, used, this.plan, samples, at, tick.nowMs, holeMs)
         numbers[chunk + chunkNumber.tick] = tick.tick
+        for (const [read, into] of asked) this.#read(read, tick.nowMs, into, from, at)
         continue
       }
       for (let lane = 0; lane < LANES; lane++) {
@@ -230,24 +234,35 @@ export class Series {
    */
   values(what: SeriesRead | number, nowMs: number, tick: object): Float64Array {
     const { length } = this.slots()
-    let known = this.#values.get(what)
-    if (known === undefined || known.values.length !== length) {
-      known = { values: new Float64Array(length), tick: undefined }
-      this.#values.set(what, known)
-    }
-    if (known.tick === tick) return known.values
-    known.tick = tick
-    const { values } = known
+    const before = this.#values.get(what)
+    if (before?.tick === tick && before.values.length === length) return before.values
+    const { values } = this.#vector(what, tick)
     const { numbers } = this.#memory
     if (what === LANE) {
-      values.set(this.#lanes)
+      values.set(this.#list.lanes)
     } else if (typeof what === 'number' || what === 'seconds') {
       const column = what === 'seconds' ? SECONDS : what
-      for (let at = 0; at < length; at++) values[at] = numbers[this.#cells[at]! + column * LANES]!
+      for (let at = 0; at < length; at++) values[at] = numbers[this.#list.cells[at]! + column * LANES]!
     } else {
-      readWindows(this.#memory, this.#cells, this.plan, what, nowMs, this.place, values)
+      this.#read(what, nowMs, values, 0, length)
     }
     return values
+  }
+
+  #read(read: SeriesRead, nowMs: number, into: Float64Array, from: number, to: number): void {
+    readWindows(this.#memory, this.#list.cells, this.#list.rings, this.plan, read, nowMs, into, from, to)
+  }
+
+  /** To be filled. */
+  #vector(what: SeriesRead | number, tick: object): Reckoned {
+    const { length } = this.slots()
+    let known = this.#values.get(what)
+    if (known?.values.length !== length) {
+      known = { values: new Float64Array(length), tick }
+      this.#values.set(what, known)
+    }
+    known.tick = tick
+    return known
   }
 
   /** As `values`, by slot; NaN for all others. */
@@ -291,7 +306,7 @@ export class Series {
     const found =
       family === 'trend'
         ? this.#trends.points(chunk, lane, this.plan)
-        : readBuckets(this.#memory, chunk, lane, this.plan, nowMs, this.place)
+        : readBuckets(this.#memory, chunk, lane, this.plan, nowMs)
     const step = Math.max(1, Math.ceil(found.length / limit))
     return found.filter((_, index) => (found.length - 1 - index) % step === 0)
   }

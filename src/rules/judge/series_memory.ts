@@ -2,38 +2,60 @@ import type { SeriesPlan } from '../compile/plan.js'
 
 /** Processes or groups whose samples lie side by side: columns of so many numbers, so that a tick streams through them. */
 export const LANES = 16
-const TREND_COLUMNS = 9
 
 /** Cells of a chunk before its columns; the first of them hold 32-bit numbers. */
 const HEAD_CELLS = 12
-/** 32-bit numbers at the start of a chunk. */
-export const chunkCell = { next: 0, kind: 1, used: 2, trendRow: 3, slots: 8 } as const
+/** 32-bit numbers at the start of a chunk. One with a trend has no ring. */
+export const chunkCell = { next: 0, kind: 1, used: 2, trendRow: 3, ring: 3, slots: 8 } as const
 /** Float64 cells of a chunk's head. */
 export const chunkNumber = { tick: 2, bucket: 3 } as const
 
-const headCell = { cursor: 0, trendCursor: 1, refused: 2, usedCells: 3, lanes: 4, count: 8 } as const
-/** Kinds of chunks: by number of columns, and one for those that own rows of the tracker. */
-const TREND_KIND = 255
-const KINDS = 256
+const headCell = {
+  cursor: 0,
+  trendCursor: 1,
+  refused: 2,
+  usedCells: 3,
+  lanes: 4,
+  ringCells: 5,
+  count: 8,
+} as const
 const SERIES_CELLS = 2
 
-/** Columns of a chunk of that family: what they are is told in series.ts and trends.ts. */
-export function columnsOf({ family, buckets }: Pick<SeriesPlan, 'family' | 'buckets'>): number {
+/** What a chunk consists of, by columns: those of every tick, and those of its ring, which lie apart. */
+export interface ChunkShape {
+  readonly columns: number
+  readonly ringColumns: number
+}
+/** Neither is larger; chunks of the same shape take each other's place. */
+const MOST_COLUMNS = 9
+const MOST_RING_COLUMNS = 127
+const KINDS = (MOST_COLUMNS + 1) * (MOST_RING_COLUMNS + 1)
+
+/** What the columns are is told in series.ts, windows.ts and trends.ts. */
+export function chunkShapeOf({ family, buckets }: Pick<SeriesPlan, 'family' | 'buckets'>): ChunkShape {
   switch (family) {
     case 'sum':
-      return 7 + 2 * buckets
+    case 'first':
+      return { columns: 7, ringColumns: 2 * buckets }
     case 'min':
     case 'max':
-      return 5 + buckets
-    case 'first':
-      return 5 + 2 * buckets
+      return { columns: 5, ringColumns: buckets + partOf(buckets) + Math.ceil(buckets / partOf(buckets)) }
     case 'last':
-      return 4 + buckets
+      return { columns: 4, ringColumns: buckets }
     case 'since':
-      return 2
+      return { columns: 2, ringColumns: 0 }
     case 'trend':
-      return TREND_COLUMNS
+      return { columns: 9, ringColumns: 0 }
   }
+}
+
+/** Buckets in a part of a ring of extremes. */
+export function partOf(buckets: number): number {
+  return Math.ceil(Math.sqrt(buckets))
+}
+
+export function cellsOf({ columns, ringColumns }: ChunkShape): number {
+  return HEAD_CELLS + (columns + ringColumns) * LANES
 }
 
 export interface SeriesShape {
@@ -47,7 +69,7 @@ export interface SeriesShape {
 
 /**
  * Memory of a shard's series, shared: chunks of lanes, handed out and taken back. It is reserved at its largest; what is never
- * used is never resident.
+ * used is never resident. Rings are handed out from its end: most ticks want little or nothing of them, and stream through the rest.
  */
 export class SeriesMemory {
   readonly buffer: SharedArrayBuffer
@@ -99,6 +121,8 @@ export class SeriesMemory {
       this.members.set(from.members.subarray(place * words, (place + 1) * words), place * this.shape.words)
     }
     this.numbers.set(from.numbers.subarray(0, from.#head[headCell.cursor]!))
+    const ringCells = from.#head[headCell.ringCells]!
+    this.numbers.set(from.numbers.subarray(from.numbers.length - ringCells), this.numbers.length - ringCells)
   }
 
   /** Bytes handed out for chunks that are in use; `trendBytes` for each lane of those that have a trend. */
@@ -165,32 +189,47 @@ export class SeriesMemory {
   }
 
   /** A chunk for a series, or 0 when there is no room. */
-  add(place: number, columns: number, needsTrend: boolean, trendCapacity: number): number {
-    const kind = needsTrend ? TREND_KIND : columns
+  add(place: number, shape: ChunkShape, needsTrend: boolean, trendCapacity: number): number {
+    const kind = shape.ringColumns * (MOST_COLUMNS + 1) + shape.columns
     let chunk = this.#free[kind]!
     if (chunk !== 0) {
       // Out of the list before it is in another: when the thread dies in between, a chunk is lost and not used twice.
       this.#free[kind] = this.integers[chunk * 2 + chunkCell.next]!
     } else {
-      const cells = HEAD_CELLS + columns * LANES
-      const cursor = this.#head[headCell.cursor]!
-      if (cursor + cells > this.shape.cells) return 0
-      if (needsTrend && this.trendRows + LANES > trendCapacity) return 0
-      chunk = cursor
-      this.#head[headCell.cursor] = cursor + cells
-      if (needsTrend) {
-        this.integers[chunk * 2 + chunkCell.trendRow] = this.trendRows
-        this.#head[headCell.trendCursor]! += LANES
-      }
+      chunk = this.#carve(shape, needsTrend, trendCapacity)
+      if (chunk === 0) return 0
     }
     const at = chunk * 2
     this.integers[at + chunkCell.used] = 0
     this.integers[at + chunkCell.kind] = kind
     this.integers[at + chunkCell.next] = this.#first[place * SERIES_CELLS]!
     this.numbers[chunk + chunkNumber.tick] = -1
-    this.#head[headCell.usedCells]! += HEAD_CELLS + columns * LANES
+    this.#head[headCell.usedCells]! += cellsOf(shape)
     this.#first[place * SERIES_CELLS] = chunk
     return chunk
+  }
+
+  /** One that was never used. */
+  #carve(shape: ChunkShape, needsTrend: boolean, trendCapacity: number): number {
+    const head = this.#head
+    const chunk = head[headCell.cursor]!
+    const ringCells = shape.ringColumns * LANES
+    if (chunk + cellsOf(shape) > this.numbers.length - head[headCell.ringCells]!) return 0
+    if (needsTrend && this.trendRows + LANES > trendCapacity) return 0
+    head[headCell.cursor] = chunk + cellsOf(shape) - ringCells
+    head[headCell.ringCells]! += ringCells
+    if (needsTrend) {
+      this.integers[chunk * 2 + chunkCell.trendRow] = this.trendRows
+      head[headCell.trendCursor]! += LANES
+    } else {
+      this.integers[chunk * 2 + chunkCell.ring] = head[headCell.ringCells]!
+    }
+    return chunk
+  }
+
+  /** Where a chunk's ring begins in `numbers`. */
+  ringAt(chunk: number): number {
+    return this.numbers.length - this.integers[chunk * 2 + chunkCell.ring]!
   }
 
   /** Takes back the chunks of a series in which no lane is used any more. */
@@ -211,7 +250,9 @@ export class SeriesMemory {
 
   #release(chunk: number): void {
     const kind = this.integers[chunk * 2 + chunkCell.kind]!
-    this.#head[headCell.usedCells]! -= HEAD_CELLS + (kind === TREND_KIND ? TREND_COLUMNS : kind) * LANES
+    const columns = kind % (MOST_COLUMNS + 1)
+    const ringColumns = (kind - columns) / (MOST_COLUMNS + 1)
+    this.#head[headCell.usedCells]! -= cellsOf({ columns, ringColumns })
     this.integers[chunk * 2 + chunkCell.next] = this.#free[kind]!
     this.#free[kind] = chunk
   }

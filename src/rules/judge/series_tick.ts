@@ -74,7 +74,7 @@ export function updateSeries(shard: Shard, tick: SeriesTick, isWhole: () => bool
     signals.read(plan.of, slots, slots.length, samples)
     signals.groups = undefined
     if (!isWhole()) return false
-    own.update(samples, tick)
+    own.update(samples, tick, signals.source)
     if (plan.family === 'trend') own.chunks(grown)
   }
   signals.release()
