@@ -45,6 +45,55 @@ describe('a window', () => {
     expect(new Play([rule(when)]).fires(samples)).toEqual(expected)
   })
 
+  it.each([1, 2, 3, 7, 16, 60])(
+    'of %i buckets finds what is in it, whoever is followed beside',
+    (seconds) => {
+      const shapes: ((second: number, slot: number) => number)[] = [
+        (second) => second % 11,
+        (second) => 10 - (second % 11),
+        (second, slot) => (second * 7919 + slot * 31 + ((second * second) % 13)) % 11,
+      ]
+      const sampleOf = (second: number, slot: number) => shapes[slot % 3]!(second, slot)
+      // Every value that there can be has a rule of its own.
+      const functions = ['max', 'min', 'delta', 'avg'] as const
+      const values = Array.from({ length: 21 }, (_, index) => index - 10)
+      const judge = new LocalJudge(
+        functions.flatMap((name) =>
+          values.map((value) => {
+            const rest = name === 'avg' ? ` * ${seconds + 1} / 11 >= ${value}` : ` == ${value}`
+            return { name: `${name} ${value}`, when: `${name}(threads, ${seconds}s)${rest}` }
+          }),
+        ),
+        { intervalMs: 1000 },
+      )
+      const table = new SyntheticTable(64)
+      const holding = new Set<string>()
+      for (let second = 0; second < 3 * seconds + 40; second++) {
+        const rows = Array.from({ length: 40 }, (_, slot) => ({
+          slot,
+          pid: slot + 1,
+          cells: { threads: sampleOf(second, slot) },
+        }))
+        for (const { kind, rule: at, identity } of judge.judge(table.fill(rows), second * 1000)!) {
+          if (kind === 'fire') holding.add(`${at.name} of ${identity!.pid}`)
+          else holding.delete(`${at.name} of ${identity!.pid}`)
+        }
+        if (second < seconds) continue
+        const expected = rows.flatMap(({ pid, slot }) => {
+          const seen = Array.from({ length: seconds + 1 }, (_, back) => sampleOf(second - back, slot))
+          const sum = seen.reduce((a, b) => a + b, 0)
+          return [
+            `max ${Math.max(...seen)} of ${pid}`,
+            `min ${Math.min(...seen)} of ${pid}`,
+            `delta ${seen[0]! - seen.at(-1)!} of ${pid}`,
+            ...values.filter((value) => sum / 11 >= value).map((value) => `avg ${value} of ${pid}`),
+          ]
+        })
+        expect([...holding].sort()).toEqual(expected.sort())
+      }
+    },
+  )
+
   it('leaves missing samples out, and is unknown while the newest is missing', () => {
     const play = new Play([rule('avg(threads, 3s) == 4')])
     expect(play.fires([4, null, 4, null, 4])).toEqual([4])
