@@ -93,8 +93,8 @@ function tell(
 }
 
 /**
- * The common rule: columns compared with constants, all of which have to hold. Words of slots are narrowed clause by clause; only
- * where something changes is it asked which cells are missing.
+ * The common rule: columns compared with constants, all of which have to hold. Words of slots in which they may all hold are narrowed
+ * clause by clause; only where something changes is it asked which cells are missing.
  */
 function evaluateConjunction(
   evaluation: Evaluation,
@@ -102,8 +102,9 @@ function evaluateConjunction(
   clauses: readonly ColumnInterval[],
   isDue: boolean,
 ): number {
-  const { rules, state, changes } = evaluation
+  const { rules, state, changes, zones } = evaluation
   const base = local * state.words
+  const mayHold = zones.mayHold(clauses)
   const cools = rules.plans[local]!.cooldownMs >= 0
   const missingNeverHits = clauses.every(({ isFloat, outside }) => isFloat && !outside)
   let nextDue = Number.POSITIVE_INFINITY
@@ -120,8 +121,8 @@ function evaluateConjunction(
       firing &= ~lost
     }
     if (matched === 0) continue
-    evaluation.masks.rows += 32
-    let hits = matched
+    let hits = mayHold && zones.mayHoldIn(word, clauses) ? matched : 0
+    if (hits !== 0) evaluation.masks.rows += 32
     for (let clause = 0; clause < clauses.length && hits !== 0; clause++) {
       hits = narrow(evaluation, clauses[clause]!, word << 5, hits)
     }

@@ -8,6 +8,7 @@ import type { Cells, Signals } from './signals.js'
 import type { ShardState } from './state.js'
 import type { Times } from './times.js'
 import type { Truths } from './truths.js'
+import type { Zones } from './zones.js'
 
 /** All that judging a shard's rules reads; nothing of it is written but the findings. */
 export interface Evaluation {
@@ -24,6 +25,7 @@ export interface Evaluation {
   readonly truths: Truths
   readonly masks: Masks
   readonly lists: MatchedLists
+  readonly zones: Zones
   readonly nowMs: number
   /** Time since the last tick; negative when the clock was set back. */
   readonly gapMs: number

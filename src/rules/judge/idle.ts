@@ -5,15 +5,15 @@ import { YES } from './truths.js'
 
 /** Whether there is nothing to do for a rule, found in less time than what there is to do: as mostly, of rules about few processes. */
 export function isIdle(evaluation: Evaluation, local: number): boolean {
-  const { rules, groups, state, changes, lists, masks } = evaluation
+  const { rules, groups, state, changes, lists, zones, masks } = evaluation
   if (groups[local] !== undefined) return false
   if (state.hasActive[local] !== 0) {
     if (anyBit(state.active, local * state.words, state.words)) return false
     state.hasActive[local] = 0
   }
-  const listed = lists.slots(changes, local)
-  if (listed === undefined) return false
   const { conjunction } = rules.plans[local]!
+  const listed = lists.slots(changes, local)
+  if (listed === undefined) return conjunction !== undefined && !zones.mayHold(conjunction)
   if (conjunction !== undefined) {
     masks.rows += listed.length
     return !anyInside(evaluation.cells, conjunction, listed)

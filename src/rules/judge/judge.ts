@@ -22,6 +22,7 @@ import { type ShardState, stateCell } from './state.js'
 import type { Times } from './times.js'
 import type { Trends } from './trends.js'
 import { Truths } from './truths.js'
+import { Zones } from './zones.js'
 
 /** What a thread keeps of a shard from tick to tick; all of it can be made again from the memory. */
 export interface Shard {
@@ -38,6 +39,7 @@ export interface Shard {
   readonly truths: Truths
   readonly masks: Masks
   readonly lists: MatchedLists
+  readonly zones: Zones
   /** Another one when it had to grow. */
   times: Times
 }
@@ -68,12 +70,13 @@ export interface Judgement {
 export function openShard(
   parts: Pick<Shard, 'rules' | 'matcher' | 'changes' | 'state' | 'seriesMemory' | 'trends' | 'times'>,
 ): Shard {
-  const { rules, state, seriesMemory, trends } = parts
+  const { rules, changes, state, seriesMemory, trends } = parts
   const signals = new Signals(state.capacity)
+  const masks = new Masks(state.capacity)
   return {
     rules,
     matcher: parts.matcher,
-    changes: parts.changes,
+    changes,
     state,
     seriesMemory,
     trends,
@@ -83,8 +86,9 @@ export function openShard(
     groups: state.groups.map((memory) => memory && new GroupTick(memory)),
     signals,
     truths: new Truths(signals),
-    masks: new Masks(state.capacity),
+    masks,
     lists: new MatchedLists(state),
+    zones: new Zones(changes, masks),
     times: parts.times,
   }
 }
@@ -124,6 +128,7 @@ export function judge(shard: Shard, judgement: Judgement): boolean {
   if (!updateSeries(shard, seriesTick, () => isWhole(table, sequence))) return false
 
   const { cells } = source
+  shard.zones.begin(cells)
   // Property by property: V8 makes a slow dictionary of what is spread together.
   const evaluation: Evaluation = {
     table,
@@ -137,6 +142,7 @@ export function judge(shard: Shard, judgement: Judgement): boolean {
     truths,
     masks,
     lists: shard.lists,
+    zones: shard.zones,
     nowMs,
     gapMs,
     seenMs,
