@@ -13,7 +13,16 @@ import {
 } from '../language/ast.js'
 import type { NumberFact } from '../match/compile.js'
 import { intervalOf, mirrored } from './interval.js'
-import type { ClausePlan, ColumnInterval, RulePlan, SeriesFamily, SeriesPlan, Signal, Truth } from './plan.js'
+import {
+  AGE_COLUMN,
+  type ClausePlan,
+  type ColumnInterval,
+  type RulePlan,
+  type SeriesFamily,
+  type SeriesPlan,
+  type Signal,
+  type Truth,
+} from './plan.js'
 
 /** What judging needs of a checked rule. */
 export interface JudgedRule {
@@ -262,9 +271,12 @@ function conjunctionOf(truth: Truth): ColumnInterval[] | undefined {
   const parts = truth.kind === 'and' ? truth.parts : [truth]
   const clauses: ColumnInterval[] = []
   for (const part of parts) {
-    if (part.kind !== 'interval' || part.of.kind !== 'column') return undefined
+    if (part.kind !== 'interval') return undefined
     const { of, low, high, outside } = part
-    clauses.push({ column: of.column, isFloat: COLUMNS[of.column]!.type === 'Float64', low, high, outside })
+    if (of.kind === 'age') clauses.push({ column: AGE_COLUMN, isFloat: true, low, high, outside })
+    else if (of.kind !== 'column') return undefined
+    else
+      clauses.push({ column: of.column, isFloat: COLUMNS[of.column]!.type === 'Float64', low, high, outside })
   }
   return clauses
 }

@@ -1,3 +1,4 @@
+import { COLUMNS } from '../../table/columns.js'
 import type { AggregateFunction, GroupKind } from '../language/ast.js'
 import type { NumberFact } from '../match/compile.js'
 
@@ -41,8 +42,11 @@ export interface Interval {
   readonly outside: boolean
 }
 
+/** Of the ages of processes in seconds, which threads keep like one more column. */
+export const AGE_COLUMN = COLUMNS.length
+
 export interface ColumnInterval extends Interval {
-  /** Id of the column. */
+  /** Id of the column, or `AGE_COLUMN`. */
   readonly column: number
   /** A Float64 column, whose missing cells are NaN. */
   readonly isFloat: boolean

@@ -5,7 +5,7 @@ import { cause, edge, kind } from './findings.js'
 import { isIdle } from './idle.js'
 import { report, writeReports } from './report.js'
 import { settleWord } from './settle.js'
-import { NO, YES } from './truths.js'
+import { NO, UNKNOWN, YES } from './truths.js'
 
 /**
  * Judges one rule of a shard. Three-valued: what a missing cell decides is unknown, never fires and never clears, and the time during
@@ -209,12 +209,12 @@ function truthOf(
   isHit: boolean,
 ): number {
   let truth: number = YES
-  for (const { column, low, high, outside } of clauses) {
-    if (isMissing(table, slot, column)) {
-      truth = 1
-    } else if (!isHit) {
-      const cell = cells[column]![slot]!
-      if ((cell >= low && cell <= high) === outside) return NO
+  for (const { column, isFloat, low, high, outside } of clauses) {
+    const cell = cells[column]![slot]!
+    if (isFloat ? Number.isNaN(cell) : isMissing(table, slot, column)) {
+      truth = UNKNOWN
+    } else if (!isHit && (cell >= low && cell <= high) === outside) {
+      return NO
     }
   }
   return truth

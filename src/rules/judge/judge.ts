@@ -1,5 +1,6 @@
 import { COLUMNS } from '../../table/columns.js'
 import { headerCell, type TableMemory } from '../../table/layout.js'
+import { AGE_COLUMN } from '../compile/plan.js'
 import { type Changes, findChanges, matchChanges } from '../match/changes.js'
 import { commitChanges, numberOf } from '../match/commit.js'
 import type { NumberFact } from '../match/compile.js'
@@ -17,7 +18,7 @@ import { reportFresh } from './report_again.js'
 import { Series, type SeriesTick } from './series.js'
 import type { SeriesMemory } from './series_memory.js'
 import { followSeries, updateSeries } from './series_tick.js'
-import { type SignalSource, Signals } from './signals.js'
+import { ageSeconds, type SignalSource, Signals } from './signals.js'
 import { type ShardState, stateCell } from './state.js'
 import type { Times } from './times.js'
 import type { Trends } from './trends.js'
@@ -40,6 +41,8 @@ export interface Shard {
   readonly masks: Masks
   readonly lists: MatchedLists
   readonly zones: Zones
+  /** By slot; undefined when no conjunction asks for them. */
+  readonly ages: Float64Array | undefined
   /** Another one when it had to grow. */
   times: Times
 }
@@ -89,6 +92,9 @@ export function openShard(
     masks,
     lists: new MatchedLists(state),
     zones: new Zones(changes, masks),
+    ages: rules.plans.some(({ conjunction }) => conjunction?.some(({ column }) => column === AGE_COLUMN))
+      ? new Float64Array(state.capacity)
+      : undefined,
     times: parts.times,
   }
 }
@@ -128,6 +134,7 @@ export function judge(shard: Shard, judgement: Judgement): boolean {
   if (!updateSeries(shard, seriesTick, () => isWhole(table, sequence))) return false
 
   const { cells } = source
+  if (shard.ages !== undefined) readAges(shard.ages, judgement.table, changes.wordLimit)
   shard.zones.begin(cells)
   // Property by property: V8 makes a slow dictionary of what is spread together.
   const evaluation: Evaluation = {
@@ -171,7 +178,7 @@ export function judge(shard: Shard, judgement: Judgement): boolean {
 
 /** Where a tick's numbers are read from. */
 export function openSource(
-  { rules, state, changes, series }: Shard,
+  { rules, state, changes, series, ages }: Shard,
   { table, nowMs, host }: Pick<Judgement, 'table' | 'nowMs' | 'host'>,
   learned: Learned | undefined,
 ): SignalSource {
@@ -182,7 +189,10 @@ export function openSource(
     nowMs,
     host,
     series,
-    cells: COLUMNS.map(({ name }) => table.columns[name] ?? table.columns.rssBytes),
+    cells: [
+      ...COLUMNS.map(({ name }) => table.columns[name] ?? table.columns.rssBytes),
+      ...(ages ? [ages] : []),
+    ],
     sampledTicks: table.header[headerCell.sampledTicks]!,
     numberOf: (fact, slot) => {
       let place = places.get(fact)
@@ -193,6 +203,13 @@ export function openSource(
       return numberOf(state.match, changes, learned, place, slot)
     },
   }
+}
+
+function readAges(ages: Float64Array, { columns, header }: TableMemory, words: number): void {
+  const sampledTicks = header[headerCell.sampledTicks]!
+  const { startTicks } = columns
+  const end = Math.min(words * 32, startTicks.length)
+  for (let slot = 0; slot < end; slot++) ages[slot] = ageSeconds(startTicks[slot]!, sampledTicks)
 }
 
 /** An entry of the hash table, and as much again for it to stay empty enough. */

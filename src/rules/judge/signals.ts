@@ -11,10 +11,15 @@ export type Cells = Float64Array | Int32Array | Uint32Array | Uint8Array
 /** Clock ticks of proc_pid_stat(5) field 22 in a second, on every Linux. */
 const TICKS_PER_SECOND = 100
 
+/** NaN for a missing start. */
+export function ageSeconds(startTicks: number, sampledTicks: number): number {
+  return Math.max(0, (sampledTicks - startTicks) / TICKS_PER_SECOND)
+}
+
 /** What a tick's numbers are read from. */
 export interface SignalSource {
   readonly table: TableMemory
-  /** By column id; a column that is not sampled is missing everywhere. */
+  /** By column id; a column that is not sampled is missing everywhere. At `AGE_COLUMN`, ages where a conjunction asks for them. */
   readonly cells: readonly Cells[]
   readonly sampledTicks: number
   readonly nowMs: number
@@ -154,7 +159,7 @@ export class Signals {
   #readAge(slots: Int32Array, count: number, into: Float64Array): void {
     const { sampledTicks } = this.source
     this.#readColumn(columnId.startTicks, slots, count, into)
-    for (let at = 0; at < count; at++) into[at] = Math.max(0, (sampledTicks - into[at]!) / TICKS_PER_SECOND)
+    for (let at = 0; at < count; at++) into[at] = ageSeconds(into[at]!, sampledTicks)
   }
 
   #readFact(fact: NumberFact, slots: Int32Array, count: number, into: Float64Array): void {
