@@ -62,8 +62,18 @@ export class Alarms {
     const unsilenced: Alert =
       before === undefined
         ? {
+            // Property by property: V8 takes ten times as long for what is spread together.
             id: `${this.run}-${++this.#count}`,
-            ...raised,
+            rule: raised.rule,
+            severity: raised.severity,
+            kind: raised.kind,
+            identity: raised.identity,
+            group: raised.group,
+            name: raised.name,
+            values: raised.values,
+            message: raised.message,
+            exit: raised.exit,
+            advice: raised.advice,
             state: 'firing',
             atMs: lastAtMs,
             repeats: 0,

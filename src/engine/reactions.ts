@@ -128,13 +128,18 @@ export class Reactions {
     } as const
     this.#advisor.raise(raised, table)
     if (identity !== undefined) outcomes.breached(rule.name, identity, look(table, identity)?.rssBytes, nowMs)
-    const common = {
-      ...{ rule: rule.name, decisionId, reason, subject, sinceMs, dryRun: rule.dryRun },
-      isAboutMemory: clauses.some(isOfMemory),
-    }
-    const targets = targetsOf(decision, rule.target).map((each) => ({
-      ...common,
-      ...{ identity: each.identity, name: each.name, rssBytes: look(table, each.identity)?.rssBytes },
+    const isAboutMemory = clauses.some(isOfMemory)
+    const targets = targetsOf(decision, rule.target).map(({ identity: whom, name: called }) => ({
+      identity: whom,
+      name: called,
+      rssBytes: look(table, whom)?.rssBytes,
+      rule: rule.name,
+      decisionId,
+      reason,
+      subject,
+      sinceMs,
+      dryRun: rule.dryRun,
+      isAboutMemory,
     }))
     this.#submit(this.#ladder.fired(rule.name, subject, rule.actions, targets, nowMs), runner)
   }

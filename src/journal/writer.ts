@@ -128,7 +128,8 @@ export class Journal {
     const atMs = this.#now()
     const time = new Date(atMs).toISOString()
     const head: RecordHead = { v: JOURNAL_VERSION, seq: ++this.#seq, atMs, time }
-    const record: JournalRecord = { ...head, ...body }
+    // Not two spreads: V8 takes twenty times as long to write down what they make.
+    const record: JournalRecord = Object.assign(head, body)
     this.#onRecord?.(record)
     return `${escapeUnprintable(JSON.stringify(record))}\n`
   }
