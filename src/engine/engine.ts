@@ -117,7 +117,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#judging = new Judging({ book, alarms, note })
     this.#suspensions = new SuspensionAlerts({ alarms, note })
     this.#governor = new Governor(settings.governor, {
-      members: (rule, group) => this.#table && this.#members.of(rule, group, this.#table),
+      members: (rule, group) => {
+        const { table } = this.#judging
+        return table && this.#members.of(rule, group, table)
+      },
       onChange: (change) => {
         if (this.#isReplayed) this.#suspensions.changed(change)
       },
@@ -209,6 +212,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return this.#alone(async () => {
       this.#checkOpen()
       const change = await this.#ruleChanges.carryOut(rules, checkEngineRules(rules, this.#settings))
+      this.#members.renew()
       const { added, changed, removed } = change
       if (added.length + changed.length + removed.length > 0) {
         this.#journal?.append({ type: 'rules', ...change })
@@ -460,6 +464,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   async #tick(): Promise<void> {
     this.#broadcast.release()
     const startedAt = performance.now()
+    let unburied: Table | undefined
     try {
       this.#alerting.tick()
       this.#reactions.beginSample()
@@ -467,6 +472,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       const { sampler } = this.#sources
       const table = await sampler.sample()
       this.#table = table
+      unburied = table
       this.#sources.keepExact(sampler.memTotalBytes)
       const sampledAt = performance.now()
       // Epoch milliseconds that no clock step moves: durations of rules are measured with them.
@@ -476,7 +482,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       const decisions = await this.#judging.tick(table, nowMs, host)
       const judgedAt = performance.now()
       this.#members.renew()
-      this.#reactions.sampled(table, decisions, this.#runner!, nowMs)
+      await this.#reactions.sampled(table, decisions, this.#runner!, nowMs)
+      unburied = undefined
       this.#outcomes.tick((identity) => look(table, identity), nowMs)
       this.#runner!.tick(now())
       const endedAt = performance.now()
@@ -491,6 +498,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     } catch (error) {
       this.#ownUse.tickFailed()
       this.#failed(error)
+      if (unburied !== undefined) await this.#reactions.bury(unburied).catch((cause) => this.#failed(cause))
     }
   }
 

@@ -61,6 +61,11 @@ export class Judging {
     return this.#rules
   }
 
+  /** The last table, when its matches are known; undefined after a tick that failed. */
+  get table(): Table | undefined {
+    return this.#table
+  }
+
   /** Between two ticks. */
   async update(entries: readonly RuleEntry[], groups: readonly OptionalGroup[]): Promise<void> {
     await this.#rules!.update(

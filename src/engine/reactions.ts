@@ -19,6 +19,7 @@ import { look } from './look.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
 import type { Rulebook } from './rulebook.js'
+import { Slices } from './slices.js'
 import { targetsOf } from './targets.js'
 import type { Binding, WatchedProcesses } from './watched.js'
 
@@ -86,18 +87,28 @@ export class Reactions {
     this.#children.beginSample()
   }
 
-  /** All that follows from a sample and what was decided on it. */
-  sampled(table: Table, decisions: readonly Decision[], runner: ActionRunner, nowMs: number): void {
+  /** All that follows from a sample and what was decided on it, in slices. */
+  async sampled(
+    table: Table,
+    decisions: readonly Decision[],
+    runner: ActionRunner,
+    nowMs: number,
+  ): Promise<void> {
+    const slices = new Slices()
     for (const decision of removedFirst(decisions)) {
       if (!this.#children.keepsBack(decision)) this.#decided(decision, table, runner, nowMs)
+      if (slices.isOver) await slices.next()
     }
     const isCopy = (pid: number) => {
       const slot = table.slotOf(pid)
       return slot !== undefined && (table.columns.flags[slot]! & FORK_NO_EXEC) !== 0
     }
     for (const decision of this.#children.endSample(isCopy)) this.#decided(decision, table, runner, nowMs)
-    for (const due of this.#ladder.tick(nowMs)) this.#submit(due, runner)
-    this.#buryGone(table)
+    for (const due of this.#ladder.tick(nowMs)) {
+      this.#submit(due, runner)
+      if (slices.isOver) await slices.next()
+    }
+    await this.bury(table)
     this.#checkWatched(table)
   }
 
@@ -148,14 +159,16 @@ export class Reactions {
     for (const target of targets) runner.submit(target, steps)
   }
 
-  /** Looks at the processes that are gone since the last sample; costs nothing for the others. */
-  #buryGone(table: Table): void {
+  /** Looks at the processes that are gone since the last sample; costs nothing for the others. No later sample tells of them. */
+  async bury(table: Table): Promise<void> {
     const { alarms, watched, deaths } = this.#parts
+    const slices = new Slices()
     const { pid, startTicks } = table.columns
     for (const slot of table.goneSlots) {
       this.#advisor.settleGone(pid[slot]!, startTicks[slot]!)
       alarms.resolveGone(pid[slot]!, startTicks[slot]!)
       deaths.ended(watched.ended(pid[slot]!, startTicks[slot]!))
+      if (slices.isOver) await slices.next()
     }
   }
 

@@ -31,12 +31,12 @@ export function matchedSlots(remembered: Remembered, indices: RuleIndices): Map<
   return found
 }
 
-/** The slots that a rule matches; undefined when it is not among these. */
-export function slotsOfRule(remembered: Remembered, name: string): Uint32Array | undefined {
+/** The slots that the rule with this id matches; undefined when it is not among these. */
+export function slotsOfRule(remembered: Remembered, id: number): Uint32Array | undefined {
   if (remembered === undefined) return undefined
   const { program, rules, state } = remembered
   for (let local = 0; local < rules.ruleCount; local++) {
-    if (program.entries[rules.first + local]!.rule.name !== name) continue
+    if (program.entries[rules.first + local]!.id !== id) continue
     return matchedBy(local, state, new Int32Array(state.words * 32))
   }
   return undefined

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ProcmusterError } from '../errors.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import type { OptionalGroup, TableMemory } from '../table/layout.js'
+import { headerCell, type OptionalGroup, type TableMemory } from '../table/layout.js'
 import { type Decision, type DecisionClause, DecisionReader } from './decision.js'
 import type { GroupKind } from './language/ast.js'
 import type { FactSpec } from './match/compile.js'
@@ -279,10 +279,12 @@ export class RuleEngine implements AsyncDisposable {
     return slots
   }
 
-  /** The slots that a rule matched at the last tick, by its name; undefined when none of that name was judged. */
+  /** The slots that a rule matched at the last tick, by its name; undefined when it was not judged as it is now. */
   matchesOf(name: string): Uint32Array | undefined {
+    const entry = this.#program!.entries.find(({ rule }) => rule.name === name)
+    if (entry === undefined) return undefined
     for (const shard of this.#shards) {
-      const slots = slotsOfRule(shard.state(), name)
+      const slots = slotsOfRule(shard.state(), entry.id)
       if (slots !== undefined) return slots
     }
     return undefined
@@ -341,6 +343,9 @@ export class RuleEngine implements AsyncDisposable {
     const program = this.#program!
     this.#checkGroups(memory)
     this.#tick++
+    // An exec that a tick saw and failed to judge is in no later table.
+    for (let at = 0; at < memory.header[headerCell.execedCount]!; at++)
+      this.#rebound.add(memory.columns.pid[memory.execed[at]!]!)
     const learned = this.#facts?.learned()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
     const { intervalMs } = this.#options

@@ -4,14 +4,17 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Engine as EngineClass, EngineOptions, Rule } from '../../dist/index.js'
-import { waitFor } from '../fixtures/processes.js'
+import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 let directory: string
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'procmuster-judging-'))
 })
-afterEach(() => rm(directory, { recursive: true }))
+afterEach(async () => {
+  await stopAll()
+  await rm(directory, { recursive: true })
+})
 
 it('says so once when rules cannot be judged any more, goes on trying, and says when they are again', async () => {
   // An installation of its own, whose files are replaced while it runs.
@@ -22,7 +25,9 @@ it('says so once when rules cannot be judged any more, goes on trying, and says 
   const { Engine } = (await import(
     /* @vite-ignore */ pathToFileURL(join(directory, 'dist/index.js')).href
   )) as { Engine: { start(options: EngineOptions): Promise<EngineClass> } }
-  const rules = ['a', 'b', 'c'].map((name): Rule => ({ name, when: 'rss > 1000TiB' }))
+  const process = await startProcess('idle')
+  const fires: Rule = { name: 'fires', match: { subtree: process.pid }, when: 'threads > 0' }
+  const rules = [fires, ...['a', 'b', 'c'].map((name): Rule => ({ name, when: 'rss > 1000TiB' }))]
   const journal = join(directory, 'muster.jsonl')
   await using engine = await Engine.start({
     ...{ rules: rules.slice(0, 1), workers: 2, intervalMs: 50 },
@@ -30,13 +35,14 @@ it('says so once when rules cannot be judged any more, goes on trying, and says 
   })
   const errors: Error[] = []
   engine.on('error', (error) => errors.push(error))
-  await waitFor(() => engine.stats.ticks > 1, { timeoutMs: 20_000 })
+  const breaches = () => engine.alerts({ state: 'firing', rule: 'fires' })
+  await waitFor(() => breaches().length > 0, { timeoutMs: 20_000 })
 
   const worker = join(directory, 'dist/rules/worker.js')
   await rename(worker, `${worker}.away`)
   // More rules are divided among more threads, and new ones find no program.
   await engine.setRules(rules)
-  const failed = () => engine.alerts({ state: 'firing' })
+  const failed = () => engine.alerts({ state: 'firing', rule: 'judging' })
   await waitFor(() => failed().length > 0 && errors.length > 1, { timeoutMs: 20_000 })
   expect(failed()).toMatchObject([
     {
@@ -46,10 +52,14 @@ it('says so once when rules cannot be judged any more, goes on trying, and says 
       ),
     },
   ])
+  // Only samples that nobody judges see its end.
+  await process.stop()
+  await waitFor(() => breaches().length === 0, { timeoutMs: 20_000 })
+  expect(failed()).toHaveLength(1)
   const ticks = engine.stats.ticks - engine.stats.failedTicks
   await rename(`${worker}.away`, worker)
   await waitFor(() => failed().length === 0, { timeoutMs: 20_000 })
-  expect(engine.alerts()).toHaveLength(1)
+  expect(engine.alerts({ rule: 'judging' })).toHaveLength(1)
   const states = async () =>
     [...(await readFile(journal, 'utf8')).matchAll(/"type":"judging","state":"(\w+)"/g)].map(
       ([, state]) => state,
