@@ -164,7 +164,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * engine writes the journal), `ACCESS_DENIED`, `IO_ERROR`, ...; nothing is left open then.
    */
   static async start(options: EngineOptions): Promise<Engine> {
-    const engine = new Engine(checkOptions(options), options.logger)
+    const engine = new Engine(await checkOptions(options), options.logger)
     try {
       await engine.#open()
     } catch (error) {
@@ -211,7 +211,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   setRules(rules: readonly Rule[]): Promise<RulesChange> {
     return this.#alone(async () => {
       this.#checkOpen()
-      const change = await this.#ruleChanges.carryOut(rules, checkEngineRules(rules, this.#settings))
+      const checked = await checkEngineRules(rules, this.#settings)
+      const change = await this.#ruleChanges.carryOut(rules, checked)
       this.#members.renew()
       const { added, changed, removed } = change
       if (added.length + changed.length + removed.length > 0) {

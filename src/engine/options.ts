@@ -9,8 +9,9 @@ import {
 } from '../actions/governor_options.js'
 import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
 import { ProcmusterError } from '../errors.js'
-import { type CheckedRule, checkRules, type Rule } from '../rules/schema/rule.js'
+import { type CheckedRule, checkingRules, type Rule } from '../rules/schema/rule.js'
 import type { SamplerOptions } from '../sampler/sampler.js'
+import { inSlices } from '../slices.js'
 import { type EngineEventSource, EVENT_SOURCES } from './lifecycle.js'
 
 /** Options of `Engine.start`. Times are milliseconds. */
@@ -76,8 +77,8 @@ export type Settings = Required<
 const DAY_MS = 86_400_000
 
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
-export function checkOptions(options: EngineOptions): Settings {
-  const rules = checkEngineRules(options.rules, options)
+export async function checkOptions(options: EngineOptions): Promise<Settings> {
+  const rules = await checkEngineRules(options.rules, options)
   const settings: Settings = {
     rules,
     ruleTexts: options.rules,
@@ -108,11 +109,11 @@ export function checkOptions(options: EngineOptions): Settings {
 }
 
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the rule, also for what the engine's settings do not provide for */
-export function checkEngineRules(
+export async function checkEngineRules(
   rules: readonly Rule[],
   { evidence }: { readonly evidence?: EvidenceSettings | undefined },
-): CheckedRule[] {
-  const checked = checkRules(rules)
+): Promise<CheckedRule[]> {
+  const checked = await inSlices(checkingRules(rules))
   for (const rule of checked) {
     checkActions(rule, evidence)
     checkLimits(`rule ${JSON.stringify(rule.name)}: limits`, rule.limits)

@@ -60,6 +60,17 @@ export class Rulebook {
   }
 }
 
+/** A change of many rules asks several times. */
+const texts = new WeakMap<CheckedRule, string>()
+
 function isSame(a: CheckedRule, b: CheckedRule): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+  return textOf(a) === textOf(b)
+}
+
+function textOf(rule: CheckedRule): string {
+  const known = texts.get(rule)
+  if (known !== undefined) return known
+  const text = JSON.stringify(rule)
+  texts.set(rule, text)
+  return text
 }

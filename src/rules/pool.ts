@@ -101,8 +101,8 @@ export class JudgePool {
       recordTiming: false,
       trackUnmanagedFds: false,
       workerData: texts,
-      // The judging needs a few megabytes; without limits an idle heap grows far beyond.
-      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
+      // The judging needs a few megabytes, a change of 10,000 rules more than 64; without limits an idle heap grows far beyond.
+      resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 },
     })
     // A thread that dies at rest is replaced by Piscina; unheard, the event would end the whole process.
     pool.on('error', (error: unknown) => {

@@ -1,4 +1,5 @@
 import { ProcmusterError } from '../errors.js'
+import type { Steps } from '../slices.js'
 import { COLUMNS } from '../table/columns.js'
 import { columnId, type OptionalGroup } from '../table/layout.js'
 import { type CompileOptions, compileRule } from './compile/compile.js'
@@ -68,11 +69,11 @@ function* operandsOf({ when, clear }: { when: When; clear: When | undefined }) {
  * Compiles rules for the threads. Rules that stay the same keep their shard, and with it what is remembered of them.
  * @throws ProcmusterError INVALID_ARGUMENT for a column of a group that is not sampled and for an unknown user
  */
-export function compileProgram(
+export function* compileProgram(
   rules: readonly CheckedRule[],
   options: ProgramOptions,
   before?: Program,
-): Program {
+): Steps<Program> {
   const kept = new Map(before?.entries.map((entry) => [entry.key, entry]))
   const enabled = [...rules.entries()].filter(([, { enabled }]) => enabled)
   const shardCount = Math.max(
@@ -80,16 +81,26 @@ export function compileProgram(
     Math.min(options.shards, Math.max(1, enabled.length)),
   )
   const sizes = new Int32Array(shardCount)
-  const found = enabled.map(([index, rule]): Omit<ProgramEntry, 'shard'> & { shard?: number } => {
+  const found: (Omit<ProgramEntry, 'shard'> & { shard?: number })[] = []
+  for (const [index, rule] of enabled) {
+    yield
     const key = JSON.stringify(rule)
     const old = kept.get(key)
     if (old === undefined) {
       const id = ++rulesSeen
-      return { id, index, rule, key, clauses: clausesInWords(rule), plan: compileRule(rule, id, options) }
+      found.push({
+        id,
+        index,
+        rule,
+        key,
+        clauses: clausesInWords(rule),
+        plan: compileRule(rule, id, options),
+      })
+    } else {
+      sizes[old.shard]!++
+      found.push({ ...old, index, rule })
     }
-    sizes[old.shard]!++
-    return { ...old, index, rule }
-  })
+  }
   const entries = found
     .map((entry): ProgramEntry => {
       if (entry.shard !== undefined) return { ...entry, shard: entry.shard }
@@ -100,10 +111,12 @@ export function compileProgram(
     .sort((a, b) => a.shard - b.shard)
   const positions = new Int32Array(rules.length).fill(-1)
   for (const [position, { index }] of entries.entries()) positions[index] = position
-  const match = compileMatch(
-    entries.map(({ rule }) => matchSourceOf(rule)),
-    options.uidOf,
-  )
+  const sources: MatchSource[] = []
+  for (const { rule } of entries) {
+    sources.push(matchSourceOf(rule))
+    yield
+  }
+  const match = yield* compileMatch(sources, options.uidOf)
   if (before !== undefined) keepBound(entries, match.bound, before)
   const plans = entries.map(({ plan }) => plan)
   let first = 0

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProcmusterError } from '../errors.js'
+import { inSlices } from '../slices.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { headerCell, type OptionalGroup, type TableMemory } from '../table/layout.js'
@@ -17,7 +18,7 @@ import {
   type RuleIndices,
   slotsOfRule,
 } from './remembered.js'
-import { type CheckedRule, checkRules, type Rule } from './schema/rule.js'
+import { type CheckedRule, checkingRules, checkRules, type Rule } from './schema/rule.js'
 import { Shard } from './shard.js'
 import type { JudgeResult } from './worker.js'
 
@@ -151,15 +152,13 @@ export class RuleEngine implements AsyncDisposable {
 
   async #use(texts: readonly Rule[], groups = this.#sampled): Promise<void> {
     const { memTotalBytes = 0, intervalMs } = this.#options
-    const rules = checkRules(texts)
+    const rules = await inSlices(checkingRules(texts))
     checkMemory(rules, memTotalBytes)
     const workers = this.#options.workers ?? defaultWorkers()
     const users = this.#options.uidOf === undefined && namesUsers(rules) ? await readUsers() : undefined
     const uidOf = this.#options.uidOf ?? ((user: string) => users?.uidOf.get(user))
-    const program = compileProgram(
-      rules,
-      { groups, memTotalBytes, intervalMs, uidOf, shards: workers },
-      this.#program,
+    const program = await inSlices(
+      compileProgram(rules, { groups, memTotalBytes, intervalMs, uidOf, shards: workers }, this.#program),
     )
     const { facts } = program.data.match
     if (needsFacts(facts) && this.#options.readFacts === undefined) {

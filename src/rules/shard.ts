@@ -28,8 +28,8 @@ interface Kept {
 export interface PreparedTick {
   readonly next: Kept
   readonly task: JudgeTask
-  readonly withMemory: () => JudgeTask
-  readonly withPrograms: () => JudgeTask
+  /** With what a thread says that it needs. */
+  readonly supplied: (needs: NonNullable<JudgeResult['needs']>) => JudgeTask
 }
 
 /** With the program that decisions on removed rules are counted in. */
@@ -54,8 +54,9 @@ export class Shard {
     const prepared = this.prepare(program, table, tick)
     // Whichever thread takes it: most know the memory by now, and one that does not says so.
     let result = await pool.run(prepared.task)
-    if (result.needs === 'memory') result = await pool.run(prepared.withMemory())
-    if (result.needs !== undefined) result = await pool.run(prepared.withPrograms())
+    for (let { needs } = result; needs !== undefined; needs = result.needs) {
+      result = await pool.run(prepared.supplied(needs))
+    }
     return this.adopt(prepared, result)
   }
 
@@ -87,8 +88,14 @@ export class Shard {
     return {
       next,
       task: isNew ? { ...task, memory } : task,
-      withMemory: () => ({ ...task, memory }),
-      withPrograms: () => ({ ...task, memory, programs: programs.map(({ data }) => data) }),
+      supplied: (needs) =>
+        needs === 'memory'
+          ? { ...task, memory }
+          : {
+              ...task,
+              memory,
+              programs: programs.map(({ data }) => data).filter(({ id }) => needs.includes(id)),
+            },
     }
   }
 

@@ -65,8 +65,8 @@ export interface TaskMemory extends ShardMemory {
 export interface JudgeResult {
   /** The table was overwritten meanwhile; nothing was decided. */
   readonly torn: boolean
-  /** This thread lacks something; nothing was judged. */
-  readonly needs?: 'memory' | 'programs'
+  /** This thread lacks the memory, or the programs with these ids; nothing was judged. */
+  readonly needs?: 'memory' | readonly number[]
   /** Undefined when nothing was decided, as mostly. */
   readonly decided?:
     | { readonly numbers: Float64Array /** NAME_BYTES per process. */; readonly names: Uint8Array }
@@ -102,17 +102,18 @@ export function work(task: JudgeTask | FactTask): JudgeResult | TextVerdicts {
 
 function judgeShard(task: JudgeTask): JudgeResult {
   const startedMs = performance.now()
-  for (const program of task.programs ?? []) {
-    // The one in use, and the one before it.
-    for (const id of programs.keys()) if (programs.size > 2) programs.delete(id)
-    programs.set(program.id, interned(program))
+  if (task.programs !== undefined) {
+    // The one in use, and the one before it: one of many rules takes megabytes.
+    const used = [task.programId, task.memory?.takenFrom?.programId]
+    for (const id of programs.keys()) if (!used.includes(id)) programs.delete(id)
+    for (const program of task.programs) programs.set(program.id, interned(program))
   }
   findings.reset()
   pausedMs = 0
   const table = tableOf(task)
   if (table === undefined) return { torn: false, needs: 'memory', workMs: 0 }
   const shard = shardOf(task)
-  if (typeof shard === 'string') return { torn: false, needs: shard, workMs: 0 }
+  if (typeof shard === 'string' || !('rules' in shard)) return { torn: false, needs: shard, workMs: 0 }
   const { sequence, nowMs, tick, learned, rebound, host, intervalMs, maxBytes } = task
   const judgement = { table, sequence, nowMs, tick, learned, rebound, host, intervalMs, maxBytes, findings }
   const times = task.memory?.takenFrom === undefined ? shard.times.buffer : undefined
@@ -155,14 +156,17 @@ function tableOf({ tableId, memory: given }: JudgeTask): TableMemory | undefined
   return memory
 }
 
-function shardOf(task: JudgeTask): Shard | 'memory' | 'programs' {
+function shardOf(task: JudgeTask): Shard | NonNullable<JudgeResult['needs']> {
   const known = held.get(task.shard)
   if (known?.memoryId === task.memoryId && task.memory?.takenFrom === undefined) return known.shard
   const { memory } = task
   if (memory === undefined) return 'memory'
   const program = programs.get(task.programId)
   const before = memory.takenFrom && programs.get(memory.takenFrom.programId)
-  if (program === undefined || (memory.takenFrom !== undefined && before === undefined)) return 'programs'
+  if (program === undefined || (memory.takenFrom !== undefined && before === undefined)) {
+    const used = [task.programId, ...(memory.takenFrom === undefined ? [] : [memory.takenFrom.programId])]
+    return used.filter((id) => !programs.has(id))
+  }
   const isSame = known?.programId === task.programId && known.shard.state.capacity === task.capacity
   const rules = isSame ? known.shard.rules : shardRules(program, task.shard)
   const state = mapState(rules, task.capacity, memory.state)

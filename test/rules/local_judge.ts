@@ -5,6 +5,7 @@ import { type CheckedRule, checkRules, type Rule } from '../../dist/rules/schema
 import { Shard } from '../../dist/rules/shard.js'
 import { subjectKey } from '../../dist/rules/subject.js'
 import { type JudgeResult, work } from '../../dist/rules/worker.js'
+import { atOnce } from '../../dist/slices.js'
 import type { SyntheticTable } from './synthetic_table.js'
 
 export const MEMORY_BYTES = 1000 * 2 ** 20
@@ -35,16 +36,18 @@ export class LocalJudge {
   }
 
   #compile(before?: Program): Program {
-    return compileProgram(
-      this.checked,
-      {
-        groups: ['io', 'status', 'kernel'],
-        memTotalBytes: MEMORY_BYTES,
-        intervalMs: this.#options.intervalMs,
-        uidOf: (user) => ({ root: 0, daemon: 1 })[user],
-        shards: 1,
-      },
-      before,
+    return atOnce(
+      compileProgram(
+        this.checked,
+        {
+          groups: ['io', 'status', 'kernel'],
+          memTotalBytes: MEMORY_BYTES,
+          intervalMs: this.#options.intervalMs,
+          uidOf: (user) => ({ root: 0, daemon: 1 })[user],
+          shards: 1,
+        },
+        before,
+      ),
     )
   }
 
@@ -65,8 +68,8 @@ export class LocalJudge {
       maxBytes: this.#options.maxBytes ?? 2 ** 28,
     })
     let result = work(prepared.task) as JudgeResult
-    if (result.needs === 'memory') result = work(prepared.withMemory()) as JudgeResult
-    if (result.needs !== undefined) result = work(prepared.withPrograms()) as JudgeResult
+    for (let { needs } = result; needs !== undefined; needs = result.needs)
+      result = work(prepared.supplied(needs)) as JudgeResult
     const { torn, decided, wanted, removedFrom } = this.shard.adopt(prepared, result)
     if (torn) return undefined
     this.wanted = [...(wanted ?? [])]

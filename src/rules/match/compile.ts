@@ -1,5 +1,6 @@
 import type { Resource } from '../../control/rlimit.js'
 import { ProcmusterError } from '../../errors.js'
+import type { Steps } from '../../slices.js'
 import type { GroupKind } from '../language/ast.js'
 import type { Match, MatchLeaf, TextFact } from './ast.js'
 import { namePattern, textPattern } from './pattern.js'
@@ -71,25 +72,27 @@ export interface CompiledMatch {
  * @param uidOf the uid of a user's name, or undefined when there is none
  * @throws ProcmusterError INVALID_ARGUMENT for an unknown user, and for a pattern that cannot be understood
  */
-export function compileMatch(
+export function* compileMatch(
   sources: readonly MatchSource[],
   uidOf: (user: string) => number | undefined,
-): CompiledMatch {
+): Steps<CompiledMatch> {
   const compiler = new MatchCompiler(uidOf)
   const bound = new SharedArrayBuffer(sources.length * 16)
   const pids = new Float64Array(bound).fill(Number.NaN)
-  const rules = sources.map((source, index): RuleMatch => {
+  const rules: RuleMatch[] = []
+  for (const [index, source] of sources.entries()) {
+    yield
     const [named, match] = takePid(source.match)
     if (named !== undefined) pids.set([named.pid, named.startTicks ?? Number.NaN], index * 2)
     const numbers: NumberFact[] = source.limits.map((resource) => ({ kind: 'limit', resource }))
     const per = KEYED_GROUPS.find((kind) => kind === source.per)
     if (per !== undefined) numbers.push({ kind: 'groupKey', of: per })
-    return {
+    rules.push({
       tree: compiler.tree(match, source.name),
       kernelThreads: source.kernelThreads,
       numbers: numbers.map((fact) => compiler.number(fact)),
-    }
-  })
+    })
+  }
   const { leaves, textOf, facts } = compiler
   return { rules, leaves, textOf, facts, bound }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { atOnce, type Steps } from '../../slices.js'
 import { GROUP_KINDS, type GroupKind, type When } from '../language/ast.js'
 import { scopeFault } from '../language/scope.js'
 import type { Match } from '../match/ast.js'
@@ -111,8 +112,14 @@ export type Rule = z.input<typeof ruleSchema>
  * @throws ProcmusterError INVALID_ARGUMENT that names the rule, the key and the reason
  */
 export function checkRules(rules: readonly unknown[]): CheckedRule[] {
+  return atOnce(checkingRules(rules))
+}
+
+/** As `checkRules`, rule by rule. */
+export function* checkingRules(rules: readonly unknown[]): Steps<CheckedRule[]> {
   const names = new Set<string>()
-  return rules.map((rule, index) => {
+  const checked: CheckedRule[] = []
+  for (const [index, rule] of [...rules].entries()) {
     const result = parsed(rule, index)
     if (!result.success) {
       const { path, reason } = firstFault(result.error, ruleSchema)
@@ -122,8 +129,10 @@ export function checkRules(rules: readonly unknown[]): CheckedRule[] {
     const { name } = result.data
     if (names.has(name)) throw invalid(`${nameOf(rule, index)}: another rule has this name`)
     names.add(name)
-    return result.data
-  })
+    checked.push(result.data)
+    yield
+  }
+  return checked
 }
 
 /** The form of a rule as JSON Schema (draft 2020-12), for editors and other languages. */

@@ -7,6 +7,7 @@ import type { Learned } from '../../../dist/rules/match/learned.js'
 import { Matcher } from '../../../dist/rules/match/matcher.js'
 import { planMatch } from '../../../dist/rules/match/plan.js'
 import { TextMatcher, type Texts } from '../../../dist/rules/match/text_matcher.js'
+import { atOnce } from '../../../dist/slices.js'
 import { headerCell, type TableMemory } from '../../../dist/table/layout.js'
 
 export interface TickOptions {
@@ -34,7 +35,7 @@ export class LocalMatcher {
         ...given,
       }
     })
-    this.compiled = compileMatch(sources, (user) => ({ root: 0, daemon: 1 })[user])
+    this.compiled = atOnce(compileMatch(sources, (user) => ({ root: 0, daemon: 1 })[user]))
     this.#matcher = new Matcher(planMatch(this.compiled, 0, sources.length))
     this.#texts = new TextMatcher(this.compiled.facts.texts)
   }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Slices } from '../../dist/engine/slices.js'
+import { Slices } from '../dist/slices.js'
 
 it('lets the event loop go on between slices of long work', async () => {
   let turns = 0

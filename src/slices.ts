@@ -15,3 +15,22 @@ export class Slices {
     this.#beganAt = performance.now()
   }
 }
+
+/** Work that can be left off at each `yield`. */
+export type Steps<T> = Generator<void, T, void>
+
+export async function inSlices<T>(work: Steps<T>): Promise<T> {
+  const slices = new Slices()
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+    if (slices.isOver) await slices.next()
+  }
+}
+
+export function atOnce<T>(work: Steps<T>): T {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+  }
+}
