@@ -16,7 +16,7 @@ import { GovernorReplay } from '../journal/governor_replay.js'
 import { PendingStore } from '../journal/pending.js'
 import { currentPlace } from '../journal/place.js'
 import type { Alert, JournalBody, OutcomeBody, Place } from '../journal/records.js'
-import { JournalFold } from '../journal/recover.js'
+import { JournalFold, UNFOLDED } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
 import type { GroupKind } from '../rules/language/ast.js'
 import type { FactNeeds } from '../rules/match/facts.js'
@@ -333,6 +333,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
           this.#fold.add(record)
           if (!this.#isReplayed) this.#replay.add(record)
         },
+        without: UNFOLDED,
         onError: (error) => this.#failed(error),
       })
       if (this.#journal.badLines > 0) {

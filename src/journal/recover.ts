@@ -20,6 +20,12 @@ export interface JournalState {
   readonly alerts: FoldedAlerts
 }
 
+/** No state is a fold over these, and most records are of them. */
+export const UNFOLDED: ReadonlySet<JournalRecord['type']> = new Set<JournalRecord['type']>([
+  'decision',
+  'self',
+])
+
 /** Folds records, oldest first, in memory bounded by the number of unfinished actions, alerts that fire and silences. */
 export class JournalFold {
   readonly #unfinished = new Map<string, UnfinishedAction>()

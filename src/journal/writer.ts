@@ -16,6 +16,8 @@ const LOCK_RETRY_MS = 50
 export interface JournalOptions {
   /** Sees every record: those that are there already, oldest first, then each new one. */
   onRecord?: (record: JournalRecord) => void
+  /** Of the records that are there already, those of these types are left out. */
+  without?: ReadonlySet<JournalRecord['type']>
   /** A write failed: records before this one may be missing on disk. */
   onError?: (error: ProcmusterError) => void
   now?: () => number
@@ -70,7 +72,7 @@ export class Journal {
       file = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
       await checkFile(file, path)
       await lockFile(file, path)
-      const found = await readExisting(path, options.onRecord)
+      const found = await readExisting(path, options)
       return new Journal(path, file, found, options)
     } catch (error) {
       await file?.close()
@@ -182,14 +184,11 @@ interface Found {
   readonly tornTail: boolean
 }
 
-async function readExisting(path: string, onRecord: JournalOptions['onRecord']): Promise<Found> {
-  const reader = readJournal(path)
-  let lastSeq = 0
-  for await (const record of reader) {
-    lastSeq = Math.max(lastSeq, record.seq)
-    onRecord?.(record)
-  }
-  return { lastSeq, badLines: reader.badLines, tornTail: reader.tornTail }
+async function readExisting(path: string, { onRecord, without }: JournalOptions): Promise<Found> {
+  const reader = readJournal(path, without && { without })
+  for await (const record of reader) onRecord?.(record)
+  const { lastSeq, badLines, tornTail } = reader
+  return { lastSeq, badLines, tornTail }
 }
 
 async function checkFile(file: FileHandle, path: string): Promise<void> {

@@ -108,6 +108,18 @@ describe('journal', () => {
     expect(badLines).toBe(1)
   })
 
+  it('leaves out types that nobody asks for, counts their numbers, and still finds what is torn', async () => {
+    const first = await Journal.open(path)
+    const overrun: JournalBody = { type: 'overrun', count: 7 }
+    for (const each of [body(1), overrun, body(2)]) await first.commit(each)
+    await first.close()
+    await appendFile(path, '{"v":1,"seq":4,"atMs":1,"time":"x","type":"self","tic\n')
+    const reader = readJournal(path, { without: new Set(['self']) })
+    const types: string[] = []
+    for await (const { type } of reader) types.push(type)
+    expect([types, reader.lastSeq, reader.badLines]).toEqual([['overrun'], 3, 1])
+  })
+
   it('escapes what could drive a terminal', async () => {
     const journal = await Journal.open(path)
     const rule = 'a\u001b[2J\u009b31m\u202e\nb'

@@ -207,7 +207,7 @@ describe('the rule engine', () => {
     expect((await engine.tick(table.fill([row]), 1000)).map(brief)).toEqual(['new fire 1'])
     // All others: a thread has both for a moment.
     await engine.update(rules.map(({ name }, index) => ({ name, when: `threads > ${index + 1}` })))
-    expect((await engine.tick(table.fill([row]), 2000)).map(brief)).toEqual(['new clear 1'])
+    expect((await engine.tick(table.fill([row]), 2000)).map(brief)).toEqual(['new clear removed 1'])
     expect(engine.pool?.crashes).toBe(0)
     expect(performance.now() - startedMs).toBeLessThan(10_000)
   })
