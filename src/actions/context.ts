@@ -68,6 +68,8 @@ export interface ActionTarget {
   readonly isAboutMemory: boolean
   /** Only say what would be done. */
   readonly dryRun: boolean
+  /** The group (`subject`) whose largest member it is, where only that is meant. */
+  readonly largestOf?: string | undefined
   /** What it has in common with others, where the rule's limits go by that. */
   readonly group?: string | undefined
 }

@@ -1,6 +1,5 @@
 import { ProcmusterError } from '../errors.js'
-import type { PerWindow, RuleLimits } from '../rules/schema/rule.js'
-import { MAX_PER_WINDOW } from './restart_log.js'
+import { LIMIT_BOUNDS, LIMIT_GROUPS, type PerWindow, type RuleLimits } from '../rules/schema/limits.js'
 
 /** What an engine may do to its host by way of restarts; times are milliseconds. See docs/governor.md. */
 export interface GovernorOptions {
@@ -40,8 +39,6 @@ export interface GovernorSettings {
 }
 
 const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
-const MAX_MS = 366 * DAY_MS
 
 /**
  * - Jitter: restarts that come together shall not make successors that fill up together.
@@ -66,25 +63,32 @@ export function checkGovernor(options: GovernorOptions = {}): GovernorSettings {
   checkLimits('governor.limits', limits)
   checkWindow('governor.perWindow', perWindow)
   return {
-    concurrent: whole('governor.concurrent', options.concurrent ?? 3, 1, 1000),
+    concurrent: whole('governor.concurrent', options.concurrent ?? 3, ...LIMIT_BOUNDS.concurrent),
     perWindow,
-    coolMs: range('governor.coolMs', options.coolMs ?? 600_000, 0, MAX_MS),
+    coolMs: range('governor.coolMs', options.coolMs ?? 600_000, ...LIMIT_BOUNDS.ms),
     suspendAfter: whole('governor.suspendAfter', options.suspendAfter ?? 3, 1, 100),
     limits: effectiveLimits(limits, DEFAULT_LIMITS),
     seed: whole('governor.seed', options.seed ?? Math.floor(Math.random() * 2 ** 32), 0, 2 ** 32 - 1),
   }
 }
 
-/** @throws ProcmusterError `INVALID_ARGUMENT` that names the limit and its value */
-export function checkLimits(name: string, limits: RuleLimits): void {
+/** The governor's own, which are no rule's and were checked by no schema: a caller of TypeScript gave them. */
+function checkLimits(name: string, limits: RuleLimits): void {
   const { concurrent, perGroup, perWindow, perGroupWindow, minHealthy } = limits
-  if (concurrent !== undefined) whole(`${name}.concurrent`, concurrent, 1, 1000)
-  if (perGroup !== undefined) whole(`${name}.perGroup.max`, perGroup.max, 1, 1000)
+  if (concurrent !== undefined) whole(`${name}.concurrent`, concurrent, ...LIMIT_BOUNDS.concurrent)
+  if (perGroup !== undefined) {
+    whole(`${name}.perGroup.max`, perGroup.max, ...LIMIT_BOUNDS.perGroup)
+    if (!LIMIT_GROUPS.includes(perGroup.by)) {
+      const message = `${name}.perGroup.by is ${JSON.stringify(perGroup.by)}; give one of ${LIMIT_GROUPS.join(', ')}`
+      throw new ProcmusterError('INVALID_ARGUMENT', { message })
+    }
+  }
   if (perWindow !== undefined) checkWindow(`${name}.perWindow`, perWindow)
   if (perGroupWindow !== undefined) checkWindow(`${name}.perGroupWindow`, perGroupWindow)
-  if (typeof minHealthy === 'number') whole(`${name}.minHealthy`, minHealthy, 0, 1_000_000)
-  else if (minHealthy !== undefined) range(`${name}.minHealthy.percent`, minHealthy.percent, 0, 100)
-  if (limits.flapMax !== undefined) whole(`${name}.flapMax`, limits.flapMax, 1, 1000)
+  if (typeof minHealthy === 'number') whole(`${name}.minHealthy`, minHealthy, ...LIMIT_BOUNDS.minHealthy)
+  else if (minHealthy !== undefined)
+    range(`${name}.minHealthy.percent`, minHealthy.percent, ...LIMIT_BOUNDS.percent)
+  if (limits.flapMax !== undefined) whole(`${name}.flapMax`, limits.flapMax, ...LIMIT_BOUNDS.flap)
   for (const key of [
     'jitterMs',
     'backoffFirstMs',
@@ -94,7 +98,7 @@ export function checkLimits(name: string, limits: RuleLimits): void {
     'rearmMs',
   ] as const) {
     const value = limits[key]
-    if (value !== undefined) range(`${name}.${key}`, value, 0, MAX_MS)
+    if (value !== undefined) range(`${name}.${key}`, value, ...LIMIT_BOUNDS.ms)
   }
 }
 
@@ -109,8 +113,8 @@ export function effectiveLimits(
 }
 
 function checkWindow(name: string, { max, windowMs }: PerWindow): void {
-  whole(`${name}.max`, max, 1, MAX_PER_WINDOW)
-  range(`${name}.windowMs`, windowMs, 1, MAX_MS)
+  whole(`${name}.max`, max, ...LIMIT_BOUNDS.perWindow)
+  range(`${name}.windowMs`, windowMs, ...LIMIT_BOUNDS.windowMs)
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { limitsSchema, perTimeSchema } from '../rules/schema/limits.js'
+import { LIMIT_BOUNDS, limitsSchema, perWindowSchema } from '../rules/schema/limits.js'
 import { durationSchema } from '../rules/schema/texts.js'
 import type { GovernorOptions } from './governor_options.js'
 
@@ -8,11 +8,11 @@ export const governorSchema = z
   .strictObject({
     concurrent: z
       .int()
-      .min(1)
-      .max(1000)
+      .min(LIMIT_BOUNDS.concurrent[0])
+      .max(LIMIT_BOUNDS.concurrent[1])
       .optional()
       .describe('Restarts under way at the same time over the host'),
-    perWindow: perTimeSchema
+    perWindow: perWindowSchema
       .optional()
       .describe('Restarts over the host in any such time; at one more all stop: 60/10m'),
     cool: durationSchema.optional().describe('How long they stop then'),

@@ -14,6 +14,8 @@ export interface RestartRequest extends Who {
   /** What it has in common with others by `limits.perGroup`, for example `unit:nginx.service`. */
   readonly group?: string | undefined
   readonly limits: EffectiveLimits
+  /** The group, where only its largest member is meant: its members are restarted for the rule one at a time. */
+  readonly largestOf?: string | undefined
   /** Whether others waited or went on when it came: only then it is spread by the jitter. */
   readonly inBurst: boolean
 }
@@ -33,7 +35,7 @@ export type GovernorBound =
   | 'group-window'
   | 'min-healthy'
 
-/** `untilMs` is undefined where something has to end first. What is refused may be asked for again from then on. */
+/** `untilMs`, in the governor's clock, is undefined where something has to end first. What is refused may be asked for again from then on. */
 export type Verdict =
   | { readonly kind: 'now' }
   | {
@@ -58,6 +60,7 @@ export interface Suspension {
   /** The process that it came to this with; the only one that is meant where the scope is `process`. */
   readonly who: Who | undefined
   readonly reason: string
+  /** In the governor's clock. */
   readonly untilMs: number
 }
 export interface Resumption {

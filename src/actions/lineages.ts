@@ -1,3 +1,4 @@
+import { LIMIT_BOUNDS } from '../rules/schema/limits.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Suspension } from './governor_types.js'
 import { LruMap } from './lru_map.js'
@@ -28,7 +29,7 @@ export interface Lineage {
 }
 
 /** The most that `flapMax` may be. */
-const KEPT_RESTARTS = 1000
+const KEPT_RESTARTS = LIMIT_BOUNDS.flap[1]
 
 export const keyOf = ({ pid, startTicks }: ProcessIdentity): string => `${pid}:${startTicks}`
 

@@ -1,7 +1,7 @@
-import type { PerWindow } from '../rules/schema/rule.js'
+import { LIMIT_BOUNDS, type PerWindow } from '../rules/schema/limits.js'
 
 /** The most that a window's `max` may be: so many times are kept. */
-export const MAX_PER_WINDOW = 10_000
+const MAX_PER_WINDOW = LIMIT_BOUNDS.perWindow[1]
 
 /** When restarts were begun, oldest first: the last `MAX_PER_WINDOW` of them. */
 export class RestartLog {

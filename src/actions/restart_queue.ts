@@ -2,6 +2,9 @@ import { severityRank } from '../rules/schema/rule.js'
 import type { Governor } from './governor.js'
 import type { AttemptEnd, GovernorBound, RestartRequest, Verdict } from './governor_types.js'
 import { keyOf } from './lineages.js'
+import { LruMap } from './lru_map.js'
+
+const KEPT_RESTARTED = 10_000
 
 /** A restart that is wanted, with what its owner needs to do it. */
 export interface WantedRestart<T> {
@@ -14,8 +17,10 @@ export interface RestartQueueParts<T> {
   readonly stillWanted: (wanted: WantedRestart<T>) => boolean
   /** It has to wait: told once for each bound that holds it up, however long. */
   readonly onPutOff: (wanted: WantedRestart<T>, verdict: Exclude<Verdict, { kind: 'now' }>) => void
-  /** The breach was over before its turn came, and nothing has been told of it yet. */
-  readonly onDropped: (wanted: WantedRestart<T>) => void
+  /** It will not be done, and nothing has been told of it yet. */
+  readonly onDropped: (wanted: WantedRestart<T>, why: string) => void
+  /** Another rule has restarted its process: it will not be done. `isTold`: that it waits for something has been told. */
+  readonly onRestarted: (wanted: WantedRestart<T>, byRule: string, isTold: boolean) => void
 }
 
 interface Entry<T> {
@@ -32,13 +37,15 @@ interface Entry<T> {
 /**
  * Restarts that wait for the governor: those first that promise most relief. A want stays as long as its breach lasts,
  * through refusals and failures too, so that nothing depends on the rule firing once more. Bounded by the breaches: one
- * entry for each rule and process.
+ * entry for each rule and process, or group whose largest member is meant. Of a process that was restarted nothing more is wanted.
  */
 export class RestartQueue<T> {
   readonly #governor: Governor
   readonly #parts: RestartQueueParts<T>
   readonly #waiting = new Map<string, Entry<T>>()
   readonly #underway = new Map<string, Entry<T>>()
+  /** By process that was restarted: the rule that did it. What was asked for it meanwhile can come later. */
+  readonly #restarted = new LruMap<string>(KEPT_RESTARTED)
   #anyNew = false
 
   constructor(governor: Governor, parts: RestartQueueParts<T>) {
@@ -53,10 +60,29 @@ export class RestartQueue<T> {
   /** One that waits already is brought up to date; its time does not begin anew. */
   want(request: Omit<RestartRequest, 'inBurst'>, payload: T): void {
     const key = wantKey(request)
-    if (this.#underway.has(key)) return
+    const process = keyOf(request.identity)
+    const alone = { request: { ...request, inBurst: false }, payload }
+    const underway = this.#underway.get(key)?.wanted.request
+    if (underway !== undefined) {
+      if (keyOf(underway.identity) !== process)
+        this.#parts.onDropped(alone, 'another member of the group is being restarted')
+      return
+    }
+    const restartedBy = this.#restarted.get(process)
+    if (restartedBy !== undefined) {
+      this.#parts.onRestarted(alone, restartedBy, false)
+      return
+    }
     const before = this.#waiting.get(key)
     if (before !== undefined) {
-      const { sinceMs, wantedMs, inBurst } = before.wanted.request
+      const { sinceMs, wantedMs, inBurst, identity } = before.wanted.request
+      if (keyOf(identity) !== process) {
+        if (!before.isReported)
+          this.#parts.onDropped(before.wanted, 'another member of the group is meant by now')
+        before.told.clear()
+        before.isReported = false
+        before.notBeforeMs = Number.NEGATIVE_INFINITY
+      }
       before.wanted = { request: { ...request, sinceMs, wantedMs, inBurst }, payload }
       return
     }
@@ -76,7 +102,7 @@ export class RestartQueue<T> {
     for (const [key, entry] of [...this.#waiting].sort(byRelief)) {
       if (!entry.isNew && !this.#parts.stillWanted(entry.wanted)) {
         this.#waiting.delete(key)
-        if (!entry.isReported) this.#parts.onDropped(entry.wanted)
+        if (!entry.isReported) this.#parts.onDropped(entry.wanted, 'the breach was over before its turn came')
         continue
       }
       entry.isNew = false
@@ -98,7 +124,10 @@ export class RestartQueue<T> {
     return admitted
   }
 
-  /** A want whose attempt was refused or failed waits again, for its backoff. */
+  /**
+   * A want whose attempt was refused or failed waits again, for its backoff. What others wanted of a process that was restarted is
+   * dropped: its successor breaches their rules anew, or does not.
+   */
   ended(
     { request }: WantedRestart<T>,
     end: AttemptEnd,
@@ -106,6 +135,7 @@ export class RestartQueue<T> {
     nowMs: number,
   ): void {
     this.#governor.ended(request.identity, end, successor, nowMs)
+    if (end === 'done') this.#dropAllOf(request)
     const key = wantKey(request)
     const entry = this.#underway.get(key)
     this.#underway.delete(key)
@@ -114,6 +144,16 @@ export class RestartQueue<T> {
     entry.isReported = true
     entry.notBeforeMs = Number.NEGATIVE_INFINITY
     this.#waiting.set(key, entry)
+  }
+
+  #dropAllOf({ rule, identity }: RestartRequest): void {
+    const process = keyOf(identity)
+    this.#restarted.set(process, rule)
+    for (const [key, { wanted, isReported }] of this.#waiting) {
+      if (keyOf(wanted.request.identity) !== process) continue
+      this.#waiting.delete(key)
+      this.#parts.onRestarted(wanted, rule, isReported)
+    }
   }
 
   /** Waits may be over earlier than they were told to last. */
@@ -129,8 +169,12 @@ export class RestartQueue<T> {
   }
 }
 
-function wantKey({ rule, identity }: Pick<RestartRequest, 'rule' | 'identity'>): string {
-  return `${rule}\n${keyOf(identity)}`
+function wantKey({
+  rule,
+  identity,
+  largestOf,
+}: Pick<RestartRequest, 'rule' | 'identity' | 'largestOf'>): string {
+  return `${rule}\n${largestOf ?? keyOf(identity)}`
 }
 
 /** The largest memory first, since that is what a restart gives back; then the worst; then who waits longest. */

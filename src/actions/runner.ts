@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { GovernedBody } from '../journal/records.js'
 import type { GroupKind } from '../rules/language/ast.js'
 import type { Severity, Step } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -26,6 +27,10 @@ export interface RunnerOptions {
   readonly rssBytesOf: (identity: ProcessIdentity) => number | undefined
   readonly onReport: (report: ActionReport) => void
   readonly onTrouble: (target: ActionTarget, trouble: ReplaceTrouble) => void
+  /** The largest member of a group is gone, or another rule has restarted it: its restart was not done. */
+  readonly onLost: (target: ActionTarget, step: Step) => void
+  /** The governor put a restart off, or refused it. */
+  readonly onGoverned: (governed: GovernedBody) => void
   /** Whether the breach still lasts; a restart that waited for its turn is not done for one that is over. */
   readonly stillWanted: (target: ActionTarget) => boolean
 }
@@ -60,8 +65,14 @@ export class ActionRunner {
     this.#restarts = new RestartQueue(options.governor, {
       stillWanted: ({ payload }) => options.stillWanted(payload.target),
       onPutOff: (wanted, verdict) => this.#putOff(wanted, verdict),
-      onDropped: ({ payload: { target, step } }) =>
-        this.#refuse(target, step, 'the breach was over before its turn came'),
+      onDropped: ({ payload: { target, step } }, why) => {
+        this.#refuse(target, step, why)
+      },
+      onRestarted: ({ payload: { target, step } }, byRule, isTold) => {
+        if (!isTold)
+          this.#refuse(target, step, `rule ${JSON.stringify(byRule)} has restarted the process meanwhile`)
+        this.#lost(target, step)
+      },
     })
   }
   submit(target: ActionTarget, steps: readonly Step[]): void {
@@ -125,7 +136,7 @@ export class ActionRunner {
   }
 
   async #want(target: ActionTarget, step: Step): Promise<void> {
-    const { rule, identity, name, rssBytes, sinceMs } = target
+    const { rule, identity, name, rssBytes, sinceMs, largestOf } = target
     const { limits, severity } = this.#options.limitsOf(rule)
     const { perGroup } = limits
     const group = perGroup && (await this.#options.groupOf(identity, perGroup.by))
@@ -134,7 +145,8 @@ export class ActionRunner {
       return
     }
     const wantedMs = this.#options.now()
-    const request = { rule, identity, name, severity, rssBytes, sinceMs, wantedMs, group, limits }
+    const head = { rule, identity, name, largestOf, group }
+    const request = { ...head, severity, rssBytes, sinceMs, wantedMs, limits }
     this.#restarts.want(request, { target: { ...target, group }, step })
     this.#passSoon()
   }
@@ -159,6 +171,7 @@ export class ActionRunner {
     let report: ActionReport | undefined
     try {
       report = await this.#runOne({ ...target, rssBytes }, step)
+      if (report?.error?.code === 'PROCESS_GONE') this.#lost(target, step)
     } finally {
       this.#restarts.ended(wanted, attemptEnd(report), report?.successor, this.#options.now())
       this.#passSoon()
@@ -172,7 +185,7 @@ export class ActionRunner {
     const { rule, identity, name, decisionId, group } = target
     const { kind, bound, why: reason, untilMs } = verdict
     const head = { type: 'governed', decisionId, action: 'restart', rule, identity, name } as const
-    this.#context.journal?.append({
+    this.#options.onGoverned({
       ...head,
       verdict: kind === 'wait' ? 'put-off' : 'refused',
       ...{ bound, reason, untilMs, group },
@@ -185,6 +198,10 @@ export class ActionRunner {
     const report = await runAction(this.#context, this.nextActionId(), target, step, onTrouble)
     if (report !== undefined) this.#options.onReport(report)
     return report
+  }
+
+  #lost(target: ActionTarget, step: Step): void {
+    if (target.largestOf !== undefined) this.#options.onLost(target, step)
   }
 
   #refuse(

@@ -5,6 +5,7 @@ import type {
   Alert,
   JournalBody,
   NotifyFailedBody,
+  ResumeBody,
   SilenceBody,
   UnsilenceBody,
 } from '../journal/records.js'
@@ -41,6 +42,8 @@ export interface AlertingParts {
   readonly ruleNames: () => readonly string[]
   readonly pending: () => readonly PendingBreach[]
   readonly userOf: UserOf
+  /** Lets restarts of a rule go on; false when none are suspended or given up. */
+  readonly resume: (rule: string) => boolean
 }
 
 /** Who acknowledges or silences, and why. */
@@ -151,6 +154,8 @@ export class Alerting {
       }
       case 'unsilence':
         return { ...this.#unsilence(asked.silenceId, asked.by), request }
+      case 'resume':
+        return { ...this.#resume(asked.rule, asked.by), request }
     }
   }
 
@@ -180,9 +185,21 @@ export class Alerting {
     return { type: 'unsilence', silenceId, by }
   }
 
+  #resume(rule: string, by: string): ResumeBody {
+    if (!this.#parts.resume(rule)) {
+      const why = `no restarts of rule ${JSON.stringify(rule)} are suspended or given up`
+      throw new ProcmusterError('NOT_FOUND', { message: this.#unknownRule(rule) ?? why })
+    }
+    return { type: 'resume', rule, by }
+  }
+
   #warningOf({ match: { rule } }: Silence): string | undefined {
+    return rule === undefined ? undefined : this.#unknownRule(rule)
+  }
+
+  #unknownRule(rule: string): string | undefined {
     const names = this.#parts.ruleNames()
-    if (rule === undefined || names.includes(rule)) return undefined
+    if (names.includes(rule)) return undefined
     const nearest = nearestWord(rule, names)
     const hint = nearest === undefined ? '' : `; did you mean ${JSON.stringify(nearest)}?`
     return `there is no rule ${JSON.stringify(rule)}${hint}`

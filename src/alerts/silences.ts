@@ -52,6 +52,10 @@ export interface Silence {
   readonly note?: string | undefined
   /** Epoch milliseconds. */
   readonly sinceMs: number
+  /**
+   * By the wall clock, which people think in: when it is set, the end of the silence moves with it, and of a time in which the host
+   * was suspended all counts.
+   */
   readonly untilMs: number
 }
 

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     ack: () => import('./alerts/ack_command.js'),
     silence: () => import('./alerts/silence_command.js'),
     unsilence: () => import('./alerts/unsilence_command.js'),
+    resume: () => import('./alerts/resume_command.js'),
     why: () => import('./why/command.js'),
   },
   'Set up:': {

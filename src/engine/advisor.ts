@@ -15,6 +15,7 @@ import type { Table } from '../table/table.js'
 export class Advisor {
   readonly #alarms: Pick<Alarms, 'raise'>
   readonly #held = new Map<string, RaisedAlert>()
+  readonly #advising = new Set<Promise<void>>()
   #zombies: { readonly sequence: number; readonly groups: readonly ZombieGroup[] } | undefined
 
   constructor(alarms: Pick<Alarms, 'raise'>) {
@@ -31,13 +32,20 @@ export class Advisor {
     const key = keyOf(raised.rule, { identity, group: undefined })
     this.#held.set(key, raised)
     const advice = state === 'Z' ? this.#aboutZombie(identity, table) : aboutStuck(identity)
-    void advice
+    const advising = advice
       .catch(() => [])
       .then((lines) => {
+        this.#advising.delete(advising)
         if (this.#held.get(key) !== raised) return
         this.#held.delete(key)
         this.#alarms.raise({ ...raised, advice: lines })
       })
+    this.#advising.add(advising)
+  }
+
+  /** Resolves when all that was handed in so far has been raised. */
+  get allRaised(): Promise<void> {
+    return Promise.all(this.#advising).then(() => {})
   }
 
   /** Its breach is over: an alert that still waits is raised now, so that it can be resolved. */

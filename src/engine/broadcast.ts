@@ -54,6 +54,9 @@ export class Broadcast {
       case 'action':
         this.#tell('action', event.action)
         break
+      case 'governed':
+        this.#tell('governed', event.governed)
+        break
       case 'outcome':
         this.#tell('outcome', event.outcome)
         break

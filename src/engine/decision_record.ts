@@ -1,16 +1,19 @@
 import type { ClauseValue, DecisionBody, Exclusion, PlannedStep, RecordedGroup } from '../journal/records.js'
 import type { Decision } from '../rules/decision.js'
 import { printWhen } from '../rules/language/print.js'
-import type { CheckedRule } from '../rules/schema/rule.js'
+import type { CheckedRule, Step } from '../rules/schema/rule.js'
+import type { GroupRef } from '../rules/subject.js'
 
 /** The journal's record of a decision: all that it stood on, and what is to follow. */
 export function decisionRecord(
   decisionId: string,
   decision: Decision,
   rule: CheckedRule | undefined,
+  planned: readonly Step[],
   dryRun: boolean,
 ): DecisionBody {
-  const { identity, group, name, kind, cause, sinceMs, clauses } = decision
+  const { identity, name, kind, cause, sinceMs, clauses } = decision
+  const group = recordedGroup(decision.group)
   // Property by property: V8 takes ten times as long for what is spread together.
   return {
     type: 'decision',
@@ -26,13 +29,18 @@ export function decisionRecord(
     condition: rule === undefined ? '' : printWhen(rule.when),
     clauses,
     excluded: exclusions(clauses, group, cause),
-    steps: kind === 'fire' && rule !== undefined ? plannedSteps(rule) : [],
+    steps: planned.map(({ type, afterMs }): PlannedStep => ({ action: type, afterMs: Math.round(afterMs) })),
     dryRun: dryRun || (rule?.dryRun ?? false),
   }
 }
 
-const plannedSteps = ({ actions }: CheckedRule): PlannedStep[] =>
-  actions.map(({ type, afterMs }) => ({ action: type, afterMs }))
+/** Members that are written down, and told with an alert. */
+const MOST_MEMBERS = 16
+
+/** The group with the largest of its members, however many a decision has. */
+export function recordedGroup(group: GroupRef | undefined): GroupRef | undefined {
+  return group && { ...group, members: group.members.slice(0, MOST_MEMBERS) }
+}
 
 /** What the decision could not take into account, and why. */
 export function exclusions(

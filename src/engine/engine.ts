@@ -15,7 +15,7 @@ import { type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js
 import { GovernorReplay } from '../journal/governor_replay.js'
 import { PendingStore } from '../journal/pending.js'
 import { currentPlace } from '../journal/place.js'
-import type { Alert, JournalBody, OutcomeBody, Place } from '../journal/records.js'
+import type { Alert, GovernedBody, JournalBody, OutcomeBody, Place } from '../journal/records.js'
 import { JournalFold, UNFOLDED } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
 import type { GroupKind } from '../rules/language/ast.js'
@@ -28,10 +28,9 @@ import { bindPids, meantAfterRecovery } from './bind_pids.js'
 import { asError, Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
-import { GroupKeys } from './group_keys.js'
 import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
-import { hostAvailableBytes, look, now, userOf } from './look.js'
+import { hostAvailableBytes, look, now, userOf, wallTimeOf } from './look.js'
 import { checkEngineRules, checkOptions, type EngineOptions, type Settings } from './options.js'
 import { Outcomes } from './outcomes.js'
 import { OwnUse } from './own_use.js'
@@ -71,7 +70,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #ticker: Ticker
   readonly #ownUse: OwnUse
   readonly #fold = new JournalFold()
-  readonly #groupKeys: GroupKeys
   readonly #members: RuleMembers
   readonly #suspensions: SuspensionAlerts
   readonly #governor: Governor
@@ -92,11 +90,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const texts = settings.ruleTexts
     this.#book.use(settings.rules.map((checked, at) => ({ text: texts[at]!, checked, bound: texts[at]! })))
     this.#sources = new Sources(settings)
-    this.#groupKeys = new GroupKeys(settings.sampler.procRoot ?? '/proc')
-    this.#members = new RuleMembers({
-      groupKeys: this.#groupKeys,
-      slotsOf: (rule) => this.#judging.slotsOf(rule),
-    })
     this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
     this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
     const note = (body: JournalBody) => this.#journal?.append(body)
@@ -109,13 +102,15 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       },
       onError: (error) => this.#failed(error),
       ruleNames: () => this.#book.names,
+      resume: (rule) => this.resume(rule),
       pending: () => this.#judging.pending(),
       userOf: ({ identity }) => this.#table && userOf(this.#table, identity),
     })
     const { alarms } = this.#alerting
     const book = this.#book
     this.#judging = new Judging({ book, alarms, note })
-    this.#suspensions = new SuspensionAlerts({ alarms, note })
+    this.#members = new RuleMembers({ judging: this.#judging })
+    this.#suspensions = new SuspensionAlerts({ alarms, note, wallTimeOf })
     this.#governor = new Governor(settings.governor, {
       members: (rule, group) => {
         const { table } = this.#judging
@@ -143,6 +138,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       outcomes: this.#outcomes,
       note,
       bind: (rule, identity) => this.#judging.bind(rule, identity),
+      membersOf: (rule, group) => this.#judging.membersOf(rule, group),
+      rssBytesOf: (identity) => this.#rssBytesOf(identity),
       hostAvailableBytes,
     })
     this.#ruleChanges = new RuleChanges({
@@ -202,8 +199,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   /**
    * From the next tick on these are the rules. What is known of rules that stay the same is kept: windows, since when a
-   * condition holds, what has fired, the process that a pid means. Alerts of removed rules, and of what changed ones
-   * were before, are resolved.
+   * condition holds, what has fired, the process that a pid means. Breaches of removed rules, and of what changed ones were
+   * before, are resolved by the next tick. What else is told of a removed rule (`died`, `restart-failed`) is resolved at once, and
+   * what the governor had suspended or given up for it is resumed; of a changed rule, which keeps its name, it stays.
    *
    * @throws ProcmusterError `INVALID_ARGUMENT` (a rule), `PROCESS_GONE` (a rule's pid), `UNSUPPORTED` (columns that can
    * only be had from the start: `sampler: { groups }`), `CLOSED`; the rules stay as they were then.
@@ -236,6 +234,14 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   /** Resolves when all that rules ask of the files of the processes seen so far has been read; the next tick knows it. */
   get factsLearned(): Promise<void> {
     return this.#judging.factsLearned
+  }
+
+  /**
+   * Resolves when the alerts of all that was decided so far have been raised: one with advice (of a zombie, of a process stuck in
+   * the kernel) follows its tick some milliseconds later.
+   */
+  get alertsRaised(): Promise<void> {
+    return this.#reactions.allRaised
   }
 
   /**
@@ -367,9 +373,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     }
     const entries = await this.#recoverAndBind()
     this.#book.use(entries)
+    const { perGroup } = this.#settings.governor.limits
     const rules = await this.#judging.open(entries, {
       ...{ groups: this.#sources.groups, intervalMs },
       ...(workers === undefined ? {} : { workers }),
+      ...(perGroup === undefined ? {} : { perGroup: perGroup.by }),
       readFacts: (slots, needs) => this.#readFacts(slots, needs),
       onWarning: (error) => this.#failed(error),
     })
@@ -403,11 +411,18 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       now,
       limitsOf: (rule) => this.#limitsOf(rule),
       groupOf: (identity, by) => this.#groupOf(identity, by),
-      rssBytesOf: (identity) => this.#table && look(this.#table, identity)?.rssBytes,
+      rssBytesOf: (identity) => this.#rssBytesOf(identity),
       onReport: (report) => this.#reported(report),
       onTrouble: (target, trouble) => reactions.troubled(target, trouble),
+      onLost: (target, step) => reactions.lost(target, step),
+      onGoverned: (governed) => this.#governed(governed),
       stillWanted: (target) => reactions.stillWanted(target),
     })
+  }
+
+  /** In the last sample. */
+  #rssBytesOf(identity: ProcessIdentity): number | undefined {
+    return this.#table && look(this.#table, identity)?.rssBytes
   }
 
   #limitsOf(name: string): ReturnType<RunnerOptions['limitsOf']> {
@@ -416,10 +431,19 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return { limits: effectiveLimits(own, this.#settings.governor.limits), severity }
   }
 
-  #groupOf(identity: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
-    return this.#table === undefined
-      ? Promise.resolve(undefined)
-      : this.#groupKeys.of(by, identity, this.#table)
+  /** Undefined when the process is gone. */
+  async #groupOf({ pid, startTicks }: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
+    const known = (): string | undefined => {
+      const table = this.#table
+      const slot = table?.slotOf(pid)
+      if (table === undefined || slot === undefined || table.columns.startTicks[slot] !== startTicks)
+        return undefined
+      return this.#judging.groupOf(by, slot, table) ?? `${by}:`
+    }
+    const group = known()
+    if (group !== `${by}:`) return group
+    await this.#judging.factsLearned
+    return known()
   }
 
   #followed(outcome: OutcomeBody): void {
@@ -518,6 +542,14 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     // Rules may judge by its limits, which are read once per program.
     if (report.action === 'limit' && report.status === 'done') this.#judging.rematch(report.identity.pid)
     this.#broadcast.publish({ type: 'action', action: report })
+  }
+
+  #governed(told: GovernedBody): void {
+    const { untilMs } = told
+    const governed = untilMs === undefined ? told : { ...told, untilMs: wallTimeOf(untilMs) }
+    this.#journal?.append(governed)
+    this.#log.info({ governed }, `a restart was ${governed.verdict}`)
+    this.#broadcast.publish({ type: 'governed', governed })
   }
 
   #failed(error: unknown): void {

@@ -1,6 +1,12 @@
 import type { ActionReport } from '../actions/context.js'
 import type { NotifierStats } from '../alerts/notifiers/notifiers.js'
-import type { Alert, LifecycleStats, NotifyFailedBody, OutcomeBody } from '../journal/records.js'
+import type {
+  Alert,
+  GovernedBody,
+  LifecycleStats,
+  NotifyFailedBody,
+  OutcomeBody,
+} from '../journal/records.js'
 import type { Table } from '../table/table.js'
 import type { LostEvents } from './event_queue.js'
 import type { RulesChange } from './rulebook.js'
@@ -29,6 +35,8 @@ export interface EngineEvents {
   /** An alert began to fire, was raised again, or was resolved. */
   alert: [alert: Alert]
   action: [action: ActionReport]
+  /** The governor put a restart off or refused it: once for each bound that holds it up. A refusal is an `action` too. */
+  governed: [governed: GovernedBody]
   /** What became of a restart. */
   outcome: [outcome: OutcomeBody]
   tick: [tick: TickReport]
@@ -48,6 +56,7 @@ export interface EngineEvents {
 export type EngineEvent =
   | { readonly type: 'alert'; readonly alert: Alert }
   | { readonly type: 'action'; readonly action: ActionReport }
+  | { readonly type: 'governed'; readonly governed: GovernedBody }
   | { readonly type: 'outcome'; readonly outcome: OutcomeBody }
   | { readonly type: 'tick'; readonly tick: TickReport }
   | { readonly type: 'recovered'; readonly action: ActionReport }

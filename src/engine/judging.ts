@@ -4,12 +4,14 @@ import type { PendingBreach } from '../alerts/alerting.js'
 import { ProcmusterError } from '../errors.js'
 import type { JournalBody } from '../journal/records.js'
 import type { Decision } from '../rules/decision.js'
+import type { GroupKind } from '../rules/language/ast.js'
 import { type Explanation, RuleEngine, type RuleEngineOptions } from '../rules/rule_engine.js'
-import { ALL_PROCESSES } from '../rules/subject.js'
+import { ALL_PROCESSES, type GroupRef } from '../rules/subject.js'
 import { nearestWord } from '../spelling.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup } from '../table/layout.js'
 import type { Table } from '../table/table.js'
+import { nameOfUser } from './messages.js'
 import type { Rulebook, RuleEntry } from './rulebook.js'
 
 /** Processes that a rule is about. */
@@ -35,6 +37,12 @@ export interface JudgingParts {
 
 /** An alert needs a rule's name, and this is about none. */
 const RULE_OF_ALERT = 'judging'
+/** The judge knows numbers alone. */
+function withUser(decision: Decision, table: Table): Decision {
+  const { group } = decision
+  return group?.kind === 'user' ? { ...decision, name: nameOfUser(group.key, table) } : decision
+}
+
 /** Nothing is lost by these: the table was overwritten, the engine is being closed. */
 const HARMLESS = new Set(['STALE_TABLE', 'CLOSED'])
 
@@ -86,7 +94,7 @@ export class Judging {
       const decisions = await this.#rules!.tick(table, nowMs, host)
       this.#table = table
       this.#recovered(nowMs)
-      return decisions
+      return decisions.map((decision) => withUser(decision, table))
     } catch (error) {
       // The next sample but one overwrites it.
       this.#table = undefined
@@ -101,7 +109,12 @@ export class Judging {
       const rule = this.#rules!.rules[index]
       if (rule === undefined) return []
       const row = identity && this.#table?.get(identity.pid)
-      const name = group === undefined ? (row?.name ?? '') : `${group.kind} ${group.key}`.trimEnd()
+      const name =
+        group === undefined
+          ? (row?.name ?? '')
+          : group.kind === 'user' && this.#table !== undefined
+            ? nameOfUser(group.key, this.#table)
+            : `${group.kind} ${group.key}`.trimEnd()
       return [{ rule: rule.name, severity: rule.severity, name, sinceMs, identity, group }]
     })
   }
@@ -118,6 +131,37 @@ export class Judging {
   /** Slots that a rule matched at the last tick. */
   slotsOf(rule: string): Uint32Array | undefined {
     return this.#rules?.matchesOf(rule)
+  }
+
+  /**
+   * What a process has in common with others, as `unit:nginx.service`; those of whom it cannot be told are one group (`unit:`).
+   * Undefined: not learned yet.
+   */
+  groupOf(kind: GroupKind, slot: number, { columns: { uid, generation } }: Table): string | undefined {
+    if (kind === 'user') return `user:${uid[slot]}`
+    if (kind === 'all' || kind === 'subtree') return `${kind}:`
+    const key = this.#rules?.groupOf(kind, slot, generation[slot]!)
+    return key === undefined ? undefined : `${kind}:${key ?? ''}`
+  }
+
+  /** Members of a rule's group in the last sample, as the rule ranks them; undefined: it has no such group any more. */
+  async membersOf(
+    rule: string,
+    group: Pick<GroupRef, 'kind' | 'key'>,
+  ): Promise<GroupRef['members'] | undefined> {
+    const index = this.#parts.book.indexOf(rule)
+    const slot = index < 0 ? undefined : this.#memberSlot(rule, group)
+    if (slot === undefined) return undefined
+    const found = await this.#rules!.explain(index, slot)
+    return found.group?.key === group.key ? found.group.members : undefined
+  }
+
+  #memberSlot(rule: string, { kind, key }: Pick<GroupRef, 'kind' | 'key'>): number | undefined {
+    const table = this.#table
+    if (table === undefined) return undefined
+    // The root is a member, and names the group.
+    if (kind === 'subtree') return table.slotOf(Number(key.split(':')[0]))
+    return this.slotsOf(rule)?.find((slot) => this.groupOf(kind, slot, table) === `${kind}:${key}`)
   }
 
   matches({ rule, limit = 16 }: MatchesQuery): RuleMatches[] {

@@ -1,5 +1,11 @@
 import type { Step } from '../rules/schema/rule.js'
 
+/** What is to be done at once when a rule fires, and what comes later. */
+export interface FiredSteps<T> extends DueSteps<T> {
+  /** All of it, each with its time from now. */
+  readonly planned: readonly Step[]
+}
+
 /** Steps whose time has come, for whom the rule fired. */
 export interface DueSteps<T> {
   readonly target: T
@@ -38,7 +44,7 @@ export class Ladder<T> {
    * The rule fired for the subject; gives what is to be done at once. When it fires again while the breach lasts, steps
    * that are still to come keep their time, and are for whom it fires now; once all are done, the ladder begins anew.
    */
-  fired(rule: string, subject: string, steps: readonly Step[], target: T, nowMs: number): DueSteps<T> {
+  fired(rule: string, subject: string, steps: readonly Step[], target: T, nowMs: number): FiredSteps<T> {
     const key = keyOf(rule, subject)
     const before = this.#climbs.get(key)
     const later = steps.filter(({ afterMs }) => afterMs > 0).sort((a, b) => a.afterMs - b.afterMs)
@@ -50,7 +56,11 @@ export class Ladder<T> {
       this.#climbs.set(key, climb)
       if (later.length > 0) this.#unfinished.add(climb)
     }
-    return { target, steps: steps.filter(({ afterMs }) => afterMs === 0) }
+    const atOnce = steps.filter(({ afterMs }) => afterMs === 0)
+    const sinceMs = goesOn ? before.sinceMs : nowMs
+    const toCome = goesOn ? before.later.slice(before.next) : later
+    const planned = toCome.map((step) => ({ ...step, afterMs: Math.max(1, sinceMs + step.afterMs - nowMs) }))
+    return { target, steps: atOnce, planned: [...atOnce, ...planned] }
   }
 
   /** The breach is over: nothing more is done for it. */
@@ -64,6 +74,11 @@ export class Ladder<T> {
   /** Whether the rule has fired for the subject and not cleared since. */
   lasts(rule: string, subject: string): boolean {
     return this.#climbs.has(keyOf(rule, subject))
+  }
+
+  /** For whom the rule fired last, while the breach lasts. */
+  targetOf(rule: string, subject: string): T | undefined {
+    return this.#climbs.get(keyOf(rule, subject))?.target
   }
 
   /** What is due by now and was not before. */

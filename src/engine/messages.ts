@@ -2,6 +2,7 @@ import type { ExitCause } from '../journal/records.js'
 import { escapeForTerminal } from '../printable.js'
 import type { Decision } from '../rules/decision.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import type { Table } from '../table/table.js'
 import { wordedBytes, wordedClauses, wordedDuration } from '../words.js'
 
 /** One line for people, free of control characters: `"node" (pid 12): rssBytes 612.3 MiB > 500 MiB`. */
@@ -42,6 +43,12 @@ function howItEnded({ exitCode, signal, coreDumped, oomKilled, sender }: ExitCau
   const by =
     sender && ` sent by ${sender.name === undefined ? '' : `${quotedName(sender.name)} `}(pid ${sender.pid})`
   return `killed by ${signal}${by ?? ''}${coreDumped ? ', core dumped' : ''}`
+}
+
+/** What a group of a user is called: with the name as ps shows it, and the uid that is the key. */
+export function nameOfUser(uid: string, table: Pick<Table, 'userName'>): string {
+  const name = table.userName(Number(uid))
+  return name === uid ? `user ${uid}` : `user ${name} (${uid})`
 }
 
 /** JSON leaves C1 controls and direction marks as they are. */

@@ -1,12 +1,7 @@
 import type { Logger } from 'pino'
 import type { BackoffOptions } from '../actions/backoff.js'
 import type { ActionHooks, EvidenceSettings } from '../actions/context.js'
-import {
-  checkGovernor,
-  checkLimits,
-  type GovernorOptions,
-  type GovernorSettings,
-} from '../actions/governor_options.js'
+import { checkGovernor, type GovernorOptions, type GovernorSettings } from '../actions/governor_options.js'
 import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
 import { ProcmusterError } from '../errors.js'
 import { type CheckedRule, checkingRules, type Rule } from '../rules/schema/rule.js'
@@ -116,7 +111,6 @@ export async function checkEngineRules(
   const checked = await inSlices(checkingRules(rules))
   for (const rule of checked) {
     checkActions(rule, evidence)
-    checkLimits(`rule ${JSON.stringify(rule.name)}: limits`, rule.limits)
   }
   return checked
 }

@@ -6,21 +6,22 @@ import { signalName, signalNumber } from '../control/signal_names.js'
 import type { JournalBody } from '../journal/records.js'
 import type { UnfinishedAction } from '../journal/recover.js'
 import type { Decision, DecisionClause } from '../rules/decision.js'
-import type { ActionSpec, Severity } from '../rules/schema/rule.js'
+import type { ActionSpec, Severity, Step } from '../rules/schema/rule.js'
 import { subjectKey } from '../rules/subject.js'
 import { Slices } from '../slices.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { Advisor } from './advisor.js'
 import type { Deaths } from './deaths.js'
-import { decisionRecord } from './decision_record.js'
+import { decisionRecord, recordedGroup } from './decision_record.js'
 import { HeldChildren } from './held_children.js'
+import type { Judging } from './judging.js'
 import { type DueSteps, Ladder } from './ladder.js'
 import { look } from './look.js'
 import { breachMessage } from './messages.js'
 import type { Outcomes } from './outcomes.js'
 import type { Rulebook } from './rulebook.js'
-import { targetsOf } from './targets.js'
+import { type Aim, isMeant, targetsOf } from './targets.js'
 import type { Binding, WatchedProcesses } from './watched.js'
 
 /** Signals that a process is meant to end by: INT, QUIT, ABRT, KILL, TERM. */
@@ -43,6 +44,9 @@ export interface ReactionParts {
   readonly note: (body: JournalBody) => void
   readonly bind: (rule: string, identity: ProcessIdentity) => void
   readonly hostAvailableBytes: () => number | undefined
+  readonly membersOf: Judging['membersOf']
+  /** In the last sample. */
+  readonly rssBytesOf: (identity: ProcessIdentity) => number | undefined
 }
 
 /** What was known of a process when something began to be done to it that ends it. */
@@ -59,7 +63,9 @@ export class Reactions {
   readonly #parts: ReactionParts
   readonly #children = new HeldChildren()
   readonly #advisor: Advisor
-  readonly #ladder: Ladder<readonly ActionTarget[]>
+  readonly #ladder: Ladder<Aim>
+  /** Restarts of a group's largest member that came too late: the next sample shows who is it now. */
+  #lost: { readonly target: ActionTarget; readonly step: Step }[] = []
   /** By what is done to whom, while it is under way. */
   readonly #before = new Map<string, Before>()
   #decisions = 0
@@ -68,6 +74,11 @@ export class Reactions {
     this.#parts = parts
     this.#advisor = new Advisor(parts.alarms)
     this.#ladder = new Ladder(parts.intervalMs)
+  }
+
+  /** Resolves when the alerts of all that was decided so far have been raised. */
+  get allRaised(): Promise<void> {
+    return this.#advisor.allRaised
   }
 
   /** Raises what still waits. */
@@ -105,8 +116,12 @@ export class Reactions {
     }
     for (const decision of this.#children.endSample(isCopy)) this.#decided(decision, table, runner, nowMs)
     for (const due of this.#ladder.tick(nowMs)) {
-      this.#submit(due, runner)
+      void this.#submitAnew(due, runner)
       if (slices.isOver) await slices.next()
+    }
+    for (const { target, step } of this.#lost.splice(0)) {
+      const aim = this.#ladder.targetOf(target.rule, target.subject)
+      if (aim !== undefined) void this.#submitAnew({ target: aim, steps: [step] }, runner, target)
     }
     await this.bury(table)
     this.#checkWatched(table)
@@ -118,45 +133,67 @@ export class Reactions {
     const decisionId = `${runner.run}-d${++this.#decisions}`
     // None when it was removed; then only what it had fired for is over.
     const rule = decision.rule.index < 0 ? undefined : book.get(decision.rule.name)?.checked
-    note(decisionRecord(decisionId, decision, rule, dryRun))
     const subject = subjectKey(decision)
     if (decision.kind === 'clear' || rule === undefined) {
+      note(decisionRecord(decisionId, decision, rule, [], dryRun))
       this.#advisor.settle(decision.rule.name, decision)
       alarms.resolve(decision.rule.name, 'breach', decision)
       this.#ladder.cleared(decision.rule.name, subject)
       return
     }
     const reason = breachMessage(decision)
+    const why = {
+      ...{ rule: rule.name, decisionId, reason, subject, sinceMs, dryRun: rule.dryRun },
+      isAboutMemory: clauses.some(isOfMemory),
+    }
+    const members = identity === undefined ? (group?.members ?? []) : [{ identity, name }]
+    const aim: Aim = { why, group, target: rule.target, members }
+    const fired = this.#ladder.fired(rule.name, subject, rule.actions, aim, nowMs)
+    note(decisionRecord(decisionId, decision, rule, fired.planned, dryRun))
     const raised = {
       rule: rule.name,
       severity: rule.severity,
       kind: 'breach',
       identity,
-      group,
+      group: recordedGroup(group),
       name,
       values: clauses,
       message: reason,
     } as const
     this.#advisor.raise(raised, table)
     if (identity !== undefined) outcomes.breached(rule.name, identity, look(table, identity)?.rssBytes, nowMs)
-    const isAboutMemory = clauses.some(isOfMemory)
-    const targets = targetsOf(decision, rule.target).map(({ identity: whom, name: called }) => ({
-      identity: whom,
-      name: called,
-      rssBytes: look(table, whom)?.rssBytes,
-      rule: rule.name,
-      decisionId,
-      reason,
-      subject,
-      sinceMs,
-      dryRun: rule.dryRun,
-      isAboutMemory,
-    }))
-    this.#submit(this.#ladder.fired(rule.name, subject, rule.actions, targets, nowMs), runner)
+    this.#submit(fired, runner)
   }
 
-  #submit({ target: targets, steps }: DueSteps<readonly ActionTarget[]>, runner: ActionRunner): void {
-    for (const target of targets) runner.submit(target, steps)
+  #submit({ target: aim, steps }: DueSteps<Aim>, runner: ActionRunner): void {
+    for (const target of targetsOf(aim, this.#parts.rssBytesOf)) runner.submit(target, steps)
+  }
+
+  /**
+   * A step that comes later than its decision: of a group for those who are meant by now.
+   * @param lost who was meant and is gone; until somebody else is, nothing is done
+   */
+  async #submitAnew({ target: aim, steps }: DueSteps<Aim>, runner: ActionRunner, lost?: ActionTarget) {
+    const { why, group } = aim
+    const found = group && (await this.#parts.membersOf(why.rule, group).catch(() => undefined))
+    if (!this.#ladder.lasts(why.rule, why.subject)) return
+    const now = found === undefined ? aim : { ...aim, members: found }
+    if (
+      lost !== undefined &&
+      isMeant(
+        lost.identity,
+        targetsOf(now, () => undefined),
+      )
+    ) {
+      for (const step of steps) this.lost(lost, step)
+    } else {
+      this.#submit({ target: now, steps }, runner)
+    }
+  }
+
+  /** The largest member of a group was gone, or had been restarted for another rule, before its turn came. */
+  lost(target: ActionTarget, step: Step): void {
+    this.#lost.push({ target, step })
   }
 
   /** Looks at the processes that are gone since the last sample; costs nothing for the others. No later sample tells of them. */

@@ -1,19 +1,17 @@
 import type { GroupKind } from '../rules/language/ast.js'
 import type { Table } from '../table/table.js'
-import type { GroupKeys } from './group_keys.js'
+import type { Judging } from './judging.js'
 
 type Members = ReadonlyMap<string, ReadonlySet<string>>
 
 export interface RuleMembersParts {
-  readonly groupKeys: Pick<GroupKeys, 'members'>
-  /** Slots that the rule matches; undefined when that is not known. */
-  readonly slotsOf: (rule: string) => Uint32Array | undefined
+  readonly judging: Pick<Judging, 'groupOf' | 'slotsOf'>
 }
 
 /** Who is in which group of a rule: looked up once per tick, however many restarts ask. */
 export class RuleMembers {
   readonly #parts: RuleMembersParts
-  readonly #found = new Map<string, Members | undefined>()
+  readonly #found = new Map<string, Members>()
 
   constructor(parts: RuleMembersParts) {
     this.#parts = parts
@@ -31,13 +29,24 @@ export class RuleMembers {
   of(rule: string, group: string | undefined, table: Table): ReadonlySet<string> | undefined {
     const kind = group === undefined ? 'all' : (group.slice(0, group.indexOf(':')) as GroupKind)
     const place = `${kind}\n${rule}`
-    if (!this.#found.has(place)) this.#found.set(place, this.#look(rule, kind, table))
-    const members = this.#found.get(place)
+    const members = this.#found.get(place) ?? this.#look(rule, kind, table)
+    if (members !== undefined) this.#found.set(place, members)
     return members && (members.get(group ?? 'all:') ?? new Set())
   }
 
+  /** Undefined while the group of some has yet to be learned. */
   #look(rule: string, kind: GroupKind, table: Table): Members | undefined {
-    const slots = this.#parts.slotsOf(rule)
-    return slots && this.#parts.groupKeys.members(slots, kind, table)
+    const { judging } = this.#parts
+    const slots = judging.slotsOf(rule)
+    if (slots === undefined) return undefined
+    const { pid, startTicks } = table.columns
+    const found = new Map<string, Set<string>>()
+    for (const slot of slots) {
+      const group = judging.groupOf(kind, slot, table)
+      if (group === undefined) return undefined
+      const members = found.get(group) ?? new Set()
+      found.set(group, members.add(`${pid[slot]}:${startTicks[slot]}`))
+    }
+    return found
   }
 }

@@ -13,6 +13,8 @@ const KIND = { rule: 'suspended', process: 'gave-up', host: 'host-stop' } as con
 export interface SuspensionParts {
   readonly alarms: Alarms
   readonly note: (body: JournalBody) => void
+  /** Of a time of the governor's clock. */
+  readonly wallTimeOf: (ms: number) => number
 }
 
 /** Writes down what the governor suspends and resumes, and sees to it that somebody learns of it. */
@@ -27,7 +29,8 @@ export class SuspensionAlerts {
     const { kind, scope, rule, who } = change
     const head = { scope, rule, identity: who?.identity, name: who?.name }
     if (kind === 'suspended') {
-      this.#parts.note({ type: 'suspended', ...head, reason: change.reason, untilMs: change.untilMs })
+      const untilMs = this.#parts.wallTimeOf(change.untilMs)
+      this.#parts.note({ type: 'suspended', ...head, reason: change.reason, untilMs })
     } else {
       this.#parts.note({ type: 'resumed', ...head, by: change.by })
     }
@@ -37,14 +40,14 @@ export class SuspensionAlerts {
   /** Only to those who hear alerts, as for what an earlier run has written down. */
   tell(change: GovernorChange): void {
     const { scope, rule, who } = change
-    const { alarms } = this.#parts
+    const { alarms, wallTimeOf } = this.#parts
     const isOfOne = scope === 'process' && who !== undefined
     const about = isOfOne ? { identity: who.identity } : { group: ALL_PROCESSES }
     if (change.kind === 'resumed') {
       alarms.resolve(rule, KIND[scope], about)
       return
     }
-    const message = `${subject(scope, rule, who)}: ${change.reason}; tried again from ${new Date(change.untilMs).toISOString()}`
+    const message = `${subject(scope, rule, who)}: ${change.reason}; tried again from ${new Date(wallTimeOf(change.untilMs)).toISOString()}`
     const name = isOfOne ? who.name : scope === 'host' ? 'this host' : `rule ${rule}`
     alarms.raise({ rule, severity: 'critical', kind: KIND[scope], ...about, name, values: [], message })
   }

@@ -1,13 +1,36 @@
-import type { Decision } from '../rules/decision.js'
+import type { ActionTarget } from '../actions/context.js'
+import { keyOf } from '../actions/lineages.js'
 import type { CheckedRule } from '../rules/schema/rule.js'
+import type { GroupRef } from '../rules/subject.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
-/** Whom the actions of a decision are for: the process, or of a group its largest member, or all that it names. */
-export function targetsOf(
-  { identity, name, group }: Pick<Decision, 'identity' | 'name' | 'group'>,
-  target: CheckedRule['target'],
-): readonly { readonly identity: ProcessIdentity; readonly name: string }[] {
-  if (identity !== undefined) return [{ identity, name }]
-  const members = group?.members ?? []
-  return target === 'all' ? members : members.slice(0, 1)
+interface Member {
+  readonly identity: ProcessIdentity
+  readonly name: string
 }
+
+/** Whom the actions of a decision are for, and why, from its first step to its last. */
+export interface Aim {
+  readonly why: Omit<ActionTarget, 'identity' | 'name' | 'rssBytes' | 'largestOf'>
+  /** Undefined: the process is meant. */
+  readonly group: Pick<GroupRef, 'kind' | 'key'> | undefined
+  readonly target: CheckedRule['target']
+  /** The process, or members of the group, the largest first. */
+  readonly members: readonly Member[]
+}
+
+/** The process, or of a group its largest member, or all. */
+export function targetsOf(
+  { why, group, target, members }: Aim,
+  rssBytesOf: (identity: ProcessIdentity) => number | undefined,
+): ActionTarget[] {
+  const isOneOfMany = group !== undefined && target === 'largest'
+  return (isOneOfMany ? members.slice(0, 1) : members).map(({ identity, name }) => ({
+    ...why,
+    ...{ identity, name, rssBytes: rssBytesOf(identity) },
+    largestOf: isOneOfMany ? why.subject : undefined,
+  }))
+}
+
+export const isMeant = (identity: ProcessIdentity, targets: readonly ActionTarget[]): boolean =>
+  targets.some((target) => keyOf(target.identity) === keyOf(identity))

@@ -186,6 +186,12 @@ export interface UnsilenceBody extends Answering {
   readonly silenceId: string
   readonly by: string
 }
+/** Somebody asked that the restarts of a rule go on; `resumed` says what was suspended. */
+export interface ResumeBody extends Answering {
+  readonly type: 'resume'
+  readonly rule: string
+  readonly by: string
+}
 /** A request from outside that could not be carried out, or read. */
 export interface RequestRefusedBody extends Answering {
   readonly type: 'request-refused'
@@ -226,7 +232,10 @@ export interface Exclusion {
 /** What is to follow from a decision. */
 export interface PlannedStep {
   readonly action: ActionType
-  /** So long after the decision, while the breach lasts; 0: at once. */
+  /**
+   * So long after the decision, while the breach lasts; 0: at once. Of a rule that fires again by its cooldown, what is still to come
+   * of the steps that it had begun.
+   */
   readonly afterMs: number
 }
 export interface DecisionBody {
@@ -329,7 +338,10 @@ export interface GovernedBody extends Targeted {
   readonly verdict: 'put-off' | 'refused'
   readonly bound: GovernorBound
   readonly reason: string
-  /** Epoch milliseconds; missing where something has to end first. */
+  /**
+   * Epoch milliseconds, by the wall clock as it is when this is written; missing where something has to end first. What passes is
+   * measured by a clock that is never set and stands still while the host is suspended: then it ends so much later.
+   */
   readonly untilMs?: number | undefined
   readonly group?: string | undefined
 }
@@ -342,6 +354,7 @@ export interface SuspendedBody {
   readonly identity?: ProcessIdentity | undefined
   readonly name?: string | undefined
   readonly reason: string
+  /** As that of `GovernedBody`. */
   readonly untilMs: number
 }
 export interface ResumedBody {
@@ -416,6 +429,7 @@ export type JournalBody =
   | AcknowledgedBody
   | SilenceBody
   | UnsilenceBody
+  | ResumeBody
   | RequestRefusedBody
   | NotifyFailedBody
   | DecisionBody

@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from '../table/identity.js'
+import { wordedDuration } from '../words.js'
 import { type RecordedDecision, readDecision } from './decision_reading.js'
 import type { ActionBegunBody, Alert, JournalRecord, Place, RecordedGroup } from './records.js'
 import type { Trace, TracedAction, TracedDecision, TracedNote, TracedOrigin, TracedRun } from './trace.js'
@@ -89,6 +90,12 @@ export class TraceCollector {
         if (found !== undefined && identityOrNone(record.successor)) found.action.outcome = record
         break
       }
+      case 'rules':
+        this.#changed(record)
+        break
+      case 'judging':
+        this.#judged(record)
+        break
       case 'self':
       case 'overrun':
         break
@@ -251,6 +258,39 @@ export class TraceCollector {
     const action = this.#addAction(story, record)
     action.begunAtMs = undefined
     return action
+  }
+
+  /** Breaches of these rules lasted until then; a rule that has changed has begun anew under its name. */
+  #changed(record: JournalRecord & { type: 'rules' }): void {
+    const [added = [], changed = [], removed = []] = [record.added, record.changed, record.removed].map(
+      (names): readonly string[] => (Array.isArray(names) ? names : []),
+    )
+    this.#noteLasting(record, ({ rule }) => {
+      if (changed.includes(rule)) return 'the rule was changed, and begins anew'
+      return removed.includes(rule) ? 'the rule was removed' : undefined
+    })
+    if (this.#run === undefined) return
+    this.#run.rules = [...this.#run.rules.filter((rule) => !removed.includes(rule)), ...added]
+  }
+
+  #judged(record: JournalRecord & { type: 'judging' }): void {
+    const { state, reason = '', lastedMs = 0 } = record
+    const text =
+      state === 'failed'
+        ? `no rule is judged, nobody sees whether it lasts: ${reason}`
+        : `rules are judged again, after ${wordedDuration(lastedMs)}`
+    this.#noteLasting(record, () => text)
+  }
+
+  /** What concerns breaches that last. */
+  #noteLasting(
+    { atMs, type }: JournalRecord,
+    textOf: (decision: RecordedDecision) => string | undefined,
+  ): void {
+    for (const story of [...this.#open.values()].flat()) {
+      const text = textOf(story.decision)
+      if (text !== undefined) note(story, { atMs, type, text })
+    }
   }
 
   /** A record of a kind that is told in its own words. */

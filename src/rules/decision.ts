@@ -122,7 +122,7 @@ export class DecisionReader {
     const why = causes[this.#take()] ?? causes[cause.condition]
     const sinceMs = this.#take()
     const isGroup = this.#take() === 1
-    const group = isGroup ? this.#group(rule.per!) : undefined
+    const group = isGroup ? this.readGroup(rule.per!) : undefined
     const identity = isGroup ? undefined : this.#identity(true)
     const label = group?.kind === 'subtree' ? group.key.split(':')[0]! : group?.key
     return {
@@ -162,7 +162,7 @@ export class DecisionReader {
     return { pid, startTicks, pidfsInode, settled: isSettled ?? this.#take() === 1 }
   }
 
-  #group(per: GroupKind): GroupRef {
+  readGroup(per: GroupKind): GroupRef {
     const number = this.#take()
     const since = this.#take()
     const count = this.#take()

@@ -6,7 +6,7 @@ import { type CompileOptions, compileRule } from './compile/compile.js'
 import type { RulePlan } from './compile/plan.js'
 import { clausesInWords, type RuleInWords } from './decision.js'
 import type { RuleProgram, SeriesProgram, ShardProgram } from './judge/program.js'
-import type { HostMetric, When } from './language/ast.js'
+import type { GroupKind, HostMetric, When } from './language/ast.js'
 import { allOperands } from './language/walk.js'
 import { compileMatch, type MatchSource } from './match/compile.js'
 import type { CheckedRule } from './schema/rule.js'
@@ -30,6 +30,8 @@ export interface Program {
 
 export interface ProgramOptions extends CompileOptions {
   readonly uidOf: (user: string) => number | undefined
+  /** What restarts are limited by where a rule's own limits do not say. */
+  readonly perGroup?: GroupKind | undefined
   /** Shards that there may be at most. */
   readonly shards: number
 }
@@ -113,7 +115,7 @@ export function* compileProgram(
   for (const [position, { index }] of entries.entries()) positions[index] = position
   const sources: MatchSource[] = []
   for (const { rule } of entries) {
-    sources.push(matchSourceOf(rule))
+    sources.push(matchSourceOf(rule, options.perGroup))
     yield
   }
   const match = yield* compileMatch(sources, options.uidOf)
@@ -172,10 +174,15 @@ function shardOf(
   return { first, ruleCount: entries.length, series, seriesPlaces }
 }
 
-function matchSourceOf(rule: CheckedRule): MatchSource {
-  const { name, match, kernelThreads, per } = rule
+function matchSourceOf(rule: CheckedRule, perGroup: GroupKind | undefined): MatchSource {
+  const { name, match, kernelThreads, per, actions, limits: bounds } = rule
+  // What restarts are limited by is asked when one is wanted, and has to be known by then.
+  const isLimited = actions.some(({ type }) => type === 'restart')
+  const groups = [per, ...(isLimited ? [bounds.perGroup?.by ?? perGroup] : [])].filter(
+    (kind) => kind !== undefined,
+  )
   const limits = [...operandsOf(rule)].flatMap((each) => (each.kind === 'limit' ? [each.resource] : []))
-  return { name, match, kernelThreads, per, limits: [...new Set(limits)] }
+  return { name, match, kernelThreads, groups, limits: [...new Set(limits)] }
 }
 
 /** @throws ProcmusterError INVALID_ARGUMENT when a rule compares with physical memory, and nobody said how much there is */

@@ -7,7 +7,7 @@ import type { ProcessIdentity } from '../table/identity.js'
 import { headerCell, type OptionalGroup, type TableMemory } from '../table/layout.js'
 import { type Decision, type DecisionClause, DecisionReader } from './decision.js'
 import type { GroupKind } from './language/ast.js'
-import type { FactSpec } from './match/compile.js'
+import type { FactSpec, KeyedGroup } from './match/compile.js'
 import { Facts, type ReadFacts } from './match/facts.js'
 import { JudgePool } from './pool.js'
 import { checkMemory, compileProgram, groupsOf, type Program } from './program.js'
@@ -20,6 +20,7 @@ import {
 } from './remembered.js'
 import { type CheckedRule, checkingRules, checkRules, type Rule } from './schema/rule.js'
 import { Shard } from './shard.js'
+import type { GroupRef } from './subject.js'
 import type { JudgeResult } from './worker.js'
 
 /** Options of `RuleEngine.open`. */
@@ -41,6 +42,8 @@ export interface RuleEngineOptions {
   maxMemoryBytes?: number
   /** Needed when a rule asks for more than the table has, as a command line; called beside the ticks, for new processes. */
   readFacts?: ReadFacts
+  /** What restarts are limited by where a rule's own `limits.perGroup` does not say: `groupOf` knows it too then. */
+  perGroup?: GroupKind
   /** The uid of a user's name; by default from /etc/passwd as it is when rules are read. */
   uidOf?: (user: string) => number | undefined
   /** A tick that takes longer fails with `TIMEOUT`. 10,000 by default. */
@@ -59,6 +62,8 @@ export interface RuleTable {
 export interface Explanation {
   /** The rule is about it, or its group. */
   readonly matched: boolean
+  /** Of a rule with `per`: the group of the process. */
+  readonly group?: GroupRef | undefined
   readonly clauses: readonly DecisionClause[]
 }
 
@@ -151,14 +156,18 @@ export class RuleEngine implements AsyncDisposable {
   }
 
   async #use(texts: readonly Rule[], groups = this.#sampled): Promise<void> {
-    const { memTotalBytes = 0, intervalMs } = this.#options
+    const { memTotalBytes = 0, intervalMs, perGroup } = this.#options
     const rules = await inSlices(checkingRules(texts))
     checkMemory(rules, memTotalBytes)
     const workers = this.#options.workers ?? defaultWorkers()
     const users = this.#options.uidOf === undefined && namesUsers(rules) ? await readUsers() : undefined
     const uidOf = this.#options.uidOf ?? ((user: string) => users?.uidOf.get(user))
     const program = await inSlices(
-      compileProgram(rules, { groups, memTotalBytes, intervalMs, uidOf, shards: workers }, this.#program),
+      compileProgram(
+        rules,
+        { groups, memTotalBytes, intervalMs, uidOf, perGroup, shards: workers },
+        this.#program,
+      ),
     )
     const { facts } = program.data.match
     if (needsFacts(facts) && this.#options.readFacts === undefined) {
@@ -289,6 +298,14 @@ export class RuleEngine implements AsyncDisposable {
     return undefined
   }
 
+  /**
+   * The key of a process's group as it was last learned, null where it has none or it cannot be read; undefined: not known yet, or no
+   * rule that is about the process goes by such groups.
+   */
+  groupOf(kind: KeyedGroup, slot: number, generation: number): string | null | undefined {
+    return this.#facts?.groupOf(kind, slot, generation)
+  }
+
   /** Whom rules wait for: their condition holds, not for long enough yet. */
   pending(): PendingSubject[] {
     const indices = this.#indices()
@@ -409,8 +426,9 @@ export class RuleEngine implements AsyncDisposable {
     })
     if (result.torn) throw stale(sequence)
     const { numbers, names } = result.decided!
-    const reader = this.#reader({ numbers: numbers.subarray(1), names }, program, undefined, nowMs)
-    return { matched: numbers[0] === 1, clauses: reader.readClauses(entry.clauses) }
+    const reader = this.#reader({ numbers: numbers.subarray(2), names }, program, undefined, nowMs)
+    const group = numbers[1] === 1 ? reader.readGroup(entry.rule.per!) : undefined
+    return { matched: numbers[0] === 1, group, clauses: reader.readClauses(entry.clauses) }
   }
 
   #reader(

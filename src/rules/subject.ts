@@ -16,7 +16,7 @@ export interface GroupRef {
   readonly key: string
   /** Members at that time. */
   readonly count: number
-  /** At most 16, largest first. */
+  /** Largest first, at most 16; of a decision of a rule whose actions are for all of them, all. */
   readonly members: readonly GroupMember[]
 }
 

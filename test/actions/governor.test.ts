@@ -378,6 +378,7 @@ class World {
       stillWanted: ({ payload }) => this.wanted.has(payload),
       onPutOff: () => {},
       onDropped: () => {},
+      onRestarted: () => {},
     })
   }
 
@@ -529,6 +530,7 @@ describe('waiting restarts', () => {
       stillWanted: () => true,
       onPutOff() {},
       onDropped() {},
+      onRestarted() {},
     })
     queue.want({ ...request(1, 5), rssBytes: 10 }, 'young')
     queue.want({ ...request(2, 1), rssBytes: 10 }, 'old')
@@ -554,6 +556,7 @@ describe('waiting restarts', () => {
       stillWanted: ({ payload }) => wantedPids.has(payload),
       onPutOff: ({ payload }, { bound }) => told.push(`${payload} ${bound}`),
       onDropped: ({ payload }) => dropped.push(payload),
+      onRestarted() {},
     })
     queue.want(request(1, 0), 1)
     queue.want(request(2, 0), 2)
@@ -568,5 +571,62 @@ describe('waiting restarts', () => {
     expect(told).toEqual(['2 host-concurrent', '1 backoff'])
     expect(queue.pass(149)).toEqual([])
     expect(queue.pass(150)).toEqual([first])
+  })
+
+  const told = (governor: Governor) => {
+    const lines: string[] = []
+    const queue = new RestartQueue<string>(governor, {
+      stillWanted: () => true,
+      onPutOff: ({ payload }, { bound }) => lines.push(`${payload} put off: ${bound}`),
+      onDropped: ({ payload }, why) => lines.push(`${payload} dropped: ${why}`),
+      onRestarted: ({ payload }, byRule, isTold) => lines.push(`${payload} restarted by ${byRule} ${isTold}`),
+    })
+    return { lines, queue }
+  }
+
+  it('of a process that another rule has restarted are dropped, also those that come later', () => {
+    const { governor, request } = governed({ limits: { jitterMs: 0, backoffFirstMs: 0 } })
+    const { lines, queue } = told(governor)
+    queue.want({ ...request(1, 0), rssBytes: 2 }, 'first')
+    queue.want(request(1, 0, { rule: 'other' }), 'second')
+    queue.want(request(2, 0, { rule: 'other' }), 'of another process')
+    const admitted = queue.pass(0)
+    expect(admitted.map(({ payload }) => payload)).toEqual(['first', 'of another process'])
+    queue.ended(admitted[0]!, 'done', identity(1, 2), 1)
+    queue.want(request(1, 1, { rule: 'late' }), 'third')
+    expect(lines).toEqual([
+      'second put off: busy',
+      'second restarted by r false',
+      'third restarted by r false',
+    ])
+    expect(queue.waiting).toBe(0)
+    // Of one that was left as it was the others are still wanted.
+    queue.ended(admitted[1]!, 'refused', undefined, 1)
+    queue.want(request(2, 1, { rule: 'late' }), 'fourth')
+    expect(queue.pass(1).map(({ payload }) => payload)).toEqual(['of another process'])
+  })
+
+  it('of a group whose largest member is meant are one: who is meant by now, and nobody else meanwhile', () => {
+    const { governor, request } = governed({ concurrent: 1, limits: { jitterMs: 0, backoffFirstMs: 0 } })
+    const { lines, queue } = told(governor)
+    const withGroup = (pid: number) => ({ ...request(pid, 0, { rule: 'g' }), largestOf: 'unit:a' })
+    queue.want({ ...request(9, 0), rssBytes: 99 }, 'busy')
+    const [busy] = queue.pass(0)
+    queue.want(withGroup(1), 'one')
+    expect(queue.pass(0)).toEqual([])
+    queue.want(withGroup(2), 'two')
+    expect(queue.waiting).toBe(1)
+    queue.ended(busy!, 'done', identity(9, 2), 1)
+    const [admitted] = queue.pass(1)
+    expect(admitted!.payload).toBe('two')
+    queue.want(withGroup(3), 'three')
+    queue.want(withGroup(2), 'two again')
+    expect(lines).toEqual([
+      'one put off: host-concurrent',
+      'one dropped: another member of the group is meant by now',
+      'three dropped: another member of the group is being restarted',
+    ])
+    queue.ended(admitted!, 'done', identity(2, 2), 2)
+    expect(queue.waiting).toBe(0)
   })
 })

@@ -447,3 +447,40 @@ test.runIf(obstacle === undefined && process.getuid!() === 0)(
 )
 
 test.skipIf(obstacle === undefined)(`SKIPPED: a watch by the bpf source (${obstacle?.reason})`, () => {})
+
+test('--once waits for the advice of an alert: a zombie is told, and exits 10', async () => {
+  const { pid } = await startProcess('zombie', { name: 'once-zombie' })
+  const { code, stdout } = await muster(['watch', '--once', '--name', 'once-zombie', '--rule', 'state == Z'])
+  expect(stdout).toMatch(new RegExp(`${pid} once-zombie  breach state Z == Z`))
+  expect(stdout).toMatch(/1 breach/)
+  expect(code).toBe(10)
+})
+
+test('--once does not wait for a restart that the governor puts off: it says until when and why, and exits 10', async () => {
+  const program = join(directory, 'program')
+  await copyFile(await leakyProgram(), program)
+  await startLeaky(64 << 20, { program })
+  const config = join(directory, 'rules.yaml')
+  await writeFile(
+    config,
+    `directory: ${directory}\nrules:\n  - name: r\n    match: { exe: ${program} }\n    when: rss > 30MiB\n    actions: [restart]\n    limits: { perWindow: 1/1h }\n`,
+  )
+  const once = (...flags: string[]) => muster(['watch', '--once', '--config', config, ...flags])
+  const first = await once()
+  expect([first.code, first.stdout]).toEqual([10, expect.stringMatching(/the new process is \d+/)])
+  const second = await once()
+  const told = /restart put off until (\S+ )?\d\d:\d\d:\d\d\.\d+ \(rule-window\): 1 in 3600000 ms is the most/
+  expect(second.stdout).toMatch(told)
+  expect(second.stdout).not.toMatch(/interrupted/)
+  expect(second.code).toBe(10)
+  const third = await once('--json')
+  const records = third.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(records.find(({ type }) => type === 'governed')).toMatchObject({
+    ...{ verdict: 'put-off', bound: 'rule-window', rule: 'r', action: 'restart' },
+    untilMs: expect.any(Number) as number,
+  })
+  expect(third.code).toBe(10)
+}, 60_000)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Ladder } from '../../dist/engine/ladder.js'
-import { targetsOf } from '../../dist/engine/targets.js'
+import { type Aim, targetsOf } from '../../dist/engine/targets.js'
 import type { Step } from '../../dist/rules/schema/rule.js'
 
 const steps: Step[] = [
@@ -128,10 +128,23 @@ describe('whom actions are for', () => {
   const group = { kind: 'unit', key: 'a.service', count: 20, members: [1, 2, 3].map(member) } as const
 
   it('is the process, the largest member of a group, or all members that it names', () => {
-    const pids = (of: ReturnType<typeof targetsOf>) => of.map(({ identity }) => identity.pid)
-    expect(pids(targetsOf({ ...member(7), group: undefined }, 'all'))).toEqual([7])
-    expect(pids(targetsOf({ ...member(0), identity: undefined, group }, 'largest'))).toEqual([1])
-    expect(pids(targetsOf({ ...member(0), identity: undefined, group }, 'all'))).toEqual([1, 2, 3])
+    const why = {
+      ...{ rule: 'r', decisionId: 'd', reason: '', subject: 's', sinceMs: 0 },
+      ...{ isAboutMemory: false, dryRun: false },
+    }
+    const aimed = (aim: Pick<Aim, 'group' | 'target' | 'members'>) =>
+      targetsOf({ why, ...aim }, ({ pid }) => pid * 100).map(({ identity: { pid }, rssBytes, largestOf }) => [
+        ...[pid, rssBytes, largestOf],
+      ])
+    const { members } = group
+    expect(aimed({ group: undefined, target: 'largest', members: [member(7)] })).toEqual([
+      [7, 700, undefined],
+    ])
+    expect(aimed({ group, target: 'largest', members })).toEqual([[1, 100, 's']])
+    expect(aimed({ group, target: 'largest', members: [] })).toEqual([])
+    expect(aimed({ group, target: 'all', members })).toEqual(
+      [1, 2, 3].map((pid) => [pid, pid * 100, undefined]),
+    )
   })
 
   it('does later steps for whom it fires last', () => {

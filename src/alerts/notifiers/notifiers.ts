@@ -41,6 +41,8 @@ interface Notifier {
   readonly queue: DeliveryQueue
   /** Alerts that fire and that it was told of. */
   readonly told: Set<string>
+  /** Of these it has heard: what was dropped or could not be delivered it was not told of, nor is it of the end. */
+  readonly heard: Set<string>
   lastFailure: string | undefined
 }
 
@@ -56,11 +58,12 @@ export class Notifiers {
 
   /** Hands the alert to those whom it concerns. */
   offer(alert: Alert): void {
-    for (const { spec, queue, told } of this.#notifiers) {
+    for (const { spec, queue, told, heard } of this.#notifiers) {
       if (alert.state === 'resolved') {
         // Nobody needs to hear of the end of what he never heard of.
         const isKnown = told.delete(alert.id)
         if (isKnown && spec.resolved && alert.silencedBy === undefined) queue.push(alert)
+        else heard.delete(alert.id)
       } else if (
         alert.silencedBy === undefined &&
         alert.acknowledged === undefined &&
@@ -95,12 +98,17 @@ export class Notifiers {
         notifier.lastFailure = reason
         this.#parts.onFailed({ type: 'notify-failed', alertId, state, notifier: name, attempts, reason })
       },
+      onDelivered: ({ id, state }) => {
+        if (state !== 'resolved') remember(notifier.heard, id)
+      },
+      // By now what came before it of this alert was delivered or is lost.
+      isWanted: ({ id, state }) => state !== 'resolved' || notifier.heard.delete(id),
       onDrop: () => {
         const message = `notifier ${JSON.stringify(name)} cannot keep up: more than ${spec.queueLimit} alerts wait, and the oldest are dropped`
         this.#parts.onError(new ProcmusterError('BUSY', { message }))
       },
     })
-    const notifier: Notifier = { spec, queue, told: new Set(), lastFailure: undefined }
+    const notifier: Notifier = { spec, queue, told: new Set(), heard: new Set(), lastFailure: undefined }
     return notifier
   }
 }

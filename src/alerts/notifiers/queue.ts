@@ -19,6 +19,9 @@ export interface QueueOptions {
   readonly limit: number
   /** Deliveries under way at the same time. */
   readonly concurrency: number
+  readonly onDelivered?: (alert: Alert) => void
+  /** Asked when its turn has come; by default all are. */
+  readonly isWanted?: (alert: Alert) => boolean
   readonly onFailed: (alert: Alert, delivery: Required<Delivery>) => void
   /** The first that is dropped since the queue had room. */
   readonly onDrop: () => void
@@ -95,6 +98,7 @@ export class DeliveryQueue {
       if (next === undefined) return
       const [key, alert] = next
       this.#waiting.delete(key)
+      if (this.#options.isWanted?.(alert) === false) continue
       if (this.#waiting.size * 2 <= this.#options.limit) this.#isFull = false
       const done = this.#deliver(alert).finally(() => {
         this.#underWay.delete(alert.id)
@@ -118,8 +122,12 @@ export class DeliveryQueue {
       : await this.#options.deliver(alert, signal).catch(unexpected)
     this.counts.retries += Math.max(0, delivery.attempts - 1)
     const { attempts, failure } = delivery
-    if (failure === undefined) this.counts.delivered++
-    else this.#failed(alert, { attempts, failure })
+    if (failure === undefined) {
+      this.counts.delivered++
+      this.#options.onDelivered?.(alert)
+    } else {
+      this.#failed(alert, { attempts, failure })
+    }
   }
 
   #failed(alert: Alert, delivery: Required<Delivery>): void {

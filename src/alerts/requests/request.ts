@@ -16,6 +16,7 @@ export const requestSchema = z.discriminatedUnion('type', [
     note: noteSchema,
   }),
   z.strictObject({ type: z.literal('unsilence'), silenceId: idSchema, by: personSchema }),
+  z.strictObject({ type: z.literal('resume'), rule: idSchema, by: personSchema }),
 ])
 
 /** What can be asked of an engine from outside, by way of its journal. */

@@ -8,6 +8,7 @@ import type {
   AcknowledgedBody,
   RecordHead,
   RequestRefusedBody,
+  ResumeBody,
   SilenceBody,
   UnsilenceBody,
 } from '../../journal/records.js'
@@ -20,7 +21,8 @@ const LOOK_EVERY_MS = 100
 const WAIT_MS = 5000
 
 /** The record by which an engine answers a request. */
-export type RequestAnswer = RecordHead & (AcknowledgedBody | SilenceBody | UnsilenceBody | RequestRefusedBody)
+export type RequestAnswer = RecordHead &
+  (AcknowledgedBody | SilenceBody | UnsilenceBody | ResumeBody | RequestRefusedBody)
 
 export interface SentRequest {
   /** Of the request; a silence that it makes has the same. */
@@ -38,7 +40,7 @@ export interface SendOptions {
 }
 
 /**
- * Asks the engine that writes this journal to acknowledge, silence or unsilence: the request is left in the
+ * Asks the engine that writes this journal to acknowledge, silence, unsilence or resume: the request is left in the
  * directory `JOURNAL.requests`, and answered in the journal.
  * @throws ProcmusterError `INVALID_ARGUMENT`, `NOT_FOUND` (no such journal), `ACCESS_DENIED`, `IO_ERROR`
  */

@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { byOption, directoryOption, journalOption, waitOption } from './options.js'
 
 export const EXIT_HELP = `
-Exit codes: 0 done, or left for the next start; 2, 3, 4 bad input; 5 no such alert or silence; 6 not permitted;
-7 no such journal. \`muster --help\` lists all.`
+Exit codes: 0 done, or left for the next start; 2, 3, 4 bad input; 5 no such alert or silence, or nothing to resume;
+6 not permitted; 7 no such journal. \`muster --help\` lists all.`
 
 /** A command that asks the watch for something, with the options of all of them. */
 export function asking(name: string, description: string): Command {

@@ -44,6 +44,14 @@ export function unsilence(id: string, raw: RawAsk): Promise<void> {
   })
 }
 
+/** `muster resume RULE` */
+export function resume(name: string, raw: RawAsk): Promise<void> {
+  return ask(raw, (by, _, faults) => {
+    const rule = readText(name, 'RULE', 'the name of a rule', faults)
+    return rule === undefined ? undefined : { type: 'resume', rule, by }
+  })
+}
+
 type Match = Extract<EngineRequest, { type: 'silence' }>['match']
 
 function matchOf(raw: RawSilence, faults: FaultList): Match {

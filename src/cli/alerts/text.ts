@@ -41,6 +41,8 @@ export function answerText(answer: RequestAnswer, part: 'answer' | 'warning' = '
       return part === 'warning' ? escapeForTerminal(answer.warning ?? '') : silenceLine(answer.silence)
     case 'unsilence':
       return escapeForTerminal(`silence ${answer.silenceId} is ended`)
+    case 'resume':
+      return escapeForTerminal(`restarts of rule ${JSON.stringify(answer.rule)} go on`)
     case 'request-refused':
       return escapeForTerminal(answer.reason)
   }

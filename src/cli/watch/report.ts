@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import {
   type ActionReport,
   type Alert,
+  type GovernedBody,
   type OutcomeBody,
   wordedBytes,
   wordedClauses,
@@ -25,6 +26,8 @@ export interface Reporter {
   look(look: Look): void
   alert(alert: Alert): void
   action(action: ActionReport): void
+  /** A restart was put off, or refused. */
+  governed(governed: GovernedBody): void
   /** What became of a restart. */
   outcome(outcome: OutcomeBody): void
   /** Ends a line that is rewritten in place. */
@@ -54,6 +57,10 @@ export class JsonReporter implements Reporter {
 
   action(action: ActionReport): void {
     this.#write({ type: 'action', ...action }, action.atMs)
+  }
+
+  governed(governed: GovernedBody): void {
+    this.#write({ ...governed, untilMs: governed.untilMs ?? null }, Date.now())
   }
 
   outcome(outcome: OutcomeBody): void {
@@ -135,6 +142,15 @@ export class TextReporter implements Reporter {
     this.#line(action.atMs, `${who(action.identity, action.name)}  ${this.#actionText(action)}`)
   }
 
+  /** A refusal is told as the action that it is. */
+  governed({ verdict, bound, reason, untilMs, identity, name }: GovernedBody): void {
+    if (verdict === 'refused') return
+    const nowMs = Date.now()
+    const until = untilMs === undefined ? '' : ` until ${localTime(untilMs, nowMs)}`
+    const what = `${this.#colors.yellow(`restart put off${until}`)} (${bound}): ${escapeForTerminal(reason)}`
+    this.#line(nowMs, `${who(identity, name)}  ${what}`)
+  }
+
   outcome(outcome: OutcomeBody): void {
     if (outcome.successor === undefined) {
       this.#line(
@@ -181,6 +197,12 @@ export class TextReporter implements Reporter {
     this.#out.write(`${this.#openLine ? '\r\u001b[K' : ''}${time}  ${text}\n`)
     this.#openLine = false
   }
+}
+
+/** With the date where that is not today's. */
+function localTime(atMs: number, nowMs: number): string {
+  const date = localDate(atMs)
+  return date === localDate(nowMs) ? clockTime(atMs) : `${date} ${clockTime(atMs)}`
 }
 
 const who = ({ pid }: { pid: number }, name: string): string => `${pid} ${escapeForTerminal(name)}`

@@ -1,4 +1,12 @@
-import { type ActionReport, type Alert, Engine, ProcmusterError, type Rule, type Table } from '../../index.js'
+import {
+  type ActionReport,
+  type Alert,
+  Engine,
+  type GovernedBody,
+  ProcmusterError,
+  type Rule,
+  type Table,
+} from '../../index.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
 import { fail, messageOf } from '../fault.js'
 import type { StopSignals } from '../stop_signals.js'
@@ -17,6 +25,10 @@ const ONCE_INTERVAL_MS = 200
 const EVIDENCE_BUDGET_BYTES = 2 ** 30
 /** Refusals that more waiting does not mend. */
 const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
+
+/** Bounds by which restarts of one look wait for each other: with --once they are waited for, if it is not for longer. */
+const AMONG_EACH_OTHER = new Set(['busy', 'jitter', 'host-concurrent', 'rule-concurrent', 'group-concurrent'])
+const PATIENCE_MS = 10_000
 
 const REFUSED_BY_HOST = new Set(['INVALID_ARGUMENT', 'OUT_OF_RANGE', 'PROCESS_GONE'])
 
@@ -145,6 +157,8 @@ class Session {
   #isLearned = false
   readonly tally = new Tally()
   #actionsLeft = 0
+  /** With --once: restarts that are put off, and not waited for. */
+  readonly #putOff = new Set<string>()
   #looked = false
   #isAsked = false
   /** How many processes match is known, and was told. */
@@ -165,6 +179,7 @@ class Session {
     engine.on('tick', ({ tick, table }) => this.#onTick(tick, table))
     engine.on('alert', (alert) => this.#onAlert(alert))
     engine.on('action', (action) => this.#onAction(action))
+    engine.on('governed', (governed) => this.#onGoverned(governed))
     engine.on('recovered', (action) => this.#onRecovered(action))
     engine.on('outcome', (outcome) => reporter.outcome(outcome))
     engine.on('notify-failed', (failure) => reporter.note(...notifyFailed(failure)))
@@ -206,8 +221,10 @@ class Session {
 
   #lookedOnce(): void {
     if (!this.#plan.flags.once || !this.#isMatched || this.#looks < this.#plan.looksForOnce) return
-    this.#looked = true
-    this.#endOnce()
+    void this.#engine.alertsRaised.then(() => {
+      this.#looked = true
+      this.#endOnce()
+    })
   }
 
   /** A misspelt name would be watched for in vain, and nobody would know. */
@@ -242,11 +259,26 @@ class Session {
     if (alert.kind === 'died' && this.#isTarget(alert)) this.#end(EXIT.ended)
   }
 
-  #onAction(action: ActionReport): void {
-    this.#reporter.action(action)
-    this.tally.action(action)
-    this.#follow(action)
+  #onGoverned(governed: GovernedBody): void {
+    this.#reporter.governed(governed)
+    const { verdict, bound, untilMs = 0 } = governed
+    const isShort = AMONG_EACH_OTHER.has(bound) && untilMs - Date.now() <= PATIENCE_MS
+    if (!this.#plan.flags.once || verdict === 'refused' || isShort) return
+    const restart = restartOf(governed)
+    if (this.#putOff.has(restart)) return
+    this.#putOff.add(restart)
     this.#actionsLeft--
+    this.#endOnce()
+  }
+
+  #onAction(action: ActionReport): void {
+    const isPutOff = action.action === 'restart' && this.#putOff.delete(restartOf(action))
+    this.tally.action(action)
+    // That it was not done has been told: it was put off.
+    if (isPutOff && action.status === 'interrupted') return
+    this.#reporter.action(action)
+    this.#follow(action)
+    if (!isPutOff) this.#actionsLeft--
     this.#endOnce()
   }
 
@@ -284,11 +316,16 @@ class Session {
   }
 }
 
+const restartOf = ({
+  decisionId,
+  identity: { pid, startTicks },
+}: Pick<ActionReport, 'decisionId' | 'identity'>): string => `${decisionId} ${pid}:${startTicks}`
+
 /** Later steps of a ladder are not waited for. */
 function actionsAtOnce({ actions = [], target }: Rule, { group }: Alert): number {
   const steps = actions.filter((action) => typeof action === 'string' || action.after === undefined).length
   if (group === undefined) return steps
-  return steps * (target === 'all' ? group.members.length : Math.min(1, group.members.length))
+  return steps * (target === 'all' ? group.count : Math.min(1, group.count))
 }
 
 /** A rule about one pid, or about all, says by itself how many it is about. */

@@ -31,6 +31,7 @@ export interface JudgedRule {
   readonly when: When
   readonly clear: When | undefined
   readonly cooldown?: number | undefined
+  readonly target?: 'largest' | 'all' | undefined
 }
 
 export interface CompileOptions {
@@ -76,7 +77,7 @@ class Compiler {
   }
 
   plan(): RulePlan {
-    const { when, clear, cooldown, per } = this.#rule
+    const { when, clear, cooldown, per, target } = this.#rule
     const clauses: ClausePlan[] = []
     const condition = this.#condition(when.condition, clauses)
     return {
@@ -90,6 +91,7 @@ class Compiler {
       clauses,
       series: [...this.#series.values()].sort((a, b) => a.level - b.level),
       ranking: this.#ranking,
+      tellsAll: target === 'all',
     }
   }
 

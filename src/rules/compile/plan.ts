@@ -23,6 +23,8 @@ export interface RulePlan {
   readonly series: readonly SeriesPlan[]
   /** Of the first aggregate: by its values members of a group are ranked. */
   readonly ranking: Signal | undefined
+  /** Of a group all members are told, not only the largest: actions are for all of them. */
+  readonly tellsAll: boolean
 }
 
 /** One comparison behind a decision. */

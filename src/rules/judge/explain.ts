@@ -1,9 +1,10 @@
+import { headerCell } from '../../table/layout.js'
 import { findGroups } from './group_members.js'
 import { isWhole, type Judgement, openSource, type Shard } from './judge.js'
-import { readClauses, writeClauses } from './report.js'
+import { readClauses, readMembers, writeClauses, writeGroup } from './report.js'
 
 /**
- * Writes whether a rule is about the process in a slot, and what its clauses come to for it, or for its group. Decides nothing and
+ * Writes whether a rule is about the process in a slot, its group, and what its clauses come to for it, or for its group. Decides nothing and
  * enters nothing.
  * @returns false when the table was being written meanwhile
  */
@@ -32,7 +33,13 @@ export function explain(
     subject = at < 0 ? -1 : group.memberOf[at]!
   }
   findings.number(isMatched ? 1 : 0)
-  const { clauses } = rules.plans[local]!
+  const { clauses, ranking, tellsAll } = rules.plans[local]!
+  findings.number(group !== undefined && isMatched ? 1 : 0)
+  if (group !== undefined && isMatched) {
+    const members = readMembers({ signals }, group, ranking).get(subject) ?? []
+    const sampledTicks = table.header[headerCell.sampledTicks]!
+    writeGroup({ findings, table, sampledTicks }, group, subject, members, tellsAll)
+  }
   if (subject < 0) {
     findings.number(0)
   } else {

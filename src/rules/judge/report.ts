@@ -6,7 +6,7 @@ import type { GroupTick } from './groups.js'
 import { LANE } from './series.js'
 import type { ShardState } from './state.js'
 
-/** Samples of a window and members of a group that are told with a decision. */
+/** Samples of a window and members of a group that are told with a decision; of a rule whose actions are for all members these. */
 const MOST_SAMPLES = 16
 const MOST_MEMBERS = 16
 
@@ -52,7 +52,7 @@ export function writeReports(evaluation: Evaluation, local: number): void {
   for (const { slot, what, why, sinceMs } of pending) {
     begin(findings, rules.first + local, slot, what, why, sinceMs, group !== undefined)
     if (group !== undefined) {
-      writeGroup(evaluation, group, slot, members!.get(slot) ?? [])
+      writeGroup(evaluation, group, slot, members!.get(slot) ?? [], plan.tellsAll)
     } else if (why === cause.gone) {
       writeRemembered(state, slot, findings)
     } else {
@@ -173,8 +173,8 @@ interface Member {
 }
 
 /** Members of each group, largest first. */
-function readMembers(
-  { signals }: Evaluation,
+export function readMembers(
+  { signals }: Pick<Evaluation, 'signals'>,
   group: GroupTick,
   ranking: Signal | undefined,
 ): Map<number, Member[]> {
@@ -199,7 +199,13 @@ function readMembers(
   return members
 }
 
-function writeGroup(evaluation: Evaluation, group: GroupTick, slot: number, members: Member[]): void {
+export function writeGroup(
+  evaluation: Pick<Evaluation, 'findings' | 'table' | 'sampledTicks'>,
+  group: GroupTick,
+  slot: number,
+  members: Member[],
+  tellsAll: boolean,
+): void {
   const { findings, table, sampledTicks } = evaluation
   const [key, since] = group.keyOf(slot)
   findings.number(key)
@@ -208,7 +214,7 @@ function writeGroup(evaluation: Evaluation, group: GroupTick, slot: number, memb
   const rank = ({ value }: Member) => (Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value)
   const largest = members
     .sort((a, b) => (rank(b) > rank(a) ? 1 : rank(b) < rank(a) ? -1 : 0))
-    .slice(0, MOST_MEMBERS)
+    .slice(0, tellsAll ? members.length : MOST_MEMBERS)
   findings.number(largest.length)
   for (const member of largest) {
     writeProcess(evaluation, member.slot)

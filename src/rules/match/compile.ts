@@ -11,7 +11,8 @@ export interface MatchSource {
   readonly name: string
   readonly match: Match
   readonly kernelThreads: boolean
-  readonly per?: GroupKind | undefined
+  /** Kinds of groups whose keys have to be known of the processes that match. */
+  readonly groups?: readonly GroupKind[] | undefined
   /** Resources whose limits its condition reads. */
   readonly limits: readonly Resource[]
 }
@@ -85,8 +86,7 @@ export function* compileMatch(
     const [named, match] = takePid(source.match)
     if (named !== undefined) pids.set([named.pid, named.startTicks ?? Number.NaN], index * 2)
     const numbers: NumberFact[] = source.limits.map((resource) => ({ kind: 'limit', resource }))
-    const per = KEYED_GROUPS.find((kind) => kind === source.per)
-    if (per !== undefined) numbers.push({ kind: 'groupKey', of: per })
+    for (const of of KEYED_GROUPS) if (source.groups?.includes(of)) numbers.push({ kind: 'groupKey', of })
     rules.push({
       tree: compiler.tree(match, source.name),
       kernelThreads: source.kernelThreads,

@@ -99,6 +99,11 @@ export class Facts {
     return this.#keys.get(group)?.keyOf(id)
   }
 
+  /** The text of a process's group, null where it has none or it cannot be read; undefined: not learned yet. */
+  groupOf(group: KeyedGroup, slot: number, generation: number): string | null | undefined {
+    return this.#keys.get(group)?.textOf(slot, generation)
+  }
+
   /** Asks for the facts of these slots, in the background; lists of several shards may overlap. */
   want(lists: readonly Uint32Array[], generationOf: Uint32Array, nowMs: number): void {
     const wanted = withoutDoubles(lists, generationOf.length)
@@ -183,7 +188,9 @@ export class Facts {
         learned.numbers[at++] =
           fact.kind === 'limit'
             ? (found[place]!.limits?.[fact.resource] ?? Number.NaN)
-            : this.#keys.get(fact.of)!.assign(slot, texts[place]![fact.of] ?? undefined, nowMs)
+            : this.#keys
+                .get(fact.of)!
+                .assign(slot, read.generations[place]!, texts[place]![fact.of] ?? undefined, nowMs)
       }
     }
     this.#learned.push(learned)

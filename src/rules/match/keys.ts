@@ -14,6 +14,8 @@ export class KeyTable {
   readonly #ids = new Map<string, number>()
   readonly #keys = new Map<number, Key>()
   readonly #idOfSlot = new Map<number, number>()
+  /** Of whom the slot's text is known, also that there is none. */
+  readonly #generationOf = new Map<number, number>()
   #nextId = 1
   #sweepAt = SWEPT_FROM
 
@@ -26,8 +28,15 @@ export class KeyTable {
     return this.#keys.get(id)?.text
   }
 
+  /** The text of the process in the slot, null for none; undefined: not told yet. */
+  textOf(slot: number, generation: number): string | null | undefined {
+    if (this.#generationOf.get(slot) !== generation) return undefined
+    return this.#keys.get(this.#idOfSlot.get(slot) ?? 0)?.text ?? null
+  }
+
   /** The process in the slot has this text now, or none. */
-  assign(slot: number, text: string | undefined, nowMs: number): number {
+  assign(slot: number, generation: number, text: string | undefined, nowMs: number): number {
+    this.#generationOf.set(slot, generation)
     const before = this.#keys.get(this.#idOfSlot.get(slot) ?? 0)
     if (before !== undefined && --before.slots === 0) before.idleSinceMs = nowMs
     if (text === undefined) {

@@ -1,7 +1,24 @@
 import { z } from 'zod'
 import { GROUP_KINDS, type GroupKind } from '../language/ast.js'
-import { parseDuration } from '../language/durations.js'
+import { MAX_DURATION_MS, parseDuration } from '../language/durations.js'
 import { durationSchema, invalid, readBy } from './texts.js'
+
+/** What limits can go by: a subtree is one of a root's, and limits name no root. */
+export type LimitGroup = Exclude<GroupKind, 'subtree'>
+export const LIMIT_GROUPS = GROUP_KINDS.filter((kind) => kind !== 'subtree') as [LimitGroup, ...LimitGroup[]]
+
+/** The least and the most that limits may be, whoever gives them; times are milliseconds. */
+export const LIMIT_BOUNDS = {
+  concurrent: [1, 1000],
+  perGroup: [1, 1000],
+  /** So many times are kept. */
+  perWindow: [1, 10_000],
+  flap: [1, 1000],
+  minHealthy: [0, 1_000_000],
+  percent: [0, 100],
+  windowMs: [1, MAX_DURATION_MS],
+  ms: [0, MAX_DURATION_MS],
+} as const
 
 /** At most so many within any span of that length. */
 export interface PerWindow {
@@ -14,7 +31,7 @@ export interface RuleLimits {
   /** Restarts of this rule under way at the same time. */
   readonly concurrent?: number | undefined
   /** Restarts under way at the same time among processes that have this in common, whichever rule asks. */
-  readonly perGroup?: { readonly max: number; readonly by: GroupKind } | undefined
+  readonly perGroup?: { readonly max: number; readonly by: LimitGroup } | undefined
   /** Restarts that this rule begins. */
   readonly perWindow?: PerWindow | undefined
   /** Restarts that are begun in one group of `perGroup`. */
@@ -35,17 +52,28 @@ export interface RuleLimits {
   readonly minHealthy?: number | { readonly percent: number } | undefined
 }
 
-const count = z.int().min(1).max(1_000_000)
+type Bounds = readonly [least: number, most: number]
+const whole = ([least, most]: Bounds) => z.int().min(least).max(most)
 
-export const perTimeSchema = z.union([
-  z.string().max(100).transform(readBy(readPerTime)),
-  z
-    .strictObject({ max: count, window: durationSchema })
-    .transform(({ max, window }) => ({ max, windowMs: window })),
-])
+const perTime = (bounds: Bounds) =>
+  z.union([
+    z
+      .string()
+      .max(100)
+      .transform(readBy((text) => readPerTime(text, bounds))),
+    z
+      .strictObject({
+        max: whole(bounds),
+        window: durationSchema.refine((ms) => ms >= LIMIT_BOUNDS.windowMs[0], {
+          error: 'the time is longer than 0',
+        }),
+      })
+      .transform(({ max, window }) => ({ max, windowMs: window })),
+  ])
+export const perWindowSchema = perTime(LIMIT_BOUNDS.perWindow)
 const perGroup = z.union([
   z.string().max(100).transform(readBy(readPerGroup)),
-  z.strictObject({ max: count, by: z.enum(GROUP_KINDS) }),
+  z.strictObject({ max: whole(LIMIT_BOUNDS.perGroup), by: z.enum(LIMIT_GROUPS) }),
 ])
 const backoff = z.union([
   z.string().max(100).transform(readBy(readRange)),
@@ -55,17 +83,17 @@ const backoff = z.union([
     .transform(({ first, max }) => ({ firstMs: first, maxMs: max })),
 ])
 const minHealthy = z.union([
-  z.int().min(0).max(1_000_000),
+  whole(LIMIT_BOUNDS.minHealthy),
   z.string().max(100).transform(readBy(readPercent)),
   z.strictObject({ percent: z.number().min(0).max(100) }),
 ])
 
 export const limitsSchema = z
   .strictObject({
-    concurrent: count.optional().describe('Restarts under way at the same time'),
+    concurrent: whole(LIMIT_BOUNDS.concurrent).optional().describe('Restarts under way at the same time'),
     perGroup: perGroup.optional().describe('At the same time per group: 1/unit'),
-    perWindow: perTimeSchema.optional().describe('Restarts in any such time: 3/1h'),
-    perGroupWindow: perTimeSchema
+    perWindow: perWindowSchema.optional().describe('Restarts in any such time: 3/1h'),
+    perGroupWindow: perWindowSchema
       .optional()
       .describe('Restarts in one group of perGroup in any such time: 1/10m'),
     jitter: durationSchema
@@ -73,7 +101,7 @@ export const limitsSchema = z
       .describe('Restarts that come together are spread over up to this, at random'),
     backoff: backoff.optional().describe('Wait between restarts of a process, doubled each time: 10s..10m'),
     success: durationSchema.optional().describe('So long without a breach makes the backoff start anew'),
-    flap: perTimeSchema
+    flap: perTime(LIMIT_BOUNDS.flap)
       .optional()
       .describe('After so many restarts of a process in such a time it is left alone: 5/1h'),
     rearm: durationSchema
@@ -110,24 +138,23 @@ export const limitsSchema = z
     }
   })
 
-function readPerTime(text: string): { max: number; windowMs: number } {
+function readPerTime(text: string, bounds: Bounds): { max: number; windowMs: number } {
   const [, digits, window] = /^\s*(\d+)\s*\/\s*(.+)$/.exec(text) ?? []
   if (digits === undefined)
     throw invalid(`${JSON.stringify(text)} is not so many in such a time; write '3/1h'`)
   const windowMs = parseDuration(window!)
   if (windowMs === 0) throw invalid(`${JSON.stringify(text)}: the time is longer than 0; write '3/1h'`)
-  return { max: countOf(digits, text, '3/1h'), windowMs }
+  return { max: countOf(digits, text, '3/1h', bounds), windowMs }
 }
 
-function readPerGroup(text: string): { max: number; by: GroupKind } {
+function readPerGroup(text: string): { max: number; by: LimitGroup } {
   const [, digits, kind] = /^\s*(\d+)\s*\/\s*(\w+)\s*$/.exec(text) ?? []
-  const by = GROUP_KINDS.find((each) => each === kind)
+  const by = LIMIT_GROUPS.find((each) => each === kind)
   if (by === undefined) {
-    throw invalid(
-      `${JSON.stringify(text)} is not so many per group; write '1/unit', with one of ${GROUP_KINDS.join(', ')}`,
-    )
+    const why = kind === 'subtree' ? 'names no root of a subtree' : 'is not so many per group'
+    throw invalid(`${JSON.stringify(text)} ${why}; write '1/unit', with one of ${LIMIT_GROUPS.join(', ')}`)
   }
-  return { max: countOf(digits!, text, '1/unit'), by }
+  return { max: countOf(digits!, text, '1/unit', LIMIT_BOUNDS.perGroup), by }
 }
 
 function readRange(text: string): { firstMs: number; maxMs: number } {
@@ -147,8 +174,8 @@ function readPercent(text: string): { percent: number } {
   return { percent }
 }
 
-function countOf(digits: string, text: string, example: string): number {
+function countOf(digits: string, text: string, example: string, [least, most]: Bounds): number {
   const max = Number(digits)
-  if (max >= 1 && max <= 1_000_000) return max
-  throw invalid(`${JSON.stringify(text)}: give 1 to 1000000, as in '${example}'`)
+  if (max >= least && max <= most) return max
+  throw invalid(`${JSON.stringify(text)}: give ${least} to ${most}, as in '${example}'`)
 }

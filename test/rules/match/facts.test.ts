@@ -203,17 +203,29 @@ describe('texts of a process', () => {
 describe('a table of keys', () => {
   it('forgets what nobody has had for an hour, and gives no number twice', () => {
     const keys = new KeyTable()
-    for (let slot = 0; slot < 1000; slot++) keys.assign(slot, `old ${slot}`, 0)
-    const kept = keys.assign(0, 'old 0', 0)
-    for (let slot = 1; slot < 1000; slot++) keys.assign(slot, undefined, 1000)
+    for (let slot = 0; slot < 1000; slot++) keys.assign(slot, 1, `old ${slot}`, 0)
+    const kept = keys.assign(0, 1, 'old 0', 0)
+    for (let slot = 1; slot < 1000; slot++) keys.assign(slot, 1, undefined, 1000)
     const young: number[] = []
-    for (let slot = 1000; slot < 1100; slot++) young.push(keys.assign(slot, `young ${slot}`, 1000))
+    for (let slot = 1000; slot < 1100; slot++) young.push(keys.assign(slot, 1, `young ${slot}`, 1000))
     expect(keys.size).toBe(1100) // too early
-    for (let slot = 2000; slot < 5000; slot++) keys.assign(slot, `new ${slot}`, 4_000_000)
+    for (let slot = 2000; slot < 5000; slot++) keys.assign(slot, 1, `new ${slot}`, 4_000_000)
     expect(keys.size).toBe(1 + 100 + 3000)
     expect(keys.keyOf(kept)).toBe('old 0')
     expect(keys.keyOf(young[0]!)).toBe('young 1000')
-    expect(keys.assign(9999, 'old 5', 4_000_000)).toBeGreaterThan(young.at(-1)!)
-    expect(keys.assign(9998, 'old 0', 4_000_000)).toBe(kept)
+    expect(keys.assign(9999, 1, 'old 5', 4_000_000)).toBeGreaterThan(young.at(-1)!)
+    expect(keys.assign(9998, 1, 'old 0', 4_000_000)).toBe(kept)
+  })
+
+  it('tells the text of the process that it was read of, and of no other in its slot', () => {
+    const keys = new KeyTable()
+    expect(keys.textOf(3, 7)).toBeUndefined()
+    keys.assign(3, 7, 'a', 0)
+    keys.assign(4, 7, undefined, 0)
+    expect([keys.textOf(3, 7), keys.textOf(4, 7), keys.textOf(3, 8)]).toEqual(['a', null, undefined])
+    keys.assign(3, 7, 'b', 0) // it executed another program, or went to another control group
+    expect(keys.textOf(3, 7)).toBe('b')
+    keys.assign(3, 8, 'c', 0)
+    expect([keys.textOf(3, 7), keys.textOf(3, 8)]).toEqual([undefined, 'c'])
   })
 })
