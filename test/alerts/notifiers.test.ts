@@ -124,6 +124,38 @@ describe('notifiers', () => {
     })
   })
 
+  it('hear nothing of the end of what could not be delivered to them, or was dropped', async () => {
+    const heard: string[] = []
+    let isBroken = true
+    const { notifiers, failures } = make([
+      {
+        ...{ type: 'callback', queueLimit: 2 },
+        notify: ({ id, state }) => {
+          if (isBroken) throw new Error('not now')
+          heard.push(`${id} ${state}`)
+        },
+      },
+    ])
+    notifiers.offer(alert('a'))
+    await waitFor(() => failures.length === 1)
+    notifiers.offer(resolved('a'))
+    isBroken = false
+    // The oldest makes room: of four one is under way, two wait.
+    for (const id of ['b', 'c', 'd', 'e']) notifiers.offer(alert(id))
+    await waitFor(() => heard.length === 3)
+    notifiers.offer(resolved('c'))
+    notifiers.offer(resolved('b'))
+    await waitFor(() => heard.length >= 4)
+    notifiers.offer(resolved('e'))
+    await notifiers.close()
+    const dropped = ['b', 'c', 'd', 'e'].find((id) => !heard.includes(`${id} firing`))!
+    expect(heard).not.toContain('a resolved')
+    expect(heard).not.toContain(`${dropped} resolved`)
+    for (const id of ['b', 'c', 'e']) {
+      if (id !== dropped) expect(heard).toContain(`${id} resolved`)
+    }
+  })
+
   it('hear nothing of what is silenced or acknowledged, nor of the end of what they never heard of', async () => {
     const heard: string[] = []
     const { notifiers } = make([

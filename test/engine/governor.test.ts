@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { JournalRecord } from '../../dist/journal/records.js'
+import type { EngineEvent } from '../../dist/engine/events.js'
+import { wallTimeOf } from '../../dist/engine/look.js'
+import { sendRequest } from '../../dist/index.js'
+import type { GovernedBody, JournalRecord } from '../../dist/journal/records.js'
 import { compileFixture } from '../fixtures/compile.js'
 import { waitFor } from '../fixtures/processes.js'
 import { Bench, heard, isAlive, MIB } from './engines.js'
@@ -126,7 +129,17 @@ describe('restarts without relief', () => {
     await heard(second, 'action', ({ action, status }) => action === 'restart' && status === 'refused')
     expect(isAlive(pid!)).toBe(true)
     expect(second.resume('no such rule')).toBe(false)
-    expect(second.resume('r')).toBe(true)
+    const unknown = { type: 'resume', rule: 'quite another', by: 'me' } as const
+    expect((await sendRequest(bench.journal, unknown)).answer).toMatchObject({
+      ...{ type: 'request-refused', reason: 'there is no rule "quite another"' },
+    })
+    // As `muster resume` asks.
+    const { answer } = await sendRequest(
+      bench.journal,
+      { type: 'resume', rule: 'r', by: 'me' },
+      { waitMs: 20_000 },
+    )
+    expect(answer).toMatchObject({ type: 'resume', rule: 'r', by: 'me' })
     // Nothing fires anew: the restart was wanted all the time.
     const { successor } = await heard(
       second,
@@ -138,6 +151,39 @@ describe('restarts without relief', () => {
     await second.close()
     expect(await bench.recordsOf('resumed')).toMatchObject([{ scope: 'rule', rule: 'r', by: 'request' }])
   })
+})
+
+describe('a restart that waits', () => {
+  it('is an event and a record, with the wall-clock time of its end', async () => {
+    const name = unique('wait')
+    const hex = Buffer.from(name).toString('hex')
+    await bench.startService(['mode=idle', `rss=${40 * MIB}`, `name=${hex}`])
+    const engine = await bench.start({
+      governor: { limits: { backoffFirstMs: 60_000, backoffMaxMs: 60_000 } },
+      rules: [{ name: 'r', match: { name }, when: 'rss > 30MiB', actions: ['restart'] }],
+    })
+    const governed: GovernedBody[] = []
+    engine.on('governed', (each) => governed.push(each))
+    const read: EngineEvent[] = []
+    const events = engine.events()
+    void (async () => {
+      for await (const event of events) if (event.type === 'governed') read.push(event)
+    })()
+    const [event] = await waitFor(() => (governed.length > 0 ? governed : undefined), { timeoutMs: 20_000 })
+    expect(event).toMatchObject({ verdict: 'put-off', bound: 'backoff', rule: 'r', action: 'restart' })
+    expect(Math.abs(event!.untilMs! - Date.now() - 60_000)).toBeLessThan(20_000)
+    await waitFor(() => read.length > 0)
+    expect(read[0]).toEqual({ type: 'governed', governed: event })
+    await engine.close()
+    expect(await bench.recordsOf('governed')).toMatchObject([event!])
+  }, 60_000)
+})
+
+it('a time of the clock of the ticks is told as the wall clock shows it now', () => {
+  // The host was suspended for an hour since the start: that clock stood still, the wall clock did not.
+  expect(wallTimeOf(1_000_500, 1_000_000, 4_600_000)).toBe(4_600_500)
+  // It was set back by a minute.
+  expect(wallTimeOf(1_000_500, 1_000_000, 940_000)).toBe(940_500)
 })
 
 describe('a signal that processes are meant to end by', () => {

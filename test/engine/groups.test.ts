@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { compileFixture } from '../fixtures/compile.js'
 import { startProcess, waitFor } from '../fixtures/processes.js'
-import { Bench, heard, MIB } from './engines.js'
+import { Bench, heard, MIB, nextTick } from './engines.js'
 
 let bench: Bench
 beforeEach(async () => {
@@ -43,6 +43,18 @@ it('acts on all members where the rule says so, however many; sixteen of them ar
   const [decision] = await bench.recordsOf('decision')
   expect(decision!.group).toMatchObject({ count: 20, members: { length: 16 } })
 }, 60_000)
+
+it('calls the group of a user by name and uid', async () => {
+  const name = unique('user')
+  await startProcess('idle', { name })
+  const engine = await bench.start({
+    rules: [{ name: 'r', match: { name }, per: 'user', when: 'count() > 0' }],
+  })
+  const { user, uid } = (await nextTick(engine)).table.get(process.pid)!
+  const alert = await heard(engine, 'alert')
+  expect(alert).toMatchObject({ name: `user ${user} (${uid})`, group: { kind: 'user', key: String(uid) } })
+  expect(alert.message).toMatch(`"user ${user} (${uid})" (1 process)`)
+})
 
 it('does a later step for the member that is largest when its time has come', async () => {
   const name = unique('later')

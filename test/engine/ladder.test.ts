@@ -103,6 +103,18 @@ describe('a ladder', () => {
     expect(play(events)).toEqual(expected)
   })
 
+  it('says what is still to come, each with its time from now', () => {
+    const ladder = new Ladder<string>()
+    const planned = (atMs: number) =>
+      ladder.fired('r', 's', steps, 'target', atMs).planned.map(({ type, afterMs }) => `${type} ${afterMs}`)
+    expect(planned(0)).toEqual(['evidence 0', 'signal 100', 'evidence 300', 'restart 300'])
+    expect(planned(40)).toEqual(['evidence 0', 'signal 60', 'evidence 260', 'restart 260'])
+    ladder.tick(100)
+    expect(planned(250)).toEqual(['evidence 0', 'evidence 50', 'restart 50'])
+    ladder.tick(300)
+    expect(planned(400)).toEqual(['evidence 0', 'signal 100', 'evidence 300', 'restart 300'])
+  })
+
   it('knows rules and subjects apart', () => {
     const ladder = new Ladder<number>()
     ladder.fired('r', 'a', steps, 1, 0)

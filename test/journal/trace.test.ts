@@ -371,3 +371,36 @@ it('whatever a journal holds, it is told in lines that a terminal can show', asy
     { numRuns: 150 },
   )
 })
+
+describe('what concerns breaches that last', () => {
+  const lasting = (rules: object, clear = false): Body[] => [
+    start(),
+    decision('d1', { identity: process(7) }),
+    alert('a1', process(7)),
+    { type: 'judging', state: 'failed', reason: 'a thread died' },
+    { type: 'judging', state: 'recovered', lastedMs: 2000 },
+    { type: 'rules', added: [], changed: [], removed: [], ...rules },
+    ...(clear ? [decision('d2', { identity: process(7) }, { kind: 'clear', cause: 'removed' })] : []),
+  ]
+
+  it('is told with them: nobody judged, and the rule was changed or removed', async () => {
+    const changed = await told(lasting({ changed: ['r'] }, true), { id: 'a1' })
+    expect(changed).toMatch(/judging: no rule is judged, nobody sees whether it lasts: a thread died/)
+    expect(changed).toMatch(/judging: rules are judged again, after 2 s/)
+    expect(changed).toMatch(/rules: the rule was changed, and begins anew/)
+    expect(await told(lasting({ removed: ['r'] }), { pid: 7 })).toMatch(/rules: the rule was removed/)
+    expect(await told(lasting({ changed: ['other'], added: ['new'] }), { pid: 7 })).not.toMatch(/ rules:/)
+  })
+
+  it('is not told with what was over before', async () => {
+    const over = decision('d2', { identity: process(7) }, { kind: 'clear' })
+    const [begin, fire] = lasting({})
+    const later = { type: 'judging', state: 'failed', reason: 'a thread died' }
+    expect(await told([begin!, fire!, over, later], { pid: 7 })).not.toMatch(/judging/)
+  })
+
+  it('changes what the run watched for', async () => {
+    const { run } = await trace(lasting({ added: ['new'], removed: ['r'] }), { pid: 7 })
+    expect(run!.rules).toEqual(['new'])
+  })
+})
