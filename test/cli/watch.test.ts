@@ -463,7 +463,7 @@ test('--once does not wait for a restart that the governor puts off: it says unt
   const config = join(directory, 'rules.yaml')
   await writeFile(
     config,
-    `directory: ${directory}\nrules:\n  - name: r\n    match: { exe: ${program} }\n    when: rss > 30MiB\n    actions: [restart]\n    limits: { perWindow: 1/1h }\n`,
+    `directory: ${directory}\nrules:\n  - name: r\n    match: { exe: ${program} }\n    when: rss > 30MiB\n    actions: [restart]\n    limits: { perWindow: 1/1h }\ngovernor: { limits: { backoff: 1ms..1ms, jitter: 0 } }\n`,
   )
   const once = (...flags: string[]) => muster(['watch', '--once', '--config', config, ...flags])
   const first = await once()
