@@ -175,7 +175,7 @@ describe('a restart that waits', () => {
     await waitFor(() => read.length > 0)
     expect(read[0]).toEqual({ type: 'governed', governed: event })
     await engine.close()
-    expect(await bench.recordsOf('governed')).toMatchObject([event!])
+    expect(await bench.recordsOf('governed')).toMatchObject([JSON.parse(JSON.stringify(event)) as object])
   }, 60_000)
 })
 

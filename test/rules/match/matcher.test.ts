@@ -138,9 +138,9 @@ describe('equal leaves', () => {
 
   it('are shared among numbers as well', () => {
     const rules = [
-      { per: 'unit' as const, limits: ['nofile' as const] },
-      { per: 'unit' as const },
-      { per: 'user' as const },
+      { groups: ['unit' as const], limits: ['nofile' as const] },
+      { groups: ['unit' as const, 'user' as const] },
+      { groups: ['user' as const] },
     ]
     const { facts, rules: compiled } = new LocalMatcher(rules).compiled
     expect(facts.numbers).toEqual([
