@@ -9,6 +9,7 @@ const names = [
   'events',
   'evaluate',
   'decide',
+  'tree',
   'soak',
   'leaks',
 ]

@@ -5,6 +5,7 @@
 #include "control/ioprio_binding.h"
 #include "events/events_binding.h"
 #include "inspect/inspect_binding.h"
+#include "ipc/ipc_binding.h"
 #include "journal/file_lock_binding.h"
 #include "source/bpf/walk_binding.h"
 #include "source/sampler_binding.h"
@@ -25,6 +26,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterTimeWalk(env, exports);
   RegisterControl(env, exports);
   RegisterInspect(env, exports);
+  RegisterIpc(env, exports);
   RegisterSpawn(env, exports);
   RegisterEvents(env, exports);
   return exports;

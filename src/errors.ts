@@ -71,6 +71,7 @@ const codes = new Map<number, ErrorCode>([
   [E.ETIMEDOUT, 'TIMEOUT'],
   [E.ECANCELED, 'CLOSED'],
   [E.ENOSYS, 'UNSUPPORTED'],
+  [E.EOPNOTSUPP, 'UNSUPPORTED'],
 ])
 
 /** The code that the errno of a failed system call stands for, unless its place tells more. */

@@ -9,6 +9,7 @@ export interface NativeAddon
     NativeIoPriority,
     NativeControl,
     NativeInspect,
+    NativeIpc,
     NativeSpawn,
     NativeBpf,
     NativeEvents {}
@@ -131,6 +132,13 @@ interface NativeInspect {
     /** The same of a request that is given up, with ETIMEDOUT for what is missing; nothing if it is done. */
     abandon(id: number, result: (number | Buffer)[]): void
   }
+}
+
+// --- ipc ---
+
+interface NativeIpc {
+  /** Objects are four numbers each: kind, id, key, changedAt. `out`: errno and step of each. */
+  removeIpc(objects: Float64Array, force: boolean, out: Int32Array): Promise<void>
 }
 
 // --- spawn ---

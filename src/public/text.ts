@@ -1,4 +1,4 @@
-export { escapeForTerminal, safeJson } from '../printable.js'
+export { cellWidth, escapeForTerminal, safeJson, truncate } from '../printable.js'
 export { nearestWord } from '../spelling.js'
 export {
   type ClauseToWord,

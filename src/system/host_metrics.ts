@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HOST_METRICS, type HostMetric } from '../rules/language/ast.js'
+import { cpuSums, parseStat } from './stats/cpu.js'
+import { parseLoad, parsePressureLines, parseUptimes } from './stats/load.js'
+import { meminfoFields } from './stats/memory.js'
 
 /** Numbers of the host; what a file did not say is left out. */
 export type HostNumbers = Partial<Record<HostMetric, number>>
@@ -15,12 +18,13 @@ const MEMINFO: readonly (readonly [field: string, metric: HostMetric])[] = [
   ['SwapFree', 'swapFreeBytes'],
 ]
 
-/** proc_meminfo(5): `MemTotal:       16336224 kB`. */
+/** proc_meminfo(5). */
 export function parseMeminfo(text: string): HostNumbers {
   const numbers: HostNumbers = {}
+  const fields = meminfoFields(text)
   for (const [field, metric] of MEMINFO) {
-    const found = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)
-    if (found !== null) numbers[metric] = Number(found[1]) * 1024
+    const bytes = fields.get(field)
+    if (bytes !== undefined) numbers[metric] = bytes
   }
   const { swapTotalBytes, swapFreeBytes } = numbers
   if (swapTotalBytes !== undefined && swapFreeBytes !== undefined) {
@@ -29,52 +33,36 @@ export function parseMeminfo(text: string): HostNumbers {
   return numbers
 }
 
-/** proc_loadavg(5): `0.55 0.47 0.43 1/512 12345`. */
 export function parseLoadavg(text: string): HostNumbers {
-  const found = /^(\d+\.\d+) (\d+\.\d+) (\d+\.\d+) /.exec(text)
-  if (found === null) return {}
-  return { load1: Number(found[1]), load5: Number(found[2]), load15: Number(found[3]) }
+  const load = parseLoad(text)
+  return load === undefined ? {} : { load1: load.load1, load5: load.load5, load15: load.load15 }
 }
 
-/** proc_uptime(5): `350735.47 234388.90`. */
 export function parseUptime(text: string): HostNumbers {
-  const found = /^(\d+\.\d+) /.exec(text)
-  return found === null ? {} : { uptimeSeconds: Number(found[1]) }
+  const uptime = parseUptimes(text)
+  return uptime === undefined ? {} : { uptimeSeconds: uptime.uptimeSeconds }
 }
 
-/** PSI: `some avg10=0.22 avg60=0.17 avg300=1.11 total=58761459`, and the same with `full`. */
 export function parsePressure(resource: string, text: string): HostNumbers {
   const numbers: Record<string, number> = {}
-  for (const [, kind, ten, sixty, threeHundred] of text.matchAll(
-    /^(some|full) avg10=(\d+\.\d+) avg60=(\d+\.\d+) avg300=(\d+\.\d+) /gm,
-  )) {
-    for (const [span, value] of [
-      ['10', ten],
-      ['60', sixty],
-      ['300', threeHundred],
-    ]) {
-      numbers[`pressure.${resource}.${kind}${span}`] = Number(value)
-    }
+  for (const [kind, line] of Object.entries(parsePressureLines(text) ?? {})) {
+    if (line === undefined) continue
+    for (const span of [10, 60, 300] as const)
+      numbers[`pressure.${resource}.${kind}${span}`] = line[`avg${span}`]
   }
   return numbers
 }
 
-/** CPU time of all cores since boot, in clock ticks. */
-export interface CpuTimes {
-  readonly busy: number
-  readonly total: number
+/** CPU time of all cores since boot. */
+export interface CpuUse {
+  readonly busyMs: number
+  readonly totalMs: number
   readonly cpus: number
 }
 
-/** proc_stat(5): `cpu  user nice system idle iowait irq softirq steal guest guest_nice`; user and nice contain the guests' time. */
-export function parseCpuTimes(text: string): CpuTimes | undefined {
-  const found = /^cpu +([\d ]+)$/m.exec(text)
-  if (found === null) return undefined
-  const times = found[1]!.trim().split(' ').slice(0, 8).map(Number)
-  if (times.length < 4) return undefined
-  const total = times.reduce((sum, each) => sum + each, 0)
-  const idle = times[3]! + (times[4] ?? 0)
-  return { busy: total - idle, total, cpus: text.match(/^cpu\d+ /gm)?.length ?? 0 }
+export function parseCpuUse(text: string): CpuUse | undefined {
+  const cpu = parseStat(text)
+  return cpu && { ...cpuSums(cpu.total), cpus: cpu.cores.length }
 }
 
 /** Options of `HostMetrics`. */
@@ -89,7 +77,7 @@ export interface HostMetricsOptions {
 export class HostMetrics {
   #metrics: ReadonlySet<HostMetric>
   readonly #procRoot: string
-  #previous: CpuTimes | undefined
+  #previous: CpuUse | undefined
   #cpuPercent = Number.NaN
 
   constructor({ metrics, procRoot = '/proc' }: HostMetricsOptions) {
@@ -131,12 +119,12 @@ export class HostMetrics {
   }
 
   #cpu(text: string): HostNumbers {
-    const now = parseCpuTimes(text)
+    const now = parseCpuUse(text)
     if (now === undefined) return {}
     const before = this.#previous
-    if (before !== undefined && now.total > before.total) {
+    if (before !== undefined && now.totalMs > before.totalMs) {
       // Some counters may go back a little, iowait above all.
-      const share = (now.busy - before.busy) / (now.total - before.total)
+      const share = (now.busyMs - before.busyMs) / (now.totalMs - before.totalMs)
       this.#cpuPercent = Math.min(100, Math.max(0, share * 100))
     }
     this.#previous = now

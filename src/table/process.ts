@@ -25,6 +25,14 @@ export interface ProcessRow extends Readonly<Record<Exclude<ColumnName, CertainC
 
 const utf8 = new TextDecoder()
 
+/** The name kept at a slot. Bytes that are no UTF-8 become U+FFFD. */
+export function decodeName(names: Uint8Array, slot: number): string {
+  const start = slot * NAME_BYTES
+  let end = start
+  while (end < start + NAME_BYTES && names[end] !== 0) end++
+  return utf8.decode(names.slice(start, end)) // a copy: the decoder takes no shared memory
+}
+
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the columns' getters are defined below, from the layout
 export class ProcessRow implements ProcessDetails {
   readonly table: Table
@@ -43,11 +51,7 @@ export class ProcessRow implements ProcessDetails {
 
   /** Name as the kernel keeps it (comm), at most 15 bytes for programs. Bytes that are no UTF-8 become U+FFFD. */
   get name(): string {
-    const start = this.slot * NAME_BYTES
-    const names = this.table.memory.names
-    let end = start
-    while (end < start + NAME_BYTES && names[end] !== 0) end++
-    return utf8.decode(names.slice(start, end)) // a copy: the decoder takes no shared memory
+    return decodeName(this.table.memory.names, this.slot)
   }
 
   /** Name of the effective user, the number as text if it has none. */

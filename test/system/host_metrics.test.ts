@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { HOST_METRICS, type HostMetric } from '../../dist/rules/language/ast.js'
 import {
   HostMetrics,
-  parseCpuTimes,
+  parseCpuUse,
   parseLoadavg,
   parseMeminfo,
   parsePressure,
@@ -59,7 +59,7 @@ describe('parsers', () => {
       },
     ],
     // Guests' time stands in user's already.
-    ['stat', parseCpuTimes(stat(100, 800)), { busy: 136, total: 941, cpus: 2 }],
+    ['stat', parseCpuUse(stat(100, 800)), { busyMs: 1360, totalMs: 9410, cpus: 2 }],
   ])('%s', (_, found, expected) => {
     expect(found).toEqual(expected)
   })
@@ -69,7 +69,7 @@ describe('parsers', () => {
     expect(parseLoadavg(text)).toEqual({})
     expect(parseUptime(text)).toEqual({})
     expect(parsePressure('io', text)).toEqual({})
-    expect(parseCpuTimes(text)).toBeUndefined()
+    expect(parseCpuUse(text)).toBeUndefined()
   })
 })
 
