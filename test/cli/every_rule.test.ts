@@ -73,7 +73,7 @@ const RULES: readonly [name: string, whom: () => string, clauses: readonly strin
   ['rationed', pid('web'), ['rssBytes > 12MiB']],
   ['too few workers', () => 'all', ['count() < 3']],
   ['crash loop', () => 'all', ['exitRate(3s) > 0.2/s']],
-  ['greedy user', () => 'user 65534', ['sum(rssBytes) > 32MiB']],
+  ['greedy user', () => 'user nobody (65534)', ['sum(rssBytes) > 32MiB']],
   ['greedy unit', () => `unit ${TOKEN}front.service`, ['sum(rssBytes) > 16MiB']],
   ['greedy cgroup', () => `cgroup /${TOKEN}all/${TOKEN}front.service`, ['avg(rssBytes) > 4MiB']],
   ['crowded container', () => `container ${CONTAINER}`, ['count() >= 2']],
