@@ -12,9 +12,15 @@ export default mergeConfig(
       testTimeout: 120_000,
       hookTimeout: 120_000,
       setupFiles: ['test/sanitizer.setup.ts'],
-      // The rules run no native code and hold to time limits that a sanitizer breaks, nor do the trends, which compute for
-      // long; alerts and the command make no native call that the tests of the API do not make.
-      exclude: ['test/rules/**', 'test/trend/**', 'test/alerts/**', 'test/cli/**'],
+      // What makes no native call that another test does not make: the rules, which hold to time limits that a sanitizer
+      // breaks, trends, which compute for long, text and files; of the engine one test of each way in which its threads meet.
+      exclude: [
+        'test/*.test.ts',
+        'test/{alerts,cli,journal,rules,tree,trend}/**',
+        'test/system/stats/**',
+        'test/actions/governor.test.ts',
+        'test/engine/!(engine|lifecycle|parts|restart).test.ts',
+      ],
     },
   }),
 )
