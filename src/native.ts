@@ -127,6 +127,11 @@ interface NativeInspect {
       files: readonly string[],
       maxBytes: number,
     ): number
+    /**
+     * Looks through these processes (native/inspect/process_scan.h); each of their contents is an item of the result,
+     * as each file is of `read`. `keys` end with a zero character each.
+     */
+    scan(listener: () => void, procRoot: string, pids: Int32Array, kind: number, keys: string): number
     /** Appends for each finished request: id, started (0 or 1), then errno, truncated and Buffer of each file. */
     drain(results: (number | Buffer)[]): void
     /** The same of a request that is given up, with ETIMEDOUT for what is missing; nothing if it is done. */

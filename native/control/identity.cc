@@ -18,7 +18,7 @@ int ReadAndParse(int fd, StatFacts* facts) {
   if (size == 0) return ESRCH;
   StatFields fields;
   if (!ParseStat({buffer, static_cast<size_t>(size)}, &fields)) return EBADMSG;
-  *facts = {fields.start_ticks, fields.flags};
+  *facts = {fields.start_ticks, fields.flags, fields.state};
   return 0;
 }
 

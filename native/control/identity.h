@@ -39,6 +39,7 @@ struct Outcome {
 struct StatFacts {
   uint64_t start_ticks = 0;
   uint32_t flags = 0;
+  char state = 0;
   bool kernel_thread() const { return (flags & 0x00200000u) != 0; }  // PF_KTHREAD
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "inspect/process_scan.h"
 #include "inspect/read_pool.h"
 
 namespace procmuster {
@@ -29,7 +30,10 @@ class EnvironmentReads : public std::enable_shared_from_this<EnvironmentReads> {
     // Added after the channel's own hook, so it runs before that one.
     env.AddCleanupHook([self = shared_from_this()] { self->Stop(); });
   }
-  bool started() const { return started_; }
+  Napi::Value Submit(Napi::Env env, size_t count, ReadPool::Work work) {
+    uint64_t id = started_ ? pool_->Submit(count, std::move(work)) : 0;
+    return Napi::Number::New(env, static_cast<double>(id));
+  }
   ReadPool& pool() { return *pool_; }
 
   void Stop() {
@@ -111,10 +115,30 @@ void RegisterInspect(Napi::Env env, Napi::Object exports) {
         request.start_ticks = info[3].As<Napi::Number>().Int64Value();
         request.files = ToStrings(info[4]);
         request.max_bytes = static_cast<size_t>(info[5].As<Napi::Number>().Int64Value());
-        uint64_t id = reads->started() ? reads->pool().Submit(std::move(request)) : 0;
-        return Napi::Number::New(info.Env(), static_cast<double>(id));
+        size_t count = request.files.size();
+        return reads->Submit(info.Env(), count, [request = std::move(request)](const Publish& publish) {
+          ReadProcessFiles(request, publish);
+        });
       },
       "read");
+  // scan(listener, procRoot, pids, kind, keys) -> id, as above; keys are one string, each ended by a zero
+  // character.
+  inspect["scan"] = Napi::Function::New(
+      env,
+      [reads](const Napi::CallbackInfo& info) -> Napi::Value {
+        reads->Start(info.Env(), info[0].As<Napi::Function>());
+        ScanRequest request;
+        request.proc_root = info[1].As<Napi::String>().Utf8Value();
+        auto pids = info[2].As<Napi::Int32Array>();
+        request.pids.assign(pids.Data(), pids.Data() + pids.ElementLength());
+        request.kind = static_cast<ScanKind>(info[3].As<Napi::Number>().Int32Value());
+        request.keys = SplitKeys(info[4].As<Napi::String>().Utf8Value());
+        size_t count = request.pids.size();
+        return reads->Submit(info.Env(), count, [request = std::move(request)](const Publish& publish) {
+          ScanProcesses(request, publish);
+        });
+      },
+      "scan");
   // drain(array) appends every finished request to the flat array.
   inspect["drain"] = Napi::Function::New(
       env,

@@ -10,9 +10,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "common/unique_fd.h"
 #include "control/identity.h"
+#include "inspect/descriptors.h"
+#include "inspect/memory_map_reader.h"
+#include "inspect/process_dir.h"
+#include "inspect/threads.h"
 
 namespace procmuster {
 namespace {
@@ -54,27 +59,6 @@ int ReadRegular(int process_dir, const char* name, size_t max_bytes, FileContent
       content->truncated = true;
       return 0;
     }
-  }
-}
-
-int ReadLink(int directory, const char* name, std::string* target) {
-  char buffer[4096];
-  ssize_t size = readlinkat(directory, name, buffer, sizeof(buffer));
-  if (size < 0) return errno;
-  target->assign(buffer, static_cast<size_t>(size));
-  return 0;
-}
-
-void AppendEscaped(const std::string& text, std::string* out) {
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f && byte != '\\') {
-      out->push_back(c);
-      continue;
-    }
-    char escaped[8];
-    snprintf(escaped, sizeof(escaped), "\\x%02x", byte);
-    out->append(escaped);
   }
 }
 
@@ -131,8 +115,18 @@ int ListDirectory(int process_dir, const char* name, size_t max_bytes, FileConte
   return error;
 }
 
+bool IsLink(std::string_view name) {
+  std::string_view last = name.substr(name.rfind('/') + 1);
+  return last == "exe" || last == "cwd" || last == "root";
+}
+
 int ReadOne(int process_dir, const std::string& name, size_t max_bytes, FileContent* content) {
-  if (name == "exe" || name == "cwd" || name == "root") {
+  if (name == "map:smaps") return ReadMemoryMap(process_dir, "smaps", &content->data);
+  if (name == "map:maps") return ReadMemoryMap(process_dir, "maps", &content->data);
+  if (name == "fd:details") return ReadDescriptors(process_dir, &content->data);
+  if (name == "task:details") return ReadThreads(process_dir, false, &content->data);
+  if (name == "task:stacks") return ReadThreads(process_dir, true, &content->data);
+  if (IsLink(name)) {
     int error = ReadLink(process_dir, name.c_str(), &content->data);
     content->truncated = content->data.size() > max_bytes;
     if (content->truncated) content->data.resize(max_bytes);
@@ -146,18 +140,14 @@ int ReadOne(int process_dir, const std::string& name, size_t max_bytes, FileCont
 
 }  // namespace
 
-void ReadProcessFiles(const ReadRequest& request, const std::function<bool(size_t, FileContent)>& publish) {
-  std::string path = request.proc_root;
-  path.append("/").append(std::to_string(request.pid));
-  // Held open, it stays this process's whatever becomes of the pid.
-  UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  int error = directory.valid() ? 0 : errno;
+void ReadProcessFiles(const ReadRequest& request, const Publish& publish) {
+  UniqueFd directory;
+  int error = OpenProcessDir(request.proc_root, request.pid, &directory);
   if (error == 0 && request.start_ticks >= 0) {
     StatFacts facts;
     error = ReadStatFactsAt(directory.get(), &facts);
     if (error == 0 && facts.start_ticks != static_cast<uint64_t>(request.start_ticks)) error = ESRCH;
   }
-  if (error == ENOENT) error = ESRCH;
   for (size_t i = 0; i < request.files.size(); i++) {
     FileContent content;
     content.error = error;

@@ -15,6 +15,9 @@ struct FileContent {
   std::string data;
 };
 
+// Takes content by its index; false when nobody waits for more.
+using Publish = std::function<bool(size_t, FileContent)>;
+
 struct ReadRequest {
   std::string proc_root;
   int pid = 0;
@@ -24,8 +27,10 @@ struct ReadRequest {
 };
 
 // Reads one file after the other and hands each to `publish` with its index; stops when that returns false.
-// `exe`, `cwd` and `root` are read as links; `fd` as lines "number flags target", `ns` as "name target",
-// `task` as thread ids, with control characters and backslashes of targets as \xNN.
-void ReadProcessFiles(const ReadRequest& request, const std::function<bool(size_t, FileContent)>& publish);
+// `exe`, `cwd` and `root`, also of a thread, are read as links; `fd` as lines "number flags target", `ns` as
+// "name target", `task` as thread ids, with control characters and backslashes of targets as \xNN. Names with
+// a colon are no files, but what is made of several: `map:smaps` and `map:maps` of memory_map_reader.h,
+// `fd:details` of descriptors.h, `task:details` and `task:stacks` of threads.h.
+void ReadProcessFiles(const ReadRequest& request, const Publish& publish);
 
 }  // namespace procmuster

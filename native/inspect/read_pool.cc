@@ -8,13 +8,13 @@
 
 namespace procmuster {
 
-uint64_t ReadPool::Submit(ReadRequest request) {
+uint64_t ReadPool::Submit(size_t count, Work work) {
   std::lock_guard lock(mutex_);
   if (stopped_) return 0;
   auto job = std::make_shared<Job>();
   job->id = next_id_++;
-  job->files.resize(request.files.size());
-  job->request = std::move(request);
+  job->files.resize(count);
+  job->work = std::move(work);
   queue_.push_back(job);
   jobs_.emplace(job->id, job);
   // Threads end when the queue is empty, so that an idle process has none; starting one costs some 30 us.
@@ -79,7 +79,7 @@ void ReadPool::Run() {
     queue_.pop_front();
     job->started = true;
     lock.unlock();
-    ReadProcessFiles(job->request, [&](size_t index, FileContent content) {
+    job->work([&](size_t index, FileContent content) {
       std::lock_guard publishing(mutex_);
       if (job->abandoned || stopped_) return false;
       job->files[index] = std::move(content);

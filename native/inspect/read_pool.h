@@ -28,8 +28,10 @@ class ReadPool : public std::enable_shared_from_this<ReadPool> {
   // `notify` is called on a pool thread, under the pool's lock, when results wait and none waited before.
   explicit ReadPool(std::function<void()> notify) : notify_(std::move(notify)) {}
 
-  // 0 when no thread could be started and none is there.
-  uint64_t Submit(ReadRequest request);
+  // Work that publishes `count` contents by their index, and stops when that returns false. 0 when no thread
+  // could be started and none is there.
+  using Work = std::function<void(const Publish&)>;
+  uint64_t Submit(size_t count, Work work);
   // What has been read in full since the last call.
   std::vector<Result> Drain();
   // Gives up on a request and returns what there is of it; false when it is done or unknown.
@@ -41,7 +43,7 @@ class ReadPool : public std::enable_shared_from_this<ReadPool> {
  private:
   struct Job {
     uint64_t id = 0;
-    ReadRequest request;
+    Work work;
     std::vector<FileContent> files;
     bool started = false;
     bool abandoned = false;

@@ -3,6 +3,7 @@ import { checkPid } from '../control/targets.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { awaitContents } from './read_requests.js'
 
 /** Which files of a process to read, how much of each, and for how long to wait. */
 export interface ProcFilesOptions {
@@ -28,16 +29,14 @@ export interface ProcFile {
 }
 
 const QUARANTINE_MS = 60_000
-const { ESRCH, ETIMEDOUT } = constants.errno
-const FIELDS_BEFORE_FILES = 2
-const FIELDS_PER_FILE = 3
-
-interface Pending {
-  readonly files: readonly string[]
-  settle(raw: readonly (number | Buffer)[], at: number): void
+const MADE_OF: Readonly<Record<string, string>> = {
+  'map:smaps': 'smaps',
+  'map:maps': 'maps',
+  'fd:details': 'fd',
+  'task:details': 'task',
+  'task:stacks': 'task',
 }
-
-const pending = new Map<number, Pending>()
+const { ESRCH, ETIMEDOUT } = constants.errno
 // Processes whose files once stalled a reader, until when.
 const quarantine = new Map<string, number>()
 
@@ -54,6 +53,15 @@ export async function readProcFiles(
 ): Promise<ProcFile[]> {
   checkPid(target.pid)
   for (const name of options.files) checkName(name)
+  return readUnchecked(target, options)
+}
+
+/** The same; names may also be those with a colon of native/inspect/proc_reader.h, which are made of several files. */
+export async function readUnchecked(
+  target: Pick<ProcessIdentity, 'pid'> & { readonly startTicks?: number },
+  options: ProcFilesOptions,
+): Promise<ProcFile[]> {
+  checkPid(target.pid)
   const procRoot = options.procRoot ?? '/proc'
   const timeoutMs = options.timeoutMs ?? 1000
   const key = `${procRoot}:${target.pid}:${target.startTicks ?? '*'}`
@@ -63,80 +71,17 @@ export async function readProcFiles(
       failed(target, procRoot, name, ETIMEDOUT, 'it stalled a reader lately'),
     )
   }
-  const raw = await request(target, procRoot, options, timeoutMs)
-  if (raw === undefined) {
-    throw new ProcmusterError('IO_ERROR', {
-      message: 'no thread could be started to read with',
-      pid: target.pid,
-    })
-  }
-  const { fields, at, timedOut } = raw
-  const started = fields[at + 1] === 1
+  const { files, maxBytesPerFile = 1024 * 1024 } = options
+  const { started, timedOut, contents } = await awaitContents(files.length, timeoutMs, (listener) =>
+    native.inspect.read(listener, procRoot, target.pid, target.startTicks ?? -1, files, maxBytesPerFile),
+  )
   if (timedOut && started) quarantine.set(key, performance.now() + QUARANTINE_MS)
-  return options.files.map((name, index) => {
-    const field = at + FIELDS_BEFORE_FILES + index * FIELDS_PER_FILE
-    const errno = fields[field] as number
+  return contents.map(({ errno, truncated, data }, index) => {
+    const name = files[index]!
     const why = started ? `not there after ${timeoutMs} ms` : `all readers were busy for ${timeoutMs} ms`
-    const data = fields[field + 2] as Buffer
-    if (errno === 0) return { name, data, truncated: fields[field + 1] === 1 }
+    if (errno === 0) return { name, data, truncated }
     return { ...failed(target, procRoot, name, errno, why), data, truncated: data.length > 0 }
   })
-}
-
-interface Raw {
-  readonly fields: readonly (number | Buffer)[]
-  readonly at: number
-  readonly timedOut: boolean
-}
-
-function request(
-  target: { readonly pid: number; readonly startTicks?: number },
-  procRoot: string,
-  options: ProcFilesOptions,
-  timeoutMs: number,
-): Promise<Raw | undefined> {
-  return new Promise((resolve) => {
-    const { files, maxBytesPerFile = 1024 * 1024 } = options
-    const id = native.inspect.read(
-      drain,
-      procRoot,
-      target.pid,
-      target.startTicks ?? -1,
-      files,
-      maxBytesPerFile,
-    )
-    if (id === 0) {
-      resolve(undefined)
-      return
-    }
-    const timer = setTimeout(() => {
-      const fields: (number | Buffer)[] = []
-      native.inspect.abandon(id, fields)
-      // Empty: it was done just now, and drain() is on its way.
-      if (fields.length === 0) return
-      pending.delete(id)
-      resolve({ fields, at: 0, timedOut: true })
-    }, timeoutMs)
-    pending.set(id, {
-      files,
-      settle(fields, at) {
-        clearTimeout(timer)
-        resolve({ fields, at, timedOut: false })
-      },
-    })
-  })
-}
-
-function drain(): void {
-  const fields: (number | Buffer)[] = []
-  native.inspect.drain(fields)
-  for (let at = 0; at < fields.length; ) {
-    const id = fields[at] as number
-    const waiting = pending.get(id)!
-    pending.delete(id)
-    waiting.settle(fields, at)
-    at += FIELDS_BEFORE_FILES + waiting.files.length * FIELDS_PER_FILE
-  }
 }
 
 function isQuarantined(key: string): boolean {
@@ -152,7 +97,7 @@ function failed(
   errno: number,
   why: string,
 ): ProcFile {
-  const path = `${procRoot}/${target.pid}/${name}`
+  const path = `${procRoot}/${target.pid}/${MADE_OF[name] ?? name}`
   const message =
     errno === ETIMEDOUT
       ? `${path}: ${why}`

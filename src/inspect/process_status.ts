@@ -1,4 +1,4 @@
-/** The fields of `/proc/<pid>/status` that a restart looks at. */
+/** The fields of `/proc/<pid>/status` that tell what a process may do, proc_pid_status(5), capabilities(7). */
 export interface ProcessStatus {
   /** Real, effective, saved, file system. */
   readonly uids: readonly number[]
@@ -13,8 +13,11 @@ export interface ProcessStatus {
   /** Mask of processors, as the kernel writes it: `f`, `ffffffff,ffffffff`. */
   readonly processors: string | undefined
   readonly noNewPrivileges: boolean
+  readonly seccompMode: 'disabled' | 'strict' | 'filter' | undefined
   readonly seccompFilters: number
 }
+
+const SECCOMP_MODES = ['disabled', 'strict', 'filter'] as const
 
 export function parseStatus(text: string): ProcessStatus {
   // The kernel escapes newlines in the name, so no process can forge a line.
@@ -37,6 +40,7 @@ export function parseStatus(text: string): ProcessStatus {
     ambient: mask('CapAmb'),
     processors: fields.get('Cpus_allowed'),
     noNewPrivileges: fields.get('NoNewPrivs') === '1',
+    seccompMode: SECCOMP_MODES[Number(fields.get('Seccomp') ?? Number.NaN)],
     // Before Linux 5.9 only the mode is shown; 2 means at least one filter.
     seccompFilters: Number(fields.get('Seccomp_filters') ?? (fields.get('Seccomp') === '2' ? 1 : 0)),
   }

@@ -1,3 +1,33 @@
+export { type DescriptorOwner, findSocketOwners } from '../inspect/descriptor_owners.js'
+export { type FileUser, findByFile } from '../inspect/find_by_file.js'
+export { findByPort, type PortSearchOptions, type PortUse } from '../inspect/find_by_port.js'
+export { findProcesses, type ProcessQuery } from '../inspect/find_processes.js'
+export { type InspectOptions, inspectProcess } from '../inspect/inspect_process.js'
+export { findByLibrary, type Library, type LibraryUser, readLibraries } from '../inspect/libraries.js'
+export {
+  type MemoryClass,
+  type MemoryField,
+  MemoryMap,
+  type MemoryMapOptions,
+  type MemoryRegion,
+  type MemoryTotals,
+  type MemoryUse,
+  readMemoryMap,
+  type StackUse,
+} from '../inspect/memory_map.js'
+export {
+  findByNamespace,
+  type Namespace,
+  type NamespaceMember,
+  readNamespaces,
+} from '../inspect/namespaces.js'
+export {
+  type OpenFile,
+  type OpenFileKind,
+  type OpenFilesOptions,
+  readOpenFiles,
+} from '../inspect/open_files.js'
+export { findPipePeers, type PipeEnd, type PipePeers } from '../inspect/pipe_peers.js'
 export {
   type OpenDescriptor,
   type ProcFile,
@@ -6,6 +36,18 @@ export {
   readProcFiles,
 } from '../inspect/proc_files.js'
 export { type FactsOptions, type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
+export type {
+  Connection,
+  InspectSection,
+  MissingField,
+  ProcessInfo,
+  ProcessIo,
+  ProcessMemory,
+  ProcessUsage,
+} from '../inspect/process_info.js'
+export type { ProcessStatus } from '../inspect/process_status.js'
+export type { Found, SearchOptions, UnreadableProcess } from '../inspect/scan.js'
+export { readSockets, type Socket, type SocketProtocol, type SocketsOptions } from '../inspect/sockets.js'
 export {
   type StuckOptions,
   type StuckProcess,
@@ -13,5 +55,6 @@ export {
   stuckProcesses,
 } from '../inspect/stuck.js'
 export { type StuckFacts, stuckAdvice } from '../inspect/stuck_advice.js'
+export { readThreads, type Thread, type ThreadsOptions } from '../inspect/threads.js'
 export { type SigchldHandling, type ZombieFacts, zombieAdvice } from '../inspect/zombie_advice.js'
 export { findZombies, type ZombieGroup, type ZombieParent, zombieFacts } from '../inspect/zombies.js'

@@ -1,0 +1,75 @@
+import { ProcmusterError } from '../errors.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { type DescriptorOwner, findSocketOwners } from './descriptor_owners.js'
+import { type Found, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+import { readSockets, type Socket, type SocketProtocol } from './sockets.js'
+
+/** A socket that has the port, and the processes that have it open. */
+export interface PortUse {
+  readonly socket: Socket
+  /** Network namespace that it is in, such as `net:[4026531840]`; undefined where links of namespaces may not be read. */
+  readonly namespace: string | undefined
+  /** Empty when it is nobody's, as in TIME_WAIT, or of a process that may not be looked into. */
+  readonly owners: readonly DescriptorOwner[]
+}
+
+/** Options of `findByPort`. */
+export interface PortSearchOptions extends SearchOptions {
+  /** Default: tcp, tcp6, udp and udp6. */
+  readonly protocols?: readonly Exclude<SocketProtocol, 'unix'>[]
+  /** Also sockets whose other end has the port; default false. */
+  readonly remote?: boolean
+}
+
+/**
+ * Who has a port, in every network namespace that a visible process is in: a container's server is found as well.
+ * @throws ProcmusterError `INVALID_ARGUMENT`, `ACCESS_DENIED`, `TIMEOUT`
+ */
+export async function findByPort(port: number, options: PortSearchOptions = {}): Promise<Found<PortUse>> {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new ProcmusterError('INVALID_ARGUMENT', { message: `${port} is no port; ports are 1 to 65535` })
+  }
+  const { protocols = ['tcp', 'tcp6', 'udp', 'udp6'], remote = false } = options
+  const uses: { socket: Socket; namespace: string | undefined }[] = []
+  for (const [namespace, pids] of await networkNamespaces(options)) {
+    const sockets = await socketsOfAny(pids, { ...options, protocols })
+    for (const socket of sockets) {
+      const has = socket.localPort === port || (remote && socket.remotePort === port)
+      if (has) uses.push({ socket, namespace })
+    }
+  }
+  const inodes = uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0)
+  const { found, unreadable } = await findSocketOwners(inodes, options)
+  const byInode = new Map<number, DescriptorOwner[]>()
+  for (const owner of found) byInode.set(owner.inode, [...(byInode.get(owner.inode) ?? []), owner])
+  return { found: uses.map((use) => ({ ...use, owners: byInode.get(use.socket.inode) ?? [] })), unreadable }
+}
+
+/** Pids by the namespace that they are in; our own is there also when no link may be read. */
+async function networkNamespaces(options: SearchOptions): Promise<Map<string | undefined, number[]>> {
+  const { found } = await scanProcesses(ScanKind.namespaces, ['net:'], options)
+  const namespaces = new Map<string | undefined, number[]>()
+  for (const { pid, lines } of found) {
+    const namespace = lines[0]!.slice('net '.length)
+    const pids = namespaces.get(namespace) ?? []
+    pids.push(pid)
+    namespaces.set(namespace, pids)
+  }
+  if (namespaces.size === 0) namespaces.set(undefined, [process.pid])
+  return namespaces
+}
+
+/** Each of them sees the same sockets; the first may have ended. */
+async function socketsOfAny(
+  pids: readonly ProcessIdentity['pid'][],
+  options: Parameters<typeof readSockets>[1],
+): Promise<Socket[]> {
+  for (const pid of pids) {
+    try {
+      return await readSockets({ pid }, options)
+    } catch (error) {
+      if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
+    }
+  }
+  return []
+}

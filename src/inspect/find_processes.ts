@@ -1,0 +1,119 @@
+import { ProcmusterError } from '../errors.js'
+import { type Pattern, textPattern } from '../rules/match/pattern.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import type { Table } from '../table/table.js'
+import { parseCgroup } from './cgroup_path.js'
+import { findByFile } from './find_by_file.js'
+import { findByPort } from './find_by_port.js'
+import { findByLibrary } from './libraries.js'
+import { findByNamespace } from './namespaces.js'
+import { readProcessFacts } from './process_facts.js'
+import type { Found, SearchOptions, UnreadableProcess } from './scan.js'
+
+/** What processes to find: those for which all of it holds. */
+export interface ProcessQuery {
+  /** Part of the name. */
+  readonly name?: string
+  /** RE2 pattern, which may fit anywhere in the arguments joined by spaces. */
+  readonly commandLine?: string
+  /** Name or number of the effective user. */
+  readonly user?: string
+  /** State letters, for example `RD`. */
+  readonly state?: string
+  /** Local port of a socket, see `findByPort`. */
+  readonly port?: number
+  /** Path, see `findByFile`. */
+  readonly file?: string
+  /** See `findByLibrary`. */
+  readonly library?: string
+  /** Such as `net:[4026531840]`. */
+  readonly namespace?: string
+  /** Glob, or an RE2 pattern between slashes, on the path of the control group. */
+  readonly cgroup?: string
+  /** The same on the name of the unit of the service manager. */
+  readonly unit?: string
+}
+
+/**
+ * The processes of a sample that a query names, in ascending order of pid. Who cannot be looked into, and is not ruled out by the rest
+ * of the query, is in `unreadable`.
+ * @throws ProcmusterError `INVALID_ARGUMENT` for a pattern, port, ... that is none; `NOT_FOUND` for a file that is not there
+ */
+export async function findProcesses(
+  table: Table,
+  query: ProcessQuery,
+  options: SearchOptions = {},
+): Promise<Found<ProcessIdentity>> {
+  const texts = compileTexts(query)
+  const { user, name, state, port, file, library, namespace } = query
+  // Taken at once: the table is overwritten while files are read.
+  let found = table.filter({ user, name, state }).map(({ identity }) => identity)
+  const unreadable = new Map<number, UnreadableProcess>()
+  const searches: (() => Promise<Found<{ readonly identity: ProcessIdentity }>>)[] = []
+  if (port !== undefined) {
+    searches.push(async () => {
+      const uses = await findByPort(port, options)
+      return { found: uses.found.flatMap(({ owners }) => owners), unreadable: uses.unreadable }
+    })
+  }
+  if (file !== undefined) searches.push(() => findByFile(file, options))
+  if (library !== undefined) searches.push(() => findByLibrary(library, options))
+  if (namespace !== undefined) searches.push(() => findByNamespace(namespace, options))
+  for (const search of searches) {
+    const result = await search()
+    const users = new Set(result.found.map(({ identity }) => keyOf(identity)))
+    const candidates = new Set(found.map(({ pid }) => pid))
+    for (const each of result.unreadable) if (candidates.has(each.pid)) unreadable.set(each.pid, each)
+    found = found.filter((identity) => users.has(keyOf(identity)))
+  }
+  if (texts.length > 0) {
+    const facts = await readProcessFacts(found, options)
+    found = found.filter((identity, index) => {
+      const verdicts = texts.map((test) => test(facts[index]))
+      if (verdicts.includes(false)) return false
+      if (!verdicts.includes(undefined)) return true
+      unreadable.set(identity.pid, unreadableFacts(identity))
+      return false
+    })
+  }
+  return { found, unreadable: [...unreadable.values()].sort((a, b) => a.pid - b.pid) }
+}
+
+type Facts = Awaited<ReturnType<typeof readProcessFacts>>[number]
+/** Undefined where it cannot be told. */
+type TextTest = (facts: Facts) => boolean | undefined
+
+function compileTexts({ commandLine, cgroup, unit }: ProcessQuery): TextTest[] {
+  const tests: TextTest[] = []
+  const add = (fact: 'commandLine' | 'cgroup' | 'unit', source: string | undefined, textOf: TextOf) => {
+    if (source === undefined) return
+    const pattern = compile(fact, source)
+    tests.push((facts) => {
+      const text = facts && textOf(facts)
+      return text === undefined ? undefined : pattern.test(text)
+    })
+  }
+  add('commandLine', commandLine, (facts) => facts.commandLine)
+  add('cgroup', cgroup, ({ cgroup: text }) => text && parseCgroup(text)?.path)
+  // Outside of any unit there is no name, which fits nothing but an empty pattern.
+  add('unit', unit, ({ cgroup: text }) => text && (parseCgroup(text)?.unit ?? ''))
+  return tests
+}
+
+type TextOf = (facts: NonNullable<Facts>) => string | undefined
+
+function compile(fact: 'commandLine' | 'cgroup' | 'unit', source: string): Pattern {
+  try {
+    return textPattern(fact, source)
+  } catch (cause) {
+    const message = `${JSON.stringify(source)} is no pattern of a ${fact}: ${(cause as Error).message}`
+    throw new ProcmusterError('INVALID_ARGUMENT', { message, cause })
+  }
+}
+
+function unreadableFacts({ pid, startTicks }: ProcessIdentity): UnreadableProcess {
+  const message = `process ${pid}: its command line or control group cannot be read`
+  return { pid, error: new ProcmusterError('ACCESS_DENIED', { message, pid, startTicks }) }
+}
+
+const keyOf = ({ pid, startTicks }: ProcessIdentity) => `${pid}:${startTicks}`

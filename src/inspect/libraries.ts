@@ -1,0 +1,57 @@
+import { ProcmusterError } from '../errors.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { type MemoryMapOptions, readMemoryMap } from './memory_map.js'
+import { type Found, identifyHits, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+
+/** A shared object in a process's memory. */
+export interface Library {
+  /** Path in the process's own root, without ` (deleted)`. Hostile: escape it before it is shown. */
+  readonly path: string
+  /** The file was replaced or removed since: the process still runs the old code. */
+  readonly isDeleted: boolean
+}
+
+/**
+ * The shared objects that a process has loaded, in the order of their addresses.
+ * @throws ProcmusterError `PROCESS_GONE`, `ACCESS_DENIED`, `TIMEOUT`
+ */
+export async function readLibraries(
+  target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
+  options: Omit<MemoryMapOptions, 'usage'> = {},
+): Promise<Library[]> {
+  const map = await readMemoryMap(target, { ...options, usage: false })
+  return map.paths('sharedObject').map(parseLibrary)
+}
+
+/** A process that has a library loaded. */
+export interface LibraryUser {
+  readonly identity: ProcessIdentity
+  /** Those that the search named. */
+  readonly libraries: readonly Library[]
+}
+
+/**
+ * Which processes have a library loaded, also in a version that was replaced since.
+ * @param library a whole path, or a file name, whole or up to a dot or dash: `libssl` finds `libssl.so.3` and `libssl-1.1.so`
+ * @throws ProcmusterError `INVALID_ARGUMENT` for an empty one
+ */
+export async function findByLibrary(
+  library: string,
+  options: SearchOptions = {},
+): Promise<Found<LibraryUser>> {
+  if (library === '' || library.includes('\0')) {
+    const message = `${JSON.stringify(library)} is no library; give a path, or a name such as libssl.so.3`
+    throw new ProcmusterError('INVALID_ARGUMENT', { message })
+  }
+  const { found, unreadable } = await scanProcesses(ScanKind.library, [library], options)
+  const users = await identifyHits(found, options.procRoot, (identity, lines) => ({
+    identity,
+    libraries: lines.map(parseLibrary),
+  }))
+  return { found: users, unreadable }
+}
+
+function parseLibrary(name: string): Library {
+  const path = name.replace(/ \(deleted\)$/, '')
+  return { path, isDeleted: path !== name }
+}

@@ -1,0 +1,61 @@
+import { ProcmusterError } from '../errors.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { readProcFiles } from './proc_files.js'
+import { type Found, identifyHits, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+
+/** A namespace that a process is in, namespaces(7). */
+export interface Namespace {
+  /** `net`, `mnt`, `pid`, `pid_for_children`, ... */
+  readonly name: string
+  /** The same for all that share it, such as `net:[4026531840]`; undefined when it may not be read. */
+  readonly id: string | undefined
+}
+
+/**
+ * The namespaces of a process, by name.
+ * @throws ProcmusterError `PROCESS_GONE`, `ACCESS_DENIED`, `TIMEOUT`
+ */
+export async function readNamespaces(
+  target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
+  options: SearchOptions = {},
+): Promise<Namespace[]> {
+  const [file] = await readProcFiles(target, { ...options, files: ['ns'] })
+  if (file!.error !== undefined) throw file!.error
+  return file!.data
+    .toString('utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => {
+      const [name, id] = line.split(' ')
+      return { name: name!, id: id === '?' ? undefined : id! }
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** A process that is in a namespace, or has made its children be in it. */
+export interface NamespaceMember {
+  readonly identity: ProcessIdentity
+  /** Through which: `pid`, `pid_for_children`. */
+  readonly names: readonly string[]
+}
+
+/**
+ * Which processes are in a namespace.
+ * @param id such as `net:[4026531840]`, as `readNamespaces` and `ls -l /proc/self/ns` have it
+ * @throws ProcmusterError `INVALID_ARGUMENT` for what is no such id
+ */
+export async function findByNamespace(
+  id: string,
+  options: SearchOptions = {},
+): Promise<Found<NamespaceMember>> {
+  if (!/^[a-z]+:\[\d+\]$/.test(id)) {
+    const message = `${JSON.stringify(id)} is no namespace; give one such as net:[4026531840]`
+    throw new ProcmusterError('INVALID_ARGUMENT', { message })
+  }
+  const { found, unreadable } = await scanProcesses(ScanKind.namespaces, [id], options)
+  const members = await identifyHits(found, options.procRoot, (identity, lines) => ({
+    identity,
+    names: lines.map((line) => line.slice(0, line.indexOf(' '))),
+  }))
+  return { found: members, unreadable }
+}
