@@ -7,6 +7,8 @@ const names = [
   'latency',
   'loop',
   'events',
+  'map',
+  'port',
   'evaluate',
   'decide',
   'tree',

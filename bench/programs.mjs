@@ -6,14 +6,16 @@ import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const source = (name) => fileURLToPath(new URL(`${name}.c`, import.meta.url))
+const source = (name, place) => fileURLToPath(new URL(`${place}${name}.c`, import.meta.url))
 const folder = fileURLToPath(new URL('../build-bench/', import.meta.url))
 
-export function program(name) {
+/** @param place folder of the source, as seen from here */
+export function program(name, place = './') {
   const path = `${folder}${name}`
-  if (!existsSync(path) || statSync(path).mtimeMs < statSync(source(name)).mtimeMs) {
+  const code = source(name, place)
+  if (!existsSync(path) || statSync(path).mtimeMs < statSync(code).mtimeMs) {
     mkdirSync(dirname(path), { recursive: true })
-    execFileSync('cc', ['-O2', '-Wall', '-static', '-o', path, source(name)], { stdio: 'inherit' })
+    execFileSync('cc', ['-O2', '-Wall', '-static', '-o', path, code], { stdio: 'inherit' })
   }
   return path
 }
