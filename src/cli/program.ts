@@ -15,6 +15,17 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     ps: () => import('./ps/command.js'),
     events: () => import('./events/command.js'),
   },
+  'Look into processes:': {
+    info: () => import('./inspect/info_command.js'),
+    map: () => import('./inspect/map_command.js'),
+    files: () => import('./inspect/files_command.js'),
+    net: () => import('./inspect/net_command.js'),
+    threads: () => import('./inspect/threads_command.js'),
+    ns: () => import('./inspect/ns_command.js'),
+    limits: () => import('./inspect/limits_command.js'),
+    find: () => import('./inspect/find_command.js'),
+    who: () => import('./inspect/who_command.js'),
+  },
   'Watch and act:': {
     watch: () => import('./watch/command.js'),
     rules: () => import('./rules/command.js'),
@@ -81,6 +92,8 @@ function refuseWords(command: Command): void {
 const EXAMPLES = `Examples:
   muster ps --top memory                     the processes that use most memory
   muster ps --user www-data --min-cpu 5      what a user's processes are busy with
+  muster info 1234                           everything about one process; map, files, net, threads, ns, limits
+  muster who :80                             who has a port, a file, a library
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'

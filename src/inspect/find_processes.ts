@@ -7,6 +7,7 @@ import { findByFile } from './find_by_file.js'
 import { findByPort } from './find_by_port.js'
 import { findByLibrary } from './libraries.js'
 import { findByNamespace } from './namespaces.js'
+import { readProcFiles } from './proc_files.js'
 import { readProcessFacts } from './process_facts.js'
 import type { Found, SearchOptions, UnreadableProcess } from './scan.js'
 
@@ -68,13 +69,17 @@ export async function findProcesses(
   }
   if (texts.length > 0) {
     const facts = await readProcessFacts(found, options)
+    const unknown: ProcessIdentity[] = []
     found = found.filter((identity, index) => {
       const verdicts = texts.map((test) => test(facts[index]))
       if (verdicts.includes(false)) return false
       if (!verdicts.includes(undefined)) return true
-      unreadable.set(identity.pid, unreadableFacts(identity))
+      unknown.push(identity)
       return false
     })
+    for (const identity of unknown) {
+      if (await isThere(identity, options)) unreadable.set(identity.pid, unreadableFacts(identity))
+    }
   }
   return { found, unreadable: [...unreadable.values()].sort((a, b) => a.pid - b.pid) }
 }
@@ -109,6 +114,12 @@ function compile(fact: 'commandLine' | 'cgroup' | 'unit', source: string): Patte
     const message = `${JSON.stringify(source)} is no pattern of a ${fact}: ${(cause as Error).message}`
     throw new ProcmusterError('INVALID_ARGUMENT', { message, cause })
   }
+}
+
+/** Of a process that has ended there are no facts either, but nothing is left to be looked into. */
+async function isThere(identity: ProcessIdentity, options: SearchOptions): Promise<boolean> {
+  const [stat] = await readProcFiles(identity, { ...options, files: ['stat'] })
+  return stat!.error?.code !== 'PROCESS_GONE'
 }
 
 function unreadableFacts({ pid, startTicks }: ProcessIdentity): UnreadableProcess {

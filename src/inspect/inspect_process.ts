@@ -1,16 +1,18 @@
 import { parseLimits } from '../control/rlimit.js'
 import { ProcmusterError } from '../errors.js'
+import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { parseCgroup } from './cgroup_path.js'
+import { joinSockets } from './connections.js'
 import { readLibraries } from './libraries.js'
 import { readMemoryMap } from './memory_map.js'
 import { readNamespaces } from './namespaces.js'
-import { type OpenFile, readOpenFiles } from './open_files.js'
+import { readOpenFiles } from './open_files.js'
 import { readProcFiles } from './proc_files.js'
-import type { Connection, InspectSection, MissingField, ProcessInfo } from './process_info.js'
+import type { InspectSection, MissingField, ProcessInfo } from './process_info.js'
 import { parseStatus } from './process_status.js'
 import { parseFields, parseIo, parseMemory, terminalName } from './process_texts.js'
-import { readSockets, type Socket } from './sockets.js'
+import { readSockets } from './sockets.js'
 import { parseStat } from './stat.js'
 import { parseStuck } from './stuck.js'
 import { readThreads } from './threads.js'
@@ -113,6 +115,8 @@ export async function inspectProcess(
 
   const status = text('status')
   const statusFields = status === undefined ? undefined : parseFields(status)
+  const credentials = status === undefined ? undefined : parseStatus(status)
+  const uid = credentials?.uids[1]
   const io = text('io')
   const limits = text('limits')
   const cgroup = text('cgroup')
@@ -134,7 +138,8 @@ export async function inspectProcess(
     nice: field(19),
     threadCount: stat.threads,
     namespacePids: statusFields?.get('NSpid')?.split(/\s+/).map(Number),
-    credentials: status === undefined ? undefined : parseStatus(status),
+    credentials,
+    user: uid === undefined ? undefined : ((await readUsers()).nameOf.get(uid) ?? String(uid)),
     args: splitZeros(text('cmdline')),
     environment: environmentOf(splitZeros(text('environ'))),
     exe: text('exe'),
@@ -178,16 +183,6 @@ function livingThread(taskList: Buffer, pid: number): number | undefined {
     .filter(Boolean)
     .map(Number)
     .find((tid) => tid !== pid)
-}
-
-function joinSockets(files: readonly OpenFile[], sockets: readonly Socket[]): Connection[] {
-  const fds = new Map<number, number[]>()
-  for (const { kind, inode, fd } of files) {
-    if (kind === 'socket' && inode !== undefined) fds.set(inode, [...(fds.get(inode) ?? []), fd])
-  }
-  return sockets
-    .filter(({ inode }) => fds.has(inode))
-    .map((socket) => ({ ...socket, fds: fds.get(socket.inode)! }))
 }
 
 function splitZeros(text: string | undefined): string[] | undefined {

@@ -1,7 +1,14 @@
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { readProcFiles } from './proc_files.js'
-import { type Found, identifyHits, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+import {
+  type Found,
+  identifyHits,
+  ScanKind,
+  type SearchOptions,
+  scanProcesses,
+  type UnreadableProcess,
+} from './scan.js'
 
 /** A namespace that a process is in, namespaces(7). */
 export interface Namespace {
@@ -58,4 +65,35 @@ export async function findByNamespace(
     names: lines.map((line) => line.slice(0, line.indexOf(' '))),
   }))
   return { found: members, unreadable }
+}
+
+/** A namespace with the processes that are in it. */
+export interface NamespaceGroup {
+  /** `net`, `mnt`, ... */
+  readonly name: string
+  readonly id: string
+  /** In ascending order. */
+  readonly pids: readonly number[]
+}
+
+const KINDS = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts']
+
+/** All namespaces that a visible process is in: by kind, those with most processes first. */
+export async function listNamespaces(options: SearchOptions = {}): Promise<Found<NamespaceGroup>> {
+  const groups: NamespaceGroup[] = []
+  const unreadable = new Map<number, UnreadableProcess>()
+  for (const name of KINDS) {
+    const pids = new Map<string, number[]>()
+    const scan = await scanProcesses(ScanKind.namespaces, [`${name}:`], options)
+    for (const { pid, lines } of scan.found) {
+      const id = lines[0]!.slice(name.length + 1)
+      const members = pids.get(id) ?? []
+      members.push(pid)
+      pids.set(id, members)
+    }
+    for (const each of scan.unreadable) unreadable.set(each.pid, each)
+    const ofKind = [...pids].map(([id, members]) => ({ name, id, pids: members }))
+    groups.push(...ofKind.sort((a, b) => b.pids.length - a.pids.length))
+  }
+  return { found: groups, unreadable: [...unreadable.values()].sort((a, b) => a.pid - b.pid) }
 }

@@ -2,12 +2,12 @@ import type { ResourceLimits } from '../control/rlimit.js'
 import type { ErrorCode } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { CgroupPlace } from './cgroup_path.js'
+import type { Connection } from './connections.js'
 import type { Library } from './libraries.js'
 import type { MemoryMap } from './memory_map.js'
 import type { Namespace } from './namespaces.js'
 import type { OpenFile } from './open_files.js'
 import type { ProcessStatus } from './process_status.js'
-import type { Socket } from './sockets.js'
 import type { StuckFacts } from './stuck_advice.js'
 import type { Thread } from './threads.js'
 
@@ -63,11 +63,6 @@ export interface ProcessIo {
   readonly cancelledWriteBytes: number
 }
 
-/** A socket of the process, with the descriptors that stand for it. */
-export interface Connection extends Socket {
-  readonly fds: readonly number[]
-}
-
 /**
  * One process in depth. A field is undefined when it was not asked for, does not exist (a kernel thread has no program, a zombie no
  * memory), or could not be read: then `missing` says why. Texts that the process chose are hostile: escape them.
@@ -90,6 +85,8 @@ export interface ProcessInfo {
   /** Pid in each PID namespace, the outermost that is seen first. */
   readonly namespacePids: readonly number[] | undefined
   readonly credentials: ProcessStatus | undefined
+  /** Name of the effective user, the number as text if it has none. */
+  readonly user: string | undefined
   readonly args: readonly string[] | undefined
   /** Only with `environment`. */
   readonly environment: Readonly<Record<string, string>> | undefined

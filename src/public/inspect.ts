@@ -1,3 +1,4 @@
+export { type Connection, readConnections } from '../inspect/connections.js'
 export { type DescriptorOwner, findSocketOwners } from '../inspect/descriptor_owners.js'
 export { type FileUser, findByFile } from '../inspect/find_by_file.js'
 export { findByPort, type PortSearchOptions, type PortUse } from '../inspect/find_by_port.js'
@@ -17,7 +18,9 @@ export {
 } from '../inspect/memory_map.js'
 export {
   findByNamespace,
+  listNamespaces,
   type Namespace,
+  type NamespaceGroup,
   type NamespaceMember,
   readNamespaces,
 } from '../inspect/namespaces.js'
@@ -37,7 +40,6 @@ export {
 } from '../inspect/proc_files.js'
 export { type FactsOptions, type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
 export type {
-  Connection,
   InspectSection,
   MissingField,
   ProcessInfo,

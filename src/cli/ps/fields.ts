@@ -1,4 +1,5 @@
 import { COLUMNS, type ColumnName, type OptionalGroup, type ProcessRow } from '../../public/table.js'
+import type { TextColumn } from '../print_table.js'
 import { shortAge, shortBytes, shortTime } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
 
@@ -25,6 +26,14 @@ export interface Field {
   /** For a person; control characters are escaped already. */
   text(row: ProcessRow, context: FieldContext): string
 }
+
+/** The fields as columns of a table for people. */
+export const textColumns = (fields: readonly Field[], context: FieldContext): TextColumn<ProcessRow>[] =>
+  fields.map((field) => ({
+    heading: field.heading,
+    align: field.align,
+    text: (row) => field.text(row, context),
+  }))
 
 const TICKS_PER_SECOND = 100 // USER_HZ, part of the kernel's ABI on x64 and arm64
 const MISSING = '-'

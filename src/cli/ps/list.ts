@@ -4,12 +4,13 @@ import { Sampler } from '../../public/sampler.js'
 import type { OptionalGroup, Table } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
+import { printTable } from '../print_table.js'
 import { requireSource } from '../require_source.js'
-import { colorsFor, escapeForTerminal, widthOf } from '../terminal.js'
+import { escapeForTerminal } from '../terminal.js'
 import { requireUser } from '../users.js'
-import type { FieldContext } from './fields.js'
+import { type FieldContext, textColumns } from './fields.js'
 import { type PsOptions, type RawPsOptions, readPsOptions } from './options.js'
-import { printJson, printTable } from './print.js'
+import { printJson } from './print.js'
 import { RATE_WINDOW_MS } from './rate_window.js'
 import { selectRows } from './select.js'
 
@@ -47,11 +48,7 @@ async function listProcesses(options: PsOptions): Promise<void> {
   const rows = selectRows(table, options, context)
   if (options.fields.some((field) => field.isDetail)) await sampler.readDetails(rows)
   if (options.json) return printJson(rows, options.fields, context, process.stdout)
-  return printTable(rows, options.fields, context, {
-    stream: process.stdout,
-    width: widthOf(process.stdout),
-    colors: colorsFor(process.stdout),
-  })
+  return printTable(rows, textColumns(options.fields, context))
 }
 
 function refuseMissing(pids: ReadonlySet<number>, table: Table): void {

@@ -121,7 +121,8 @@ function limitOf(raw: RawPsOptions, faults: FaultList): number {
   return readNumber(raw.limit, flag, faults) ?? 0
 }
 
-function statesOf(list: string, faults: FaultList): string {
+/** State letters of a list. */
+export function statesOf(list: string, faults: FaultList): string {
   const letters = splitList(list)
   if (letters.length === 0) faults.add(EXIT.malformed, '--state is empty; give letters like R,S,D,Z')
   for (const letter of letters) {

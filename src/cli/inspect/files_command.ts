@@ -1,0 +1,21 @@
+import type { Command } from 'commander'
+import { PID_EXIT_CODES, pidCommand } from './pid_command.js'
+
+export function command(): Command {
+  return pidCommand('files', 'list the open files of a process')
+    .option('--peers', 'who is at the other end of its pipes')
+    .addHelpText('after', HELP)
+    .action(async (word: string | undefined, raw: { peers?: boolean; json?: boolean }) =>
+      (await import('./files.js')).listFiles(word, raw),
+    )
+}
+
+const HELP = `
+  ACCESS: r read, w write, rw both, p a mere path (O_PATH). A cell that could not be read is shown as -.
+
+Examples:
+  muster files 1234
+  muster files 1234 --peers
+  muster files 1234 --json | jq '[.[] | select(.isDeleted)]'      space that is not free until it ends
+
+${PID_EXIT_CODES}`

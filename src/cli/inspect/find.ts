@@ -1,0 +1,101 @@
+import { ProcmusterError } from '../../public/errors.js'
+import { findProcesses, type ProcessQuery } from '../../public/inspect.js'
+import { Sampler } from '../../public/sampler.js'
+import type { ProcessRow } from '../../public/table.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList, fail, messageOf } from '../fault.js'
+import { printTable, type TextColumn } from '../print_table.js'
+import { statesOf } from '../ps/options.js'
+import { escapeForTerminal } from '../terminal.js'
+import { requireUser } from '../users.js'
+import { readNumber, readText } from '../values.js'
+import { printJson } from './json.js'
+import { warnOfUnreadable } from './unreadable.js'
+
+/** As commander hands them over. */
+export interface RawFindOptions {
+  name?: string
+  command?: string
+  user?: string
+  state?: string
+  port?: string
+  file?: string
+  library?: string
+  cgroup?: string
+  unit?: string
+  pids?: boolean
+  json?: boolean
+}
+
+/** `muster find` with what the user gave. */
+export async function findAll(raw: RawFindOptions): Promise<void> {
+  const faults = new FaultList()
+  const query = readQuery(raw, faults)
+  if (query.user !== undefined) await requireUser(query.user, faults)
+  faults.throwIfAny()
+  if (Object.values(query).every((each) => each === undefined)) {
+    fail(
+      EXIT.usage,
+      'it is not said what to find; give --name, --command, --port, ...; `muster ps` lists all',
+    )
+  }
+  // The lists of files come from /proc; the bpf source would have to be started for one sample.
+  await using sampler = await Sampler.open({ source: 'procfs' })
+  const table = await sampler.sample()
+  const { found, unreadable } = await findProcesses(table, query).catch((error: unknown) => {
+    if (error instanceof ProcmusterError && error.code === 'NOT_FOUND') {
+      fail(
+        EXIT.noSuchProcess,
+        `--file: ${messageOf(error)}, no such file; a deleted one shows in \`muster files PID\``,
+      )
+    }
+    throw error
+  })
+  warnOfUnreadable(unreadable)
+  if (found.length === 0)
+    fail(EXIT.noSuchProcess, 'no process for which all of it holds; `muster ps` lists all')
+  if (raw.pids === true) {
+    process.stdout.write(found.map(({ pid }) => `${pid}\n`).join(''))
+    return
+  }
+  const rows = found.flatMap(({ pid }) => table.get(pid) ?? [])
+  await sampler.readDetails(rows)
+  return raw.json === true ? printJson(rows.map(toJson)) : printTable(rows, COLUMNS)
+}
+
+function readQuery(raw: RawFindOptions, faults: FaultList): ProcessQuery {
+  const text = (value: string | undefined, flag: string, wanted: string) =>
+    value === undefined ? undefined : readText(value, flag, wanted, faults)
+  const port = { flag: '--port', wanted: 'a port from 1 to 65535', min: 1, max: 65_535, integer: true }
+  const query = {
+    name: text(raw.name, '--name', 'a part of a process name'),
+    commandLine: text(raw.command, '--command', 'a pattern such as "java .*-jar app"'),
+    user: text(raw.user, '--user', 'a user name or uid'),
+    state: raw.state === undefined ? undefined : statesOf(raw.state, faults),
+    port: raw.port === undefined ? undefined : readNumber(raw.port, port, faults),
+    file: text(raw.file, '--file', 'a path'),
+    library: text(raw.library, '--library', 'a path, or a name such as libssl'),
+    cgroup: text(raw.cgroup, '--cgroup', 'a glob such as "/system.slice/*"'),
+    unit: text(raw.unit, '--unit', 'a glob such as "nginx*"'),
+  }
+  return query as ProcessQuery
+}
+
+const toJson = (row: ProcessRow) => ({
+  pid: row.pid,
+  startTicks: row.startTicks,
+  ppid: row.ppid,
+  user: row.user,
+  state: row.state,
+  name: row.name,
+  rssBytes: row.rssBytes,
+  commandLine: row.commandLine,
+})
+
+const COLUMNS: readonly TextColumn<ProcessRow>[] = [
+  { heading: 'PID', align: 'right', text: ({ pid }) => String(pid) },
+  { heading: 'USER', align: 'left', text: ({ user }) => escapeForTerminal(user ?? '-') },
+  { heading: 'STATE', align: 'left', text: ({ state }) => state },
+  { heading: 'NAME', align: 'left', text: ({ name }) => escapeForTerminal(name) || '-' },
+  { heading: 'COMMAND', align: 'left', text: ({ commandLine }) => escapeForTerminal(commandLine || '-') },
+]

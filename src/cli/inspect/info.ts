@@ -1,0 +1,165 @@
+import { uptime } from 'node:os'
+import { basename } from 'node:path'
+import { inspectProcess, type ProcessInfo, stuckAdvice } from '../../public/inspect.js'
+import { FaultList } from '../fault.js'
+import { clockTime, localDate, shortAge, shortBytes, shortTime } from '../quantities.js'
+import { escapeForTerminal } from '../terminal.js'
+import { printJson } from './json.js'
+import { mapToJson } from './map.js'
+import { stateInWords } from './states.js'
+import { lookInto, readPid } from './target.js'
+
+/** `muster info` with what the user gave. */
+export async function tellInfo(
+  word: string | undefined,
+  raw: { environment?: boolean; json?: boolean },
+): Promise<void> {
+  const faults = new FaultList()
+  const pid = readPid(word, faults)
+  faults.throwIfAny()
+  const environment = raw.environment === true
+  const info = await lookInto(pid!, (target) => inspectProcess(target, { environment }))
+  if (raw.json === true) return printJson({ ...info, memoryMap: info.memoryMap && mapToJson(info.memoryMap) })
+  const lines = [...identityOf(info), ...useOf(info), ...openOf(info), ...endOf(info)]
+  const told = lines.filter((line): line is [string, string] => line[1] !== undefined)
+  const width = Math.max(...told.map(([label]) => label.length))
+  const text = told.map(([label, value]) => `${label.padEnd(width)}  ${escapeForTerminal(value)}\n`)
+  process.stdout.write(text.join(''))
+}
+
+type Line = readonly [label: string, text: string | undefined]
+
+const TICKS_PER_SECOND = 100 // USER_HZ, part of the kernel's ABI on x64 and arm64
+
+function identityOf(info: ProcessInfo): Line[] {
+  const { identity, credentials, cgroup } = info
+  const ageSeconds = Math.max(0, uptime() - identity.startTicks / TICKS_PER_SECOND)
+  const startedAtMs = Date.now() - ageSeconds * 1000
+  const ids = (numbers: readonly number[]) => (new Set(numbers).size === 1 ? numbers[0] : numbers.join(' '))
+  const isNested = (info.namespacePids?.length ?? 0) > 1
+  return [
+    ['pid', isNested ? `${identity.pid} (${info.namespacePids!.join(' > ')})` : String(identity.pid)],
+    ['name', info.isKernelThread ? `[${info.name}]` : info.name],
+    ['state', stateInWords(info.state) + (info.isHeadless ? '; but other threads of it live on' : '')],
+    ['command line', info.args?.map(quoteIfNeeded).join(' ')],
+    ['program', info.exe],
+    ['directory', info.cwd],
+    ['root', info.root === '/' ? undefined : info.root],
+    ['user', credentials && `${info.user} (uid ${ids(credentials.uids)}, gid ${ids(credentials.gids)})`],
+    ['groups', credentials?.groups.join(' ') || undefined],
+    ['parent', `${info.ppid} (group ${info.processGroup}, session ${info.session})`],
+    ['terminal', info.terminal],
+    [
+      'started',
+      `${localDate(startedAtMs)} ${clockTime(startedAtMs).slice(0, 8)}, ${shortAge(ageSeconds)} ago`,
+    ],
+    ['cgroup', cgroup?.path],
+    ['unit', cgroup?.unit],
+    ['container', cgroup?.container],
+    ['seccomp', credentials?.seccompMode],
+    [
+      'capabilities',
+      credentials && credentials.effective !== 0n ? `0x${credentials.effective.toString(16)}` : undefined,
+    ],
+  ]
+}
+
+/** As a shell would have to be given it, roughly: an argument with blanks is told from two. */
+const quoteIfNeeded = (argument: string): string => (/^[^\s'"]+$/.test(argument) ? argument : `'${argument}'`)
+
+function useOf({ usage, ...info }: ProcessInfo): Line[] {
+  const { memory, io } = usage
+  const seconds = (ms: number) => shortTime(ms * 1e6)
+  return [
+    ['cpu', `user ${seconds(usage.userMs)}, system ${seconds(usage.systemMs)}; nice ${info.nice}`],
+    [
+      'memory',
+      memory &&
+        `rss ${shortBytes(memory.rssBytes)} (anonymous ${shortBytes(memory.rssAnonBytes)}, file ${shortBytes(memory.rssFileBytes)}, shared ${shortBytes(memory.rssShmemBytes)}), peak ${shortBytes(memory.peakRssBytes)}, swap ${shortBytes(memory.swapBytes)}, vsz ${shortBytes(memory.vszBytes)}`,
+    ],
+    [
+      'heap, stack',
+      info.memoryMap === undefined || info.memoryMap.size === 0
+        ? undefined
+        : `${shortBytes(info.memoryMap.totals.heap.sizeBytes)}, ${shortBytes(info.memoryMap.totals.stack.sizeBytes)}; ${info.memoryMap.size} mappings`,
+    ],
+    ['faults', `${usage.minorFaults} minor, ${usage.majorFaults} major`],
+    [
+      'switches',
+      usage.voluntarySwitches === undefined
+        ? undefined
+        : `${usage.voluntarySwitches} voluntary, ${usage.involuntarySwitches} forced`,
+    ],
+    [
+      'io',
+      io &&
+        `read ${shortBytes(io.readCallBytes)} in ${io.readCalls} calls (${shortBytes(io.readBytes)} from storage), written ${shortBytes(io.writeCallBytes)} in ${io.writeCalls} calls (${shortBytes(io.writeBytes)} to storage)`,
+    ],
+    [
+      'oom score',
+      info.oomScore === undefined
+        ? undefined
+        : `${info.oomScore}, adjustment ${info.oomScoreAdjustment ?? '-'}`,
+    ],
+    [
+      'waits in',
+      info.wait?.waitChannel &&
+        info.wait.waitChannel +
+          (info.wait.systemCall === undefined ? '' : ` (system call ${info.wait.systemCall})`),
+    ],
+  ]
+}
+
+function openOf(info: ProcessInfo): Line[] {
+  const { limits, files, connections, threads, libraries } = info
+  return [
+    [
+      'threads',
+      threads === undefined
+        ? String(info.threadCount)
+        : `${threads.length}: ${counted(threads.map(({ name }) => name))}`,
+    ],
+    [
+      'open files',
+      files && `${files.length} of ${limits?.nofile.soft ?? '-'}: ${counted(files.map(({ kind }) => kind))}`,
+    ],
+    [
+      'sockets',
+      connections?.length
+        ? counted(connections.map(({ protocol, state }) => `${protocol} ${state}`))
+        : undefined,
+    ],
+    [
+      'libraries',
+      libraries?.length
+        ? `${libraries.length}: ${counted(libraries.map(({ path, isDeleted }) => basename(path) + (isDeleted ? ' (deleted)' : '')))}`
+        : undefined,
+    ],
+    ['namespaces', info.namespaces?.flatMap(({ id }) => id ?? []).join(' ')],
+  ]
+}
+
+const SHOWN = 12
+
+/** `3 file, pipe`: the commonest first. */
+function counted(words: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1)
+  const sorted = [...counts].sort(([, a], [, b]) => b - a)
+  const shown = sorted.slice(0, SHOWN).map(([word, count]) => (count === 1 ? word : `${count} ${word}`))
+  return [...shown, ...(sorted.length > SHOWN ? [`${sorted.length - SHOWN} more`] : [])].join(', ')
+}
+
+function endOf({ state, ppid, wait, environment, missing }: ProcessInfo): Line[] {
+  const advice =
+    state === 'D' && wait !== undefined
+      ? stuckAdvice(wait)
+      : state === 'Z'
+        ? [`look at its parent: \`muster info ${ppid}\``]
+        : []
+  return [
+    ...Object.entries(environment ?? {}).map(([name, value]): Line => ['environment', `${name}=${value}`]),
+    ...advice.map((text): Line => ['advice', text]),
+    ...missing.map(({ reason }): Line => ['not readable', reason]),
+  ]
+}

@@ -1,0 +1,32 @@
+import { listNamespaces, type Namespace, type NamespaceGroup, readNamespaces } from '../../public/inspect.js'
+import { FaultList } from '../fault.js'
+import { printTable, type TextColumn } from '../print_table.js'
+import { printJson } from './json.js'
+import { lookInto, readPid } from './target.js'
+import { warnOfUnreadable } from './unreadable.js'
+
+/** `muster ns` with what the user gave. */
+export async function listNamespacesOf(word: string | undefined, raw: { json?: boolean }): Promise<void> {
+  if (word === undefined) {
+    const { found, unreadable } = await listNamespaces()
+    warnOfUnreadable(unreadable)
+    return raw.json === true ? printJson(found) : printTable(found, GROUP_COLUMNS)
+  }
+  const faults = new FaultList()
+  const pid = readPid(word, faults)
+  faults.throwIfAny()
+  const namespaces = await lookInto(pid!, (target) => readNamespaces(target))
+  return raw.json === true ? printJson(namespaces) : printTable(namespaces, COLUMNS)
+}
+
+const COLUMNS: readonly TextColumn<Namespace>[] = [
+  { heading: 'NAME', align: 'left', text: ({ name }) => name },
+  { heading: 'NAMESPACE', align: 'left', text: ({ id }) => id ?? '-' },
+]
+
+const GROUP_COLUMNS: readonly TextColumn<NamespaceGroup>[] = [
+  { heading: 'NAME', align: 'left', text: ({ name }) => name },
+  { heading: 'NAMESPACE', align: 'left', text: ({ id }) => id },
+  { heading: 'PROCESSES', align: 'right', text: ({ pids }) => String(pids.length) },
+  { heading: 'FIRST', align: 'right', text: ({ pids }) => String(pids[0]) },
+]

@@ -1,0 +1,146 @@
+import { ProcmusterError } from '../../public/errors.js'
+import {
+  type Found,
+  findByFile,
+  findByLibrary,
+  findByNamespace,
+  findByPort,
+  type Library,
+} from '../../public/inspect.js'
+import { Sampler } from '../../public/sampler.js'
+import type { ProcessIdentity } from '../../public/table.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList, fail } from '../fault.js'
+import { printTable, type TextColumn } from '../print_table.js'
+import { escapeForTerminal } from '../terminal.js'
+import { quoted, readNumber, readText } from '../values.js'
+import { printJson } from './json.js'
+import { warnOfUnreadable } from './unreadable.js'
+
+/** As commander hands them over. */
+export interface RawWhoOptions {
+  remote?: boolean
+  json?: boolean
+}
+
+/** A process, and how it has what was asked for. */
+interface Having {
+  readonly identity: ProcessIdentity
+  readonly as: readonly string[]
+}
+
+interface Holder {
+  readonly pid: number
+  readonly startTicks: number
+  readonly user: string | undefined
+  readonly name: string | undefined
+  /** `tcp LISTEN 0.0.0.0:80 fd 3`, `fd 7`, `mapped`, `program`, a library's path. */
+  readonly as: readonly string[]
+}
+
+/** `muster who` with what the user gave. */
+export async function tellWho(what: string | undefined, raw: RawWhoOptions): Promise<void> {
+  const faults = new FaultList()
+  const search = searchFor(what, raw, faults)
+  faults.throwIfAny()
+  await using sampler = await Sampler.open({ source: 'procfs' })
+  const table = await sampler.sample()
+  const { found, unreadable } = await search!()
+  const holders = found.map(({ identity: { pid, startTicks }, as }): Holder => {
+    const row = table.get(pid)
+    const same = row?.startTicks === startTicks ? row : undefined
+    return { pid, startTicks, user: same?.user, name: same?.name, as }
+  })
+  const blind = unreadable.map(({ pid, error }) => ({ pid, code: error.code, reason: error.message }))
+  if (raw.json === true) printJson({ found: holders, unreadable: blind })
+  else if (holders.length > 0) await printTable(holders, COLUMNS)
+  warnOfUnreadable(unreadable)
+  if (holders.length === 0) {
+    fail(
+      EXIT.noSuchProcess,
+      `nobody has ${quoted(what!)}${blind.length > 0 ? ' among those that could be looked into' : ''}`,
+    )
+  }
+}
+
+type Search = () => Promise<Found<Having>>
+
+function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultList): Search | undefined {
+  const wanted = ':PORT, a path, a library such as libssl, or net:[INODE]'
+  if (what === undefined) return faults.add(EXIT.usage, `it is not said who has what; give ${wanted}`)
+  const text = readText(what, 'WHAT', wanted, faults)
+  if (text === undefined) return undefined
+  if (text.startsWith(':')) {
+    const flag = {
+      flag: 'port',
+      wanted: 'a port from 1 to 65535, as :80',
+      min: 1,
+      max: 65_535,
+      integer: true,
+    }
+    const port = readNumber(text.slice(1), flag, faults)
+    return port === undefined ? undefined : () => havingPort(port, raw.remote === true)
+  }
+  if (raw.remote === true)
+    return faults.add(EXIT.usage, `--remote is for a port, and ${quoted(text)} is none; give :PORT`)
+  if (/^[a-z]+:\[\d+\]$/.test(text)) return () => inNamespace(text)
+  return text.includes('/') ? () => usingPath(text) : () => usingLibrary(text)
+}
+
+async function havingPort(port: number, remote: boolean): Promise<Found<Having>> {
+  const { found, unreadable } = await findByPort(port, { remote })
+  const having = new Map<number, { identity: ProcessIdentity; as: string[] }>()
+  for (const { socket, owners } of found) {
+    const { protocol, state, localAddress, localPort, remoteAddress, remotePort } = socket
+    const other = remotePort === 0 ? '' : ` from ${remoteAddress} port ${remotePort}`
+    for (const { identity, fd } of owners) {
+      const one = having.get(identity.pid) ?? { identity, as: [] }
+      one.as.push(`fd ${fd}: ${protocol} ${state} on ${localAddress} port ${localPort}${other}`)
+      having.set(identity.pid, one)
+    }
+  }
+  return { found: [...having.values()].sort((a, b) => a.identity.pid - b.identity.pid), unreadable }
+}
+
+async function inNamespace(id: string): Promise<Found<Having>> {
+  const { found, unreadable } = await findByNamespace(id)
+  return { found: found.map(({ identity, names }) => ({ identity, as: names })), unreadable }
+}
+
+async function usingLibrary(library: string): Promise<Found<Having>> {
+  const { found, unreadable } = await findByLibrary(library)
+  return {
+    found: found.map(({ identity, libraries }) => ({ identity, as: libraries.map(libraryText) })),
+    unreadable,
+  }
+}
+
+const libraryText = ({ path, isDeleted }: Library): string => (isDeleted ? `${path} (replaced since)` : path)
+
+async function usingPath(path: string): Promise<Found<Having>> {
+  try {
+    const { found, unreadable } = await findByFile(path)
+    const having = found.map(({ identity, fds, isMapped, isExe, isCwd, isRoot }) => ({
+      identity,
+      as: [
+        ...(isExe ? ['program'] : []),
+        ...(isCwd ? ['directory'] : []),
+        ...(isRoot ? ['root'] : []),
+        ...(isMapped ? ['mapped'] : []),
+        ...fds.map((fd) => `fd ${fd}`),
+      ],
+    }))
+    return { found: having, unreadable }
+  } catch (error) {
+    if (!(error instanceof ProcmusterError) || error.code !== 'NOT_FOUND') throw error
+    // What was removed may still be mapped, and is known by its path then.
+    return usingLibrary(path)
+  }
+}
+
+const COLUMNS: readonly TextColumn<Holder>[] = [
+  { heading: 'PID', align: 'right', text: ({ pid }) => String(pid) },
+  { heading: 'USER', align: 'left', text: ({ user }) => escapeForTerminal(user ?? '-') },
+  { heading: 'NAME', align: 'left', text: ({ name }) => escapeForTerminal(name || '-') },
+  { heading: 'AS', align: 'left', text: ({ as }) => escapeForTerminal(as.join(', ')) },
+]

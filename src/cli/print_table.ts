@@ -1,0 +1,50 @@
+import type { Writable } from 'node:stream'
+import { ChunkedWriter } from './output.js'
+import { type Colors, cellWidth, colorsFor, truncate, widthOf } from './terminal.js'
+
+/** One column of a table for people. */
+export interface TextColumn<T> {
+  readonly heading: string
+  readonly align: 'left' | 'right'
+  /** Control characters are escaped already. */
+  text(row: T): string
+}
+
+/** An aligned table; on a terminal the last column is cut to its width, elsewhere nothing is. */
+export async function printTable<T>(
+  rows: readonly T[],
+  columns: readonly TextColumn<T>[],
+  out: { stream: Writable; width: number | undefined; colors: Colors } = toStdout(),
+): Promise<void> {
+  const cells = rows.map((row) => columns.map((column) => column.text(row)))
+  const widths = columns.map((column, index) =>
+    cells.reduce((widest, line) => Math.max(widest, cellWidth(line[index]!)), column.heading.length),
+  )
+  const writer = new ChunkedWriter(out.stream)
+  const line = (texts: readonly string[]): string => {
+    let result = ''
+    let used = 0
+    for (const [index, text] of texts.entries()) {
+      const isLast = index === texts.length - 1
+      const room = isLast && out.width !== undefined ? Math.max(8, out.width - used) : undefined
+      const shown = room === undefined ? text : truncate(text, room)
+      const padding = ' '.repeat(Math.max(0, widths[index]! - cellWidth(shown)))
+      const padded = columns[index]!.align === 'right' ? padding + shown : isLast ? shown : shown + padding
+      result += isLast ? padded : `${padded} `
+      used += widths[index]! + 1
+    }
+    return result
+  }
+  await writer.write(`${out.colors.bold(line(columns.map((column) => column.heading)))}\n`)
+  for (const texts of cells) {
+    const full = writer.write(`${line(texts)}\n`)
+    if (full !== undefined) await full
+  }
+  await writer.flush()
+}
+
+const toStdout = () => ({
+  stream: process.stdout,
+  width: widthOf(process.stdout),
+  colors: colorsFor(process.stdout),
+})
