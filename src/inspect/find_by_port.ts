@@ -1,8 +1,7 @@
 import { ProcmusterError } from '../errors.js'
-import type { ProcessIdentity } from '../table/identity.js'
 import { type DescriptorOwner, findSocketOwners } from './descriptor_owners.js'
 import { type Found, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
-import { readSockets, type Socket, type SocketProtocol } from './sockets.js'
+import { readSocketsOf, type Socket, type SocketProtocol, type SocketsOptions } from './sockets.js'
 
 /** A socket that has the port, and the processes that have it open. */
 export interface PortUse {
@@ -32,7 +31,7 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
   const { protocols = ['tcp', 'tcp6', 'udp', 'udp6'], remote = false } = options
   const uses: { socket: Socket; namespace: string | undefined }[] = []
   for (const [namespace, pids] of await networkNamespaces(options)) {
-    const sockets = await socketsOfAny(pids, { ...options, protocols })
+    const sockets = await socketsOfAny(pids, port, { ...options, protocols })
     for (const socket of sockets) {
       const has = socket.localPort === port || (remote && socket.remotePort === port)
       if (has) uses.push({ socket, namespace })
@@ -61,12 +60,15 @@ async function networkNamespaces(options: SearchOptions): Promise<Map<string | u
 
 /** Each of them sees the same sockets; the first may have ended. */
 async function socketsOfAny(
-  pids: readonly ProcessIdentity['pid'][],
-  options: Parameters<typeof readSockets>[1],
+  pids: readonly number[],
+  port: number,
+  options: SocketsOptions,
 ): Promise<Socket[]> {
+  // As the kernel writes either end of a socket, before a blank.
+  const text = `:${port.toString(16).toUpperCase().padStart(4, '0')} `
   for (const pid of pids) {
     try {
-      return await readSockets({ pid }, options)
+      return await readSocketsOf({ pid }, options, (line) => line.includes(text))
     } catch (error) {
       if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
     }

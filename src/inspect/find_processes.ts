@@ -1,5 +1,4 @@
 import { ProcmusterError } from '../errors.js'
-import { type Pattern, textPattern } from '../rules/match/pattern.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { parseCgroup } from './cgroup_path.js'
@@ -45,7 +44,7 @@ export async function findProcesses(
   query: ProcessQuery,
   options: SearchOptions = {},
 ): Promise<Found<ProcessIdentity>> {
-  const texts = compileTexts(query)
+  const texts = await compileTexts(query)
   const { user, name, state, port, file, library, namespace } = query
   // Taken at once: the table is overwritten while files are read.
   let found = table.filter({ user, name, state }).map(({ identity }) => identity)
@@ -88,11 +87,14 @@ type Facts = Awaited<ReturnType<typeof readProcessFacts>>[number]
 /** Undefined where it cannot be told. */
 type TextTest = (facts: Facts) => boolean | undefined
 
-function compileTexts({ commandLine, cgroup, unit }: ProcessQuery): TextTest[] {
+async function compileTexts({ commandLine, cgroup, unit }: ProcessQuery): Promise<TextTest[]> {
+  if (commandLine === undefined && cgroup === undefined && unit === undefined) return []
+  // RE2 takes longer to load than most searches take.
+  const { textPattern } = await import('../rules/match/pattern.js')
   const tests: TextTest[] = []
   const add = (fact: 'commandLine' | 'cgroup' | 'unit', source: string | undefined, textOf: TextOf) => {
     if (source === undefined) return
-    const pattern = compile(fact, source)
+    const pattern = compile(() => textPattern(fact, source), fact, source)
     tests.push((facts) => {
       const text = facts && textOf(facts)
       return text === undefined ? undefined : pattern.test(text)
@@ -107,9 +109,9 @@ function compileTexts({ commandLine, cgroup, unit }: ProcessQuery): TextTest[] {
 
 type TextOf = (facts: NonNullable<Facts>) => string | undefined
 
-function compile(fact: 'commandLine' | 'cgroup' | 'unit', source: string): Pattern {
+function compile<T>(make: () => T, fact: string, source: string): T {
   try {
-    return textPattern(fact, source)
+    return make()
   } catch (cause) {
     const message = `${JSON.stringify(source)} is no pattern of a ${fact}: ${(cause as Error).message}`
     throw new ProcmusterError('INVALID_ARGUMENT', { message, cause })

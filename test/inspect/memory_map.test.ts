@@ -1,6 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterEach, expect, test } from 'vitest'
 import { identify, readLibraries, readMemoryMap } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
@@ -14,10 +13,7 @@ function pmapSums(pid: number): Map<string, number> {
     .trimEnd()
     .split('\n')
   const headings = lines[1]!.trim().split(/ +/)
-  const sums = lines
-    .at(-2 + 1)!
-    .trim()
-    .split(/ +/)
+  const sums = lines.at(-1)!.trim().split(/ +/)
   // The sums begin at the first column of sizes.
   const first = headings.indexOf('Size')
   return new Map(
@@ -73,16 +69,17 @@ test('60,000 mappings are counted without holding up the event loop', async () =
   try {
     await once(child.stdout, 'data')
     const identity = await identify(child.pid!)
-    const delay = monitorEventLoopDelay({ resolution: 1 })
     const cpuBefore = process.cpuUsage()
-    delay.enable()
+    const loopBefore = performance.eventLoopUtilization()
     const map = await readMemoryMap(identity, { timeoutMs: 30_000 })
-    delay.disable()
+    const { utilization } = performance.eventLoopUtilization(loopBefore)
     const cpu = process.cpuUsage(cpuBefore)
     expect(map.size).toBeGreaterThan(60_000)
     expect(map.totals.anonymous.rssBytes).toBeGreaterThanOrEqual(30_000 * 4096)
-    // Processor time, which a starved host does not stretch as it does the clock.
-    expect((cpu.user + cpu.system) / 1000).toBeLessThan(1000)
+    // Shares and processor time, which a starved host does not stretch as it does the clock.
+    expect(utilization).toBeLessThan(0.5)
+    const maxMs = process.env.PROCMUSTER_SANITIZER === undefined ? 1000 : 10_000
+    expect((cpu.user + cpu.system) / 1000).toBeLessThan(maxMs)
   } finally {
     child.kill('SIGKILL')
   }

@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { userInfo } from 'node:os'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { hostileNames, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
+import { endRuns, muster } from './muster.js'
+
+const UNSAFE = /[\p{Cc}\p{Cf}]/u
+
+let target: TestProcess
+let server: Server
+let port: number
+
+beforeAll(async () => {
+  target = await startProcess('idle', {
+    name: hostileNames.escape,
+    threads: 2,
+    extraArguments: ['\u001b]0;owned\u0007', 'a\nb', '\u202e', 'needle-in-muster'],
+  })
+  server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  port = (server.address() as { port: number }).port
+})
+afterAll(async () => {
+  server.close()
+  await stopAll()
+})
+afterEach(endRuns)
+
+const json = async (...args: string[]) => {
+  const { code, stdout } = await muster([...args, '--json'])
+  expect(stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
+  return { code, value: JSON.parse(stdout) }
+}
+
+test('a process from every side, as JSON', async () => {
+  const pid = String(target.pid)
+  const [info, map, files, threads] = await Promise.all([
+    json('info', pid),
+    json('map', pid),
+    json('files', pid),
+    json('threads', pid, '--stacks'),
+  ])
+  expect(info.value).toMatchObject({
+    identity: { pid: target.pid },
+    name: hostileNames.escape.toString(),
+    user: userInfo().username,
+    ppid: process.pid,
+    exe: readlinkSync(`/proc/${pid}/exe`),
+    environment: null,
+    missing: [],
+    credentials: { effective: expect.stringMatching(/^0x/) },
+    memoryMap: { total: { rssBytes: expect.any(Number) } },
+  })
+  expect(info.value.args).toContain('a\nb')
+  expect(map.value.regions).toHaveLength(map.value.total.count)
+  expect(map.value.totals.text.sizeBytes).toBeGreaterThan(0)
+  expect(files.value.map(({ fd }: { fd: number }) => fd)).toEqual(expect.arrayContaining([0, 1, 2]))
+  expect(threads.value).toHaveLength(3)
+  const [limits, namespaces, all, sockets] = await Promise.all([
+    json('limits', pid),
+    json('ns', pid),
+    json('ns'),
+    json('net', String(process.pid), '--listen', '--protocol', 'tcp'),
+  ])
+  expect(limits.value.nofile.soft).toBeGreaterThan(0)
+  const net = namespaces.value.find(({ name }: { name: string }) => name === 'net')
+  expect(net.id).toBe(readlinkSync('/proc/self/ns/net'))
+  expect(all.value.find(({ id }: { id: string }) => id === net.id).pids).toContain(target.pid)
+  expect(sockets.value).toMatchObject([
+    { protocol: 'tcp', state: 'LISTEN', localPort: port, owners: [{ pid: process.pid }] },
+  ])
+})
+
+test('a process from every side, for a terminal, with nothing of its own raw', async () => {
+  const pid = String(target.pid)
+  const texts = await Promise.all(
+    ['info', 'map', 'threads', 'files'].map((command) => muster([command, pid])),
+  )
+  texts.push(...(await Promise.all([muster(['map', pid, '--all'])])))
+  texts.push(...(await Promise.all([muster(['limits', pid]), muster(['net', '--listen'])])))
+  for (const { code, stdout } of texts) {
+    expect(code).toBe(0)
+    expect(stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
+  }
+  const [info, map, threads, files, all, limits, net] = texts.map(({ stdout }) => stdout)
+  expect(info).toMatch(/^name {2,}\\e\[31mred/m)
+  expect(info).toMatch(/^state {2,}S, sleeps until something happens$/m)
+  expect(info).toMatch(/^threads {2,}3: /m)
+  expect(info).not.toContain('not readable')
+  expect(map).toMatch(/^total +\d+ /m)
+  expect(map).toMatch(/^stack of the first thread: .* its limit /m)
+  expect(threads!.match(/\\e\[31mred/g)).toHaveLength(3)
+  expect(files).toMatch(/^ *1 rw +socket +- .*socket:\[\d+\]$/m)
+  expect(all).toMatch(/ heap +\[heap\]$/m)
+  expect(limits).toMatch(/^nofile +\d+ +\d+$/m)
+  expect(net).toContain(`127.0.0.1:${port} `)
+})
+
+test('the ends of a pipe are told with who has them', async () => {
+  const shell = spawn('sh', ['-c', 'sleep 60 | cat'], { stdio: 'ignore', detached: true })
+  try {
+    const [writer, reader] = await waitFor(() => {
+      const pids = readFileSync(`/proc/${shell.pid}/task/${shell.pid}/children`, 'utf8').trim().split(' ')
+      const names = pids.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim())
+      return names.join() === 'sleep,cat' && pids
+    })
+    const { stdout } = await muster(['files', writer!, '--peers'])
+    const inode = /\d+/.exec(readlinkSync(`/proc/${reader}/fd/0`))![0]
+    expect(stdout).toMatch(new RegExp(`^ *${inode} 1w +pid ${reader} fd 0r$`, 'm'))
+  } finally {
+    process.kill(-shell.pid!, 'SIGKILL')
+  }
+})
+
+test('find and who lead to the process', async () => {
+  const pid = String(target.pid)
+  const program = readlinkSync(`/proc/${pid}/exe`)
+  const [byCommand, byPort, pids, whoPort, whoFile, whoLibrary] = await Promise.all([
+    json('find', '--command', 'needle-in-mus.er$', '--state', 'S', '--user', userInfo().username),
+    json('find', '--port', String(port)),
+    muster(['find', '--file', program, '--library', 'libc', '--command', 'needle', '--pids']),
+    json('who', `:${port}`),
+    json('who', program),
+    muster(['who', 'libc.so']),
+  ])
+  expect(byCommand).toMatchObject({ code: 0, value: [{ pid: target.pid, state: 'S' }] })
+  expect(byPort.value).toMatchObject([{ pid: process.pid }])
+  expect(pids).toMatchObject({ code: 0, stdout: `${pid}\n` })
+  expect(whoPort.value.found).toMatchObject([
+    { pid: process.pid, as: [expect.stringContaining(`tcp LISTEN on 127.0.0.1 port ${port}`)] },
+  ])
+  const user = whoFile.value.found.find((each: { pid: number }) => each.pid === target.pid)
+  expect(user).toMatchObject({ name: hostileNames.escape.toString(), as: ['program', 'mapped'] })
+  expect(whoLibrary.code).toBe(0)
+  expect(whoLibrary.stdout).toMatch(new RegExp(`^ *${pid} .*/libc\\.so\\.6$`, 'm'))
+})
+
+test.runIf(process.getuid!() === 0)(
+  'what another user may not see is a line and a code of its own',
+  async () => {
+    const pid = String(target.pid)
+    const [info, map, port80] = await Promise.all([
+      muster(['info', pid], { uid: 65534 }),
+      muster(['map', pid], { uid: 65534 }),
+      muster(['who', `:${port}`], { uid: 65534 }),
+    ])
+    expect(info.code).toBe(0)
+    expect(info.stdout).toContain(`not readable  /proc/${pid}/exe: EACCES`)
+    expect(map).toMatchObject({ code: 6, stdout: '' })
+    expect(map.stderr).toMatch(
+      /^muster: PID \d+: \/proc\/\d+\/smaps is not for this user to read; run as [^\n]+\n$/,
+    )
+    expect(port80.code).toBe(5)
+    expect(port80.stderr).toMatch(/not looked into: \d+ processes[^\n]+root may look into more\n/)
+    expect(port80.stderr).toContain('among those that could be looked into')
+  },
+)
+
+test('what is wrong is told in one line', async () => {
+  const cases: [string[], number, RegExp][] = [
+    [['map'], 2, /it is not said which process; give a PID/],
+    [['info', 'x'], 3, /PID "x" is not a whole number/],
+    [['files', '0'], 4, /PID "0" is out of range/],
+    [['threads', '4194304'], 5, /PID 4194304: no such process/],
+    [['net', '--protocol', 'tpc'], 3, /--protocol "tpc" is not known \(did you mean "tcp"\?\)/],
+    [['find'], 2, /it is not said what to find/],
+    [['find', '--port', '70000'], 4, /--port "70000" is out of range/],
+    [['find', '--command', '('], 3, /"\(" is no pattern/],
+    [['find', '--file', '/nonexistent'], 5, /\/nonexistent: ENOENT, no such file/],
+    [['who'], 2, /it is not said who has what/],
+    [['who', ':x'], 3, /port "x" is not a whole number/],
+    [['who', 'no-such-library'], 5, /nobody has "no-such-library"/],
+  ]
+  for (const [args, code, line] of cases) {
+    const result = await muster(args)
+    expect(result, args.join(' ')).toMatchObject({ code, stdout: '' })
+    expect(result.stderr).toMatch(line)
+  }
+})
