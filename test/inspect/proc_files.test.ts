@@ -10,7 +10,7 @@ import { identify, parseDescriptors, readProcFiles } from '../../dist/index.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { statLine } from '../fixtures/stat_line.js'
 
-const api = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
+const api = JSON.stringify(new URL('../../dist/public/inspect.js', import.meta.url).href)
 let root: string
 let nextPid = 100
 
