@@ -44,8 +44,8 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
   const search = searchFor(what, raw, faults)
   faults.throwIfAny()
   await using sampler = await Sampler.open({ source: 'procfs' })
-  const table = await sampler.sample()
-  const { found, unreadable } = await search!()
+  // The sample tells names and users; both take their time off this thread.
+  const [table, { found, unreadable }] = await Promise.all([sampler.sample(), search!()])
   const holders = found.map(({ identity: { pid, startTicks }, as }): Holder => {
     const row = table.get(pid)
     const same = row?.startTicks === startTicks ? row : undefined
