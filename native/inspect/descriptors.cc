@@ -1,5 +1,6 @@
 #include "inspect/descriptors.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,10 +28,15 @@ std::string_view Value(std::string_view text, std::string_view key) {
 int ReadDescriptors(int process_dir, std::string* lines) {
   UniqueFd living;
   if (int error = OpenLivingDir(process_dir, &living)) return error;
-  return ForEachEntry(living.get(), "fd", [&](int directory, const char* number) {
+  int denied = 0;
+  int error = ForEachEntry(living.get(), "fd", [&](int directory, const char* number) {
     std::string target;
-    // Closed since it was listed.
-    if (ReadLink(directory, number, &target) != 0) return;
+    if (int unread = ReadLink(directory, number, &target)) {
+      // Closed since it was listed; or the numbers may be listed, and nothing else.
+      if (unread == EACCES || unread == EPERM) denied = unread;
+      if (unread != ENAMETOOLONG) return;
+      target.assign(1, '?');
+    }
     std::string info;
     ReadText(living.get(), (std::string("fdinfo/") + number).c_str(), 512, &info);
     lines->append(number).append(" ").append(Value(info, "flags:")).append(" ");
@@ -50,6 +56,7 @@ int ReadDescriptors(int process_dir, std::string* lines) {
     AppendEscaped(target, lines);
     lines->push_back('\n');
   });
+  return error != 0 ? error : denied;
 }
 
 }  // namespace procmuster

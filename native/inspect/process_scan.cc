@@ -50,10 +50,13 @@ class Match {
 
   int Links(const char* name) {
     std::string target;
-    return ForEachEntry(directory_, name, [&](int directory, const char* entry) {
-      if (ReadLink(directory, entry, &target) != 0 || !keys_.contains(target)) return;
-      Add(std::string(entry) + " " + target);
+    int denied = 0;
+    int error = ForEachEntry(directory_, name, [&](int directory, const char* entry) {
+      int unread = ReadLink(directory, entry, &target);
+      if (unread == 0 && keys_.contains(target)) Add(std::string(entry) + " " + target);
+      if (unread == EACCES || unread == EPERM) denied = unread;
     });
+    return error != 0 ? error : denied;
   }
 
   int Namespaces() {

@@ -83,9 +83,11 @@ export async function inspectProcess(
   const living = isDead ? livingThread(taskFile!.data, target.pid) : undefined
   const hasMemory = !isKernelThread && (!isDead || living !== undefined)
 
-  const wanted: string[] = FILES.filter(
-    (name) => hasMemory || !OF_THE_LIVING.has(name) || (name === 'io' && !isDead),
-  )
+  const wanted: string[] = FILES.filter((name) => {
+    // The kernel shows zeros of a thread of its own, which are no system call.
+    if (name === 'syscall') return !isKernelThread
+    return hasMemory || !OF_THE_LIVING.has(name) || (name === 'io' && !isDead)
+  })
   if (environment && hasMemory) wanted.push('environ')
   const files = await readProcFiles(target, {
     ...options,

@@ -121,7 +121,8 @@ function openOf(info: ProcessInfo): Line[] {
     ],
     [
       'open files',
-      files && `${files.length} of ${limits?.nofile.soft ?? '-'}: ${counted(files.map(({ kind }) => kind))}`,
+      files &&
+        `${files.length} of ${limits?.nofile.soft ?? '-'}${files.length === 0 ? '' : `: ${counted(files.map(({ kind }) => kind))}`}`,
     ],
     [
       'sockets',
@@ -135,7 +136,7 @@ function openOf(info: ProcessInfo): Line[] {
         ? `${libraries.length}: ${counted(libraries.map(({ path, isDeleted }) => basename(path) + (isDeleted ? ' (deleted)' : '')))}`
         : undefined,
     ],
-    ['namespaces', info.namespaces?.flatMap(({ id }) => id ?? []).join(' ')],
+    ['namespaces', info.namespaces?.flatMap(({ id }) => id ?? []).join(' ') || undefined],
   ]
 }
 

@@ -27,10 +27,11 @@ export async function lookInto<T>(pid: number, look: (target: ProcessIdentity) =
     }
     if (error.code === 'ACCESS_DENIED') {
       const file = escapeForTerminal(error.path ?? `/proc/${pid}`)
-      fail(
-        EXIT.permission,
-        `PID ${pid}: ${file} is not for this user to read; run as the user of the process, or as root`,
-      )
+      const hint =
+        process.getuid?.() === 0
+          ? 'a container, or a security module, keeps it from root too'
+          : 'run as the user of the process, or as root'
+      fail(EXIT.permission, `PID ${pid}: ${file} is not for this user to read; ${hint}`)
     }
     throw error
   }
