@@ -160,24 +160,21 @@ test.runIf(process.getuid!() === 0)(
   },
 )
 
-test('what is wrong is told in one line', async () => {
+test('what is wrong is told with a code of its own', async () => {
   const cases: [string[], number, RegExp][] = [
     [['map'], 2, /it is not said which process; give a PID/],
     [['info', 'x'], 3, /PID "x" is not a whole number/],
-    [['files', '0'], 4, /PID "0" is out of range/],
     [['threads', '4194304'], 5, /PID 4194304: no such process/],
     [['net', '--protocol', 'tpc'], 3, /--protocol "tpc" is not known \(did you mean "tcp"\?\)/],
     [['find'], 2, /it is not said what to find/],
-    [['find', '--port', '70000'], 4, /--port "70000" is out of range/],
     [['find', '--command', '('], 3, /"\(" is no pattern/],
     [['find', '--file', '/nonexistent'], 5, /\/nonexistent: ENOENT, no such file/],
-    [['who'], 2, /it is not said who has what/],
     [['who', ':x'], 3, /port "x" is not a whole number/],
     [['who', 'no-such-library'], 5, /nobody has "no-such-library"/],
   ]
-  for (const [args, code, line] of cases) {
-    const result = await muster(args)
-    expect(result, args.join(' ')).toMatchObject({ code, stdout: '' })
-    expect(result.stderr).toMatch(line)
+  const results = await Promise.all(cases.map(([args]) => muster(args)))
+  for (const [index, [args, code, line]] of cases.entries()) {
+    expect(results[index], args.join(' ')).toMatchObject({ code, stdout: '' })
+    expect(results[index]!.stderr).toMatch(line)
   }
 })
