@@ -173,44 +173,43 @@ void MemoryMap::GuessThreadStacks(size_t missing) {
 }
 
 std::string MemoryMap::Encode(const MapContext& context) const {
-  std::vector<double> numbers;
   constexpr size_t kRow = 10 + kMemoryFields;
   constexpr size_t kTotals = static_cast<size_t>(MemoryClass::kCount) * (1 + kMemoryFields);
-  numbers.reserve(5 + kTotals + regions_.size() * kRow + names_.size());
-  auto known = std::count_if(context.threads.begin(), context.threads.end(),
-                             [](const ThreadStack& thread) { return thread.stack_pointer != 0; });
-  for (uint64_t value : {regions_.size(), names_.size(), static_cast<size_t>(has_usage_),
-                         context.threads.size() - static_cast<size_t>(known)}) {
-    numbers.push_back(static_cast<double>(value));
-  }
-  numbers.push_back(static_cast<double>(context.main_stack_pointer));
+  size_t name_bytes = 0;
+  for (const std::string& name : names_) name_bytes += name.size();
+  std::string encoded;
+  encoded.reserve((5 + kTotals + regions_.size() * kRow + names_.size()) * sizeof(double) + name_bytes);
+  // Addresses are whole pages, so that they fit a double.
+  auto put = [&encoded](auto value) {
+    auto number = static_cast<double>(value);
+    encoded.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  };
+
+  put(regions_.size());
+  put(names_.size());
+  put(has_usage_);
+  put(std::count_if(context.threads.begin(), context.threads.end(),
+                    [](const ThreadStack& thread) { return thread.stack_pointer == 0; }));
+  put(context.main_stack_pointer);
   std::array<std::array<double, 1 + kMemoryFields>, static_cast<size_t>(MemoryClass::kCount)> totals{};
   for (const MemoryRegion& region : regions_) {
     auto& total = totals[static_cast<size_t>(region.kind)];
     total[0]++;
     for (size_t i = 0; i < kMemoryFields; i++) total[1 + i] += static_cast<double>(region.fields[i]);
   }
-  for (const auto& total : totals) numbers.insert(numbers.end(), total.begin(), total.end());
+  for (const auto& total : totals) {
+    for (double value : total) put(value);
+  }
   for (const MemoryRegion& region : regions_) {
-    // Addresses are whole pages, so that they fit a double.
-    for (uint64_t value : {region.start, region.end, region.offset, region.inode}) {
-      numbers.push_back(static_cast<double>(value));
-    }
-    for (uint32_t value : {region.device_major, region.device_minor, region.name,
-                           static_cast<uint32_t>(region.tid), static_cast<uint32_t>(region.permissions),
-                           static_cast<uint32_t>(region.kind) * 2 + (region.certain ? 1 : 0)}) {
-      numbers.push_back(value);
-    }
-    for (uint64_t value : region.fields) numbers.push_back(static_cast<double>(value));
+    for (uint64_t value : {region.start, region.end, region.offset, region.inode}) put(value);
+    for (uint32_t value : {region.device_major, region.device_minor, region.name}) put(value);
+    put(region.tid);
+    put(region.permissions);
+    put(static_cast<uint32_t>(region.kind) * 2 + (region.certain ? 1 : 0));
+    for (uint64_t value : region.fields) put(value);
   }
   size_t end = 0;
-  for (const std::string& name : names_) {
-    end += name.size();
-    numbers.push_back(static_cast<double>(end));
-  }
-  std::string encoded;
-  encoded.reserve(numbers.size() * sizeof(double) + end);
-  encoded.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double));
+  for (const std::string& name : names_) put(end += name.size());
   for (const std::string& name : names_) encoded += name;
   return encoded;
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -64,7 +65,7 @@ class MemoryMap {
   void Feed(std::string_view text);
   void Classify(const MapContext& context);
 
-  const std::vector<MemoryRegion>& regions() const { return regions_; }
+  const std::deque<MemoryRegion>& regions() const { return regions_; }
   const std::vector<std::string>& names() const { return names_; }
   // Whether the text told more than the bounds of each mapping.
   bool has_usage() const { return has_usage_; }
@@ -80,7 +81,8 @@ class MemoryMap {
   bool HasGuard(size_t index) const;
 
   std::string rest_;  // a line without its end yet
-  std::vector<MemoryRegion> regions_;
+  // Grows without a copy: fresh memory for 60,000 mappings costs more than to parse them.
+  std::deque<MemoryRegion> regions_;
   std::vector<std::string> names_{std::string()};
   std::unordered_map<std::string, uint32_t> indexes_;
   std::vector<bool> executable_names_;
