@@ -14,7 +14,7 @@ const USAGE = `port: who has a port, by the API, by muster who and by lsof
   --rounds N      runs of each, in turn (5)
   --json          one JSON object instead of a table`
 
-const muster = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
 export async function run(args) {
   const values = parseOptions(args, USAGE, { processes: 1000, sockets: 5000, rounds: 5 })
@@ -33,10 +33,7 @@ export async function run(args) {
     if (!port) throw new Error(`cannot start ${values.processes} processes with ${each} sockets each`)
     const contenders = {
       'lsof -nP -i': () => pidsOf(execFileSync('lsof', ['-nP', `-iTCP:${port}`, '-t'])),
-      'muster who --json': () =>
-        JSON.parse(execFileSync(process.execPath, [muster, 'who', `:${port}`, '--json'])).found.map(
-          ({ pid }) => pid,
-        ),
+      'muster who --json': () => muster(port).found.map(({ pid }) => pid),
       findByPort: async () =>
         (await findByPort(port)).found.flatMap(({ owners }) => owners.map(({ identity }) => identity.pid)),
     }
@@ -71,6 +68,14 @@ export async function run(args) {
     ],
   )
 }
+
+// Whom it could not look into, it tells on stderr.
+const muster = (port) =>
+  JSON.parse(
+    execFileSync(process.execPath, [main, 'who', `:${port}`, '--json'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  )
 
 const pidsOf = (output) => output.toString().trim().split('\n').map(Number)
 
