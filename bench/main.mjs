@@ -9,6 +9,7 @@ const names = [
   'events',
   'map',
   'port',
+  'signal',
   'evaluate',
   'decide',
   'tree',

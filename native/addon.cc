@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "bpf/kernel_program.h"
+#include "cgroups/oom_event_binding.h"
 #include "control/control_binding.h"
 #include "control/ioprio_binding.h"
 #include "events/events_binding.h"
@@ -25,6 +26,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterSampler(env, exports);
   RegisterTimeWalk(env, exports);
   RegisterControl(env, exports);
+  RegisterOomEvent(env, exports);
   RegisterInspect(env, exports);
   RegisterIpc(env, exports);
   RegisterSpawn(env, exports);

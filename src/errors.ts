@@ -14,7 +14,7 @@ export type ErrorCode =
   | 'OUT_OF_RANGE'
   | 'NOT_FOUND'
   | 'TIMEOUT'
-  /** Somebody else holds it: a journal has one writer. */
+  /** Somebody else holds it, or it is full for now: a journal has one writer, a control group with members stays. */
   | 'BUSY'
   /** The kernel, or this process's privileges or namespace, cannot do it at all. */
   | 'UNSUPPORTED'
@@ -72,6 +72,10 @@ const codes = new Map<number, ErrorCode>([
   [E.ECANCELED, 'CLOSED'],
   [E.ENOSYS, 'UNSUPPORTED'],
   [E.EOPNOTSUPP, 'UNSUPPORTED'],
+  [E.EAGAIN, 'BUSY'],
+  [E.EBUSY, 'BUSY'],
+  [E.ERANGE, 'OUT_OF_RANGE'],
+  [E.ENODEV, 'NOT_FOUND'],
 ])
 
 /** The code that the errno of a failed system call stands for, unless its place tells more. */

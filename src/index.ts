@@ -1,6 +1,7 @@
 export * from './public/actions.js'
 export * from './public/alerts.js'
 export * from './public/builtin.js'
+export * from './public/cgroups.js'
 export * from './public/checks.js'
 export * from './public/control.js'
 export * from './public/engine.js'

@@ -8,6 +8,7 @@ export interface NativeAddon
     NativeFileLock,
     NativeIoPriority,
     NativeControl,
+    NativeCgroups,
     NativeInspect,
     NativeIpc,
     NativeSpawn,
@@ -68,6 +69,9 @@ interface NativeIoPriority {
 /** An open pidfd; the addon closes it when it is collected, or on `closeHandle`. */
 export type NativePidHandle = { readonly __pidHandle: never }
 
+/** What `signalMembers` found; `readMembers` shows it. */
+export type NativeMembers = { readonly __members: never }
+
 /** `known` is false for a process that is not our child: then nothing but the exit itself is known. */
 export type NativeExitCallback = (
   known: boolean,
@@ -88,8 +92,31 @@ interface NativeControl {
       kind: number,
       args: Float64Array,
       force: boolean,
+      leaderOnly: boolean,
       out: Int32Array,
     ): Promise<void>
+    /** One thread for each target; the order of the cells is that of src/control/scheduling_reading.ts. */
+    readScheduling(
+      targets: Float64Array,
+      tids: Int32Array,
+      values: Float64Array,
+      errors: Int32Array,
+      processors: Uint32Array,
+    ): Promise<void>
+    newMembers(): NativeMembers
+    /**
+     * `numbers`: signal (-1: only list), value or NaN, freeze, children first, continue all, force, patience in ms.
+     * `out`: errno, whether it is complete, how many members.
+     */
+    signalMembers(
+      members: NativeMembers,
+      relation: number,
+      roots: Float64Array,
+      numbers: Float64Array,
+      out: Int32Array,
+    ): Promise<void>
+    /** `out`: the cells of src/control/members.ts for each member; `roots`: errno and step of each root. */
+    readMembers(members: NativeMembers, out: Float64Array, roots: Int32Array): void
     /** `out`: errno, startTicks, inode or 0, settled. */
     identify(pid: number, procRoot: string, live: boolean, out: Float64Array): Promise<void>
     newHandle(): NativePidHandle
@@ -108,6 +135,16 @@ interface NativeControl {
     ): number
     unwatchExit(id: number): void
     keepExitAlive(id: number, keepAlive: boolean): void
+  }
+}
+
+// --- cgroups ---
+
+interface NativeCgroups {
+  readonly cgroups: {
+    /** Readable once memory of a version 1 group has run out, and when the group is removed; or an errno. */
+    openOomEvent(directory: string): NativePidHandle | number
+    drainEvent(handle: NativePidHandle): boolean
   }
 }
 

@@ -2,9 +2,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
+
+#include <atomic>
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -29,10 +33,17 @@ int OpenPidfd(pid_t pid, UniqueFd* pidfd) {
 }
 
 uint64_t PidfdInode(int pidfd) {
-  struct statfs fs;
-  if (fstatfs(pidfd, &fs) != 0 || fs.f_type != kPidfsMagic) return 0;
+  // One kernel has pidfs for all of them or for none.
+  static std::atomic<int> has_pidfs{-1};
+  int known = has_pidfs.load(std::memory_order_relaxed);
+  if (known < 0) {
+    struct statfs fs;
+    if (fstatfs(pidfd, &fs) != 0) return 0;
+    known = fs.f_type == kPidfsMagic;
+    has_pidfs.store(known, std::memory_order_relaxed);
+  }
   struct stat st;
-  if (fstat(pidfd, &st) != 0) return 0;
+  if (known == 0 || fstat(pidfd, &st) != 0) return 0;
   return st.st_ino;
 }
 
@@ -43,6 +54,16 @@ bool PidfdExited(int pidfd) {
 
 int PidfdSignal(int pidfd, int signal) {
   return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0 ? 0 : errno;
+}
+
+int PidfdQueue(int pidfd, int signal, int value) {
+  siginfo_t info = {};
+  info.si_signo = signal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value.sival_int = value;
+  return syscall(SYS_pidfd_send_signal, pidfd, signal, &info, 0) == 0 ? 0 : errno;
 }
 
 }  // namespace procmuster

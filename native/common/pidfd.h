@@ -19,5 +19,7 @@ uint64_t PidfdInode(int pidfd);
 bool PidfdExited(int pidfd);
 // An errno, 0 for success.
 int PidfdSignal(int pidfd, int signal);
+// With a value for the handler, as sigqueue(3) sends it.
+int PidfdQueue(int pidfd, int signal, int value);
 
 }  // namespace procmuster

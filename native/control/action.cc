@@ -1,43 +1,15 @@
 #include "control/action.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
-#include <set>
+#include "control/process_file.h"
 
 namespace procmuster {
 namespace {
-
-// Linux keeps the nice value per thread, so "renice a process" means each of its threads. New threads inherit
-// it from the one that makes them; another pass finds those made before their maker was reached.
-int SetPriorityOfThreads(pid_t pid, int nice) {
-  char path[64];
-  snprintf(path, sizeof(path), "/proc/%d/task", static_cast<int>(pid));
-  DIR* directory = opendir(path);
-  if (directory == nullptr) return errno == ENOENT ? ESRCH : errno;
-  std::set<pid_t> done;
-  int error = 0;
-  for (int pass = 0; pass < 4 && error == 0; pass++) {
-    bool found_new = false;
-    rewinddir(directory);
-    while (dirent* entry = readdir(directory)) {
-      if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-      pid_t tid = static_cast<pid_t>(atoi(entry->d_name));
-      if (!done.insert(tid).second) continue;
-      found_new = true;
-      if (setpriority(PRIO_PROCESS, static_cast<id_t>(tid), nice) == 0) continue;
-      if (errno == ESRCH && tid != pid) continue;  // that thread has ended
-      error = errno;
-      break;
-    }
-    if (!found_new) break;
-  }
-  closedir(directory);
-  return done.empty() && error == 0 ? ESRCH : error;
-}
 
 int SetLimit(pid_t pid, const Action& action) {
   auto resource = static_cast<__rlimit_resource>(action.resource);
@@ -49,6 +21,37 @@ int SetLimit(pid_t pid, const Action& action) {
     if (!action.set_hard) limit.rlim_max = current.rlim_max;
   }
   return prlimit(pid, resource, &limit, nullptr) == 0 ? 0 : errno;
+}
+
+int SetForThread(pid_t tid, const Action& action) {
+  switch (action.kind) {
+    case ActionKind::kPriority:
+      return SetNice(tid, static_cast<int>(action.value));
+    case ActionKind::kIoPriority:
+      return SetIoPriority(tid, action.io_class, action.io_level);
+    case ActionKind::kScheduler:
+      return ChangeScheduler(tid, action.scheduler);
+    case ActionKind::kAffinity:
+      return SetAffinity(tid, action.processors);
+    case ActionKind::kTimerSlack:
+      return WriteProcessNumber(tid, "timerslack_ns", action.value);
+    default:
+      return EINVAL;
+  }
+}
+
+int Set(pid_t pid, const Action& action) {
+  switch (action.kind) {
+    case ActionKind::kResourceLimit:
+      return SetLimit(pid, action);
+    case ActionKind::kOomScoreAdj:
+      return WriteProcessNumber(pid, "oom_score_adj", action.value);
+    case ActionKind::kAutogroup:
+      return WriteProcessNumber(pid, "autogroup", action.value);
+    default:
+      if (action.leader_only) return SetForThread(pid, action);
+      return ForEachThread(pid, [&action](pid_t tid) { return SetForThread(tid, action); });
+  }
 }
 
 }  // namespace
@@ -64,14 +67,14 @@ Outcome Act(const Target& target, const Action& action) {
     if (action.kind == ActionKind::kSignal || !ourselves) return {EPERM, Step::kProtected};
   }
   if (action.kind == ActionKind::kSignal) {
-    int error = PidfdSignal(pidfd.get(), action.signal);
+    int error = action.has_value ? PidfdQueue(pidfd.get(), action.signal, static_cast<int>(action.value))
+                                 : PidfdSignal(pidfd.get(), action.signal);
     return error == 0 ? Outcome{} : Outcome{error, Step::kAct};
   }
   // No pidfd form: what died before the call is not asked for, and what died during it is told apart after
   // it.
   if (PidfdExited(pidfd.get())) return {ESRCH, Step::kAct};
-  int error = action.kind == ActionKind::kPriority ? SetPriorityOfThreads(target.pid, action.nice)
-                                                   : SetLimit(target.pid, action);
+  int error = Set(target.pid, action);
   if (PidfdExited(pidfd.get())) return {ESRCH, Step::kGoneDuring};
   return error == 0 ? Outcome{} : Outcome{error, Step::kAct};
 }

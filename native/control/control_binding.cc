@@ -10,42 +10,28 @@
 #include "control/deferred_worker.h"
 #include "control/exit_watch_binding.h"
 #include "control/identity.h"
+#include "control/members_binding.h"
 #include "control/pid_handle.h"
+#include "control/scheduling.h"
+#include "control/target_numbers.h"
 
 namespace procmuster {
 namespace {
 
-// Four numbers each: pid, startTicks, inode (0 = not known), settled.
-constexpr size_t kNumbersPerTarget = 4;
-
-Target ReadTarget(const double* numbers) {
-  return {static_cast<pid_t>(numbers[0]), static_cast<uint64_t>(numbers[1]),
-          static_cast<uint64_t>(numbers[2]), numbers[3] != 0};
-}
-
-// Copied, since the caller may change the array while the pool thread works.
-std::vector<Target> CopyTargets(const Napi::Value& value) {
-  Napi::Float64Array array = value.As<Napi::Float64Array>();
-  std::vector<Target> targets;
-  targets.reserve(array.ElementLength() / kNumbersPerTarget);
-  for (size_t i = 0; i + kNumbersPerTarget <= array.ElementLength(); i += kNumbersPerTarget) {
-    targets.push_back(ReadTarget(array.Data() + i));
-  }
-  return targets;
-}
-
-// act(targets, kind, arguments, force, out: Int32Array): errno and step for each target.
-Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
-  Napi::Float64Array arguments = info[2].As<Napi::Float64Array>();
+Action ReadAction(ActionKind kind, const Napi::Float64Array& arguments) {
   Action action;
-  action.kind = static_cast<ActionKind>(info[1].As<Napi::Number>().Int32Value());
-  action.force = info[3].As<Napi::Boolean>().Value();
-  switch (action.kind) {
+  action.kind = kind;
+  switch (kind) {
     case ActionKind::kSignal:
       action.signal = static_cast<int>(arguments[0]);
+      action.has_value = !isnan(arguments[1]);
+      if (action.has_value) action.value = static_cast<int64_t>(arguments[1]);
       break;
     case ActionKind::kPriority:
-      action.nice = static_cast<int>(arguments[0]);
+    case ActionKind::kOomScoreAdj:
+    case ActionKind::kTimerSlack:
+    case ActionKind::kAutogroup:
+      action.value = static_cast<int64_t>(arguments[0]);
       break;
     case ActionKind::kResourceLimit:
       action.resource = static_cast<int>(arguments[0]);
@@ -54,15 +40,59 @@ Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
       if (action.set_soft) action.soft = ToLimit(arguments[1]);
       if (action.set_hard) action.hard = ToLimit(arguments[2]);
       break;
+    case ActionKind::kIoPriority:
+      action.io_class = static_cast<int>(arguments[0]);
+      action.io_level = static_cast<int>(arguments[1]);
+      break;
+    case ActionKind::kScheduler:
+      action.scheduler = {static_cast<uint32_t>(arguments[0]), static_cast<uint32_t>(arguments[1]),
+                          static_cast<int>(arguments[2])};
+      break;
+    case ActionKind::kAffinity:
+      for (size_t i = 0; i < arguments.ElementLength(); i++) {
+        size_t processor = static_cast<size_t>(arguments[i]);
+        constexpr size_t kBits = sizeof(unsigned long) * 8;
+        if (action.processors.size() <= processor / kBits) action.processors.resize(processor / kBits + 1);
+        action.processors[processor / kBits] |= 1ul << processor % kBits;
+      }
+      break;
   }
-  int32_t* out = info[4].As<Napi::Int32Array>().Data();
-  return DeferredWorker::Start(info, {info[4]}, [targets = CopyTargets(info[0]), action, out] {
+  return action;
+}
+
+// act(targets, kind, arguments, force, leaderOnly, out: Int32Array): errno and step for each target.
+Napi::Value ActOnAll(const Napi::CallbackInfo& info) {
+  Action action = ReadAction(static_cast<ActionKind>(info[1].As<Napi::Number>().Int32Value()),
+                             info[2].As<Napi::Float64Array>());
+  action.force = info[3].As<Napi::Boolean>().Value();
+  action.leader_only = info[4].As<Napi::Boolean>().Value();
+  int32_t* out = info[5].As<Napi::Int32Array>().Data();
+  return DeferredWorker::Start(info, {info[5]}, [targets = CopyTargets(info[0]), action, out] {
     for (size_t i = 0; i < targets.size(); i++) {
       Outcome outcome = Act(targets[i], action);
       out[i * 2] = outcome.error;
       out[i * 2 + 1] = static_cast<int32_t>(outcome.step);
     }
   });
+}
+
+// readScheduling(targets, tids: Int32Array, values: Float64Array, errors: Int32Array, processors:
+// Uint32Array)
+Napi::Value ReadSchedulingOfAll(const Napi::CallbackInfo& info) {
+  auto tids = info[1].As<Napi::Int32Array>();
+  double* values = info[2].As<Napi::Float64Array>().Data();
+  int32_t* errors = info[3].As<Napi::Int32Array>().Data();
+  uint32_t* processors = info[4].As<Napi::Uint32Array>().Data();
+  return DeferredWorker::Start(
+      info, {info[2], info[3], info[4]},
+      [targets = CopyTargets(info[0]),
+       threads = std::vector<pid_t>(tids.Data(), tids.Data() + tids.ElementLength()), values, errors,
+       processors] {
+        for (size_t i = 0; i < targets.size() && i < threads.size(); i++) {
+          ReadScheduling(targets[i], threads[i], reinterpret_cast<SchedulingValues*>(values) + i,
+                         reinterpret_cast<SchedulingErrors*>(errors) + i, processors + i * kProcessorWords);
+        }
+      });
 }
 
 // identify(pid, procRoot, live, out: Float64Array): error, startTicks, inode, settled.
@@ -128,6 +158,7 @@ Napi::Value CloseHandle(const Napi::CallbackInfo& info) {
 void RegisterControl(Napi::Env env, Napi::Object exports) {
   Napi::Object control = Napi::Object::New(env);
   control["act"] = Napi::Function::New(env, ActOnAll, "act");
+  control["readScheduling"] = Napi::Function::New(env, ReadSchedulingOfAll, "readScheduling");
   control["identify"] = Napi::Function::New(env, Identify, "identify");
   control["newHandle"] = Napi::Function::New(env, NewHandle, "newHandle");
   control["openHandle"] = Napi::Function::New(env, OpenHandle, "openHandle");
@@ -135,6 +166,7 @@ void RegisterControl(Napi::Env env, Napi::Object exports) {
   control["handleExited"] = Napi::Function::New(env, HandleExited, "handleExited");
   control["closeHandle"] = Napi::Function::New(env, CloseHandle, "closeHandle");
   RegisterExitWatch(env, control);
+  RegisterMembers(env, control);
   exports["control"] = control;
 }
 

@@ -18,7 +18,8 @@ int ReadAndParse(int fd, StatFacts* facts) {
   if (size == 0) return ESRCH;
   StatFields fields;
   if (!ParseStat({buffer, static_cast<size_t>(size)}, &fields)) return EBADMSG;
-  *facts = {fields.start_ticks, fields.flags, fields.state};
+  *facts = {fields.start_ticks, fields.flags, fields.state,  fields.ppid,
+            fields.pgid,        fields.sid,   fields.threads};
   return 0;
 }
 
@@ -49,6 +50,12 @@ Outcome OpenVerified(const Target& target, UniqueFd* pidfd, StatFacts* facts) {
   if (target.inode != 0) {
     uint64_t inode = PidfdInode(pidfd->get());
     if (inode != 0 && inode != target.inode) return {ESRCH, Step::kMismatch};
+    // The inode is proof enough, and reading stat takes most of the time. Kernel threads are in group 0; so
+    // is who came from another PID namespace, for whom stat has to tell.
+    if (inode != 0 && getpgid(target.pid) > 0) {
+      facts->start_ticks = target.start_ticks;
+      return {};
+    }
   }
   // The pidfd is held: were stat a successor's by now, then its start would be later than the target's.
   if (int error = ReadStatFacts("/proc", target.pid, facts)) {

@@ -35,11 +35,15 @@ struct Outcome {
   bool ok() const { return step == Step::kDone; }
 };
 
-// What of /proc/<pid>/stat tells one process from another.
+// What of /proc/<pid>/stat tells one process from another, and how they belong together.
 struct StatFacts {
   uint64_t start_ticks = 0;
   uint32_t flags = 0;
   char state = 0;
+  pid_t ppid = 0;
+  pid_t pgid = 0;
+  pid_t sid = 0;
+  int32_t threads = 0;
   bool kernel_thread() const { return (flags & 0x00200000u) != 0; }  // PF_KTHREAD
 };
 
@@ -47,7 +51,8 @@ struct StatFacts {
 int ReadStatFacts(const char* proc_root, pid_t pid, StatFacts* facts);
 int ReadStatFactsAt(int process_dir, StatFacts* facts);
 
-// A pidfd that is certain to be the target's, or why not. Nothing has been done to anyone.
+// A pidfd that is certain to be the target's, or why not. Nothing has been done to anyone. Of *facts only
+// what IsProtected asks for is certain to be there.
 Outcome OpenVerified(const Target& target, UniqueFd* pidfd, StatFacts* facts);
 
 // Pid 1, kernel threads and this process: ended only by someone who says so.

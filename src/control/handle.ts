@@ -51,7 +51,8 @@ function identifyError(pid: number, errno: number): ProcmusterError {
  */
 export class ProcessHandle implements Disposable {
   readonly identity: ProcessIdentity
-  readonly #protected: boolean
+  /** Pid 1, a kernel thread or this very process: signalled only with `force`. */
+  readonly isProtected: boolean
   #native: NativePidHandle | undefined
   #exited: Promise<ExitInfo> | undefined
   #watch: number | undefined
@@ -60,7 +61,7 @@ export class ProcessHandle implements Disposable {
   private constructor(identity: ProcessIdentity, handle: NativePidHandle, isProtected: boolean) {
     this.identity = identity
     this.#native = handle
-    this.#protected = isProtected
+    this.isProtected = isProtected
   }
 
   /** @throws ProcmusterError `PROCESS_GONE`, `UNSETTLED`, `INVALID_ARGUMENT`, `UNSUPPORTED` (before Linux 5.3) */
@@ -98,7 +99,7 @@ export class ProcessHandle implements Disposable {
   signal(signal: SignalName | number, options: { readonly force?: boolean } = {}): void {
     const number = signalNumber(signal)
     const handle = this.#open()
-    if (this.#protected && !(options.force ?? false))
+    if (this.isProtected && !(options.force ?? false))
       throw stepError(this.identity, signalName(number), 0, Step.protected)!
     const errno = native.control.signalHandle(handle, number)
     if (errno !== 0) throw stepError(this.identity, signalName(number), errno, Step.act)!

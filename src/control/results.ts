@@ -25,6 +25,7 @@ export function stepError(
   action: string,
   errno: number,
   step: Step,
+  hints: Readonly<Record<string, string>> = {},
 ): ProcmusterError | undefined {
   if (step === Step.done) return undefined
   const { pid, startTicks } = target
@@ -55,10 +56,24 @@ export function stepError(
   const code = codeOfErrno(errno)
   const name = errnoName(errno)
   if (code === 'PROCESS_GONE') return fail(code, `${action}: ${who} has ended; nothing was done`)
+  const hint = hints[name]
+  if (hint !== undefined) return fail(code, `${action}: failed on ${who} (${name}): ${hint}`)
   if (code === 'ACCESS_DENIED') {
     return fail(code, `${action}: no permission for ${who} (${name}); run as its user or with the capability`)
   }
   if (code === 'UNSUPPORTED')
     return fail(code, `${action}: this kernel cannot do it (${name}); Linux 5.3 can`)
   return fail(code, `${action}: failed on ${who} (${name})`)
+}
+
+/** The result of one target, for its errno and step. */
+export function controlResult(
+  target: ProcessIdentity,
+  action: string,
+  errno: number,
+  step: Step,
+  hints?: Readonly<Record<string, string>>,
+): ControlResult {
+  const error = stepError(target, action, errno, step, hints)
+  return error === undefined ? { pid: target.pid, ok: true } : { pid: target.pid, ok: false, error }
 }

@@ -61,7 +61,17 @@ export async function setResourceLimit(
       message: `the soft limit ${limit.soft} of ${resource} is above the hard limit ${limit.hard}`,
     })
   }
-  return actOn(targets, `set limit ${resource}`, ActionKind.resourceLimit, args, options.force ?? false)
+  return actOn(targets, {
+    name: `set limit ${resource}`,
+    kind: ActionKind.resourceLimit,
+    args,
+    force: options.force,
+    hints: {
+      EINVAL: 'the soft limit would be above the hard one; give both, or less',
+      EPERM:
+        "raising a hard limit, nofile above fs.nr_open, and another user's process take CAP_SYS_RESOURCE",
+    },
+  })
 }
 
 /**

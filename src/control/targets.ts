@@ -1,7 +1,7 @@
 import { ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { type ControlResult, stepError } from './results.js'
+import { type ControlResult, controlResult } from './results.js'
 
 const NUMBERS_PER_TARGET = 4
 const PID_MAX = 4_194_304
@@ -11,6 +11,26 @@ export enum ActionKind {
   signal = 0,
   priority = 1,
   resourceLimit = 2,
+  ioPriority = 3,
+  scheduler = 4,
+  affinity = 5,
+  oomScoreAdj = 6,
+  timerSlack = 7,
+  autogroup = 8,
+}
+
+/** What is done to each target of a batch. */
+export interface BatchAction {
+  /** As an error names it. */
+  readonly name: string
+  readonly kind: ActionKind
+  /** As native/control/control_binding.cc reads them. */
+  readonly args: readonly number[]
+  readonly force?: boolean | undefined
+  /** Only the main thread, of what the kernel keeps for each. */
+  readonly leaderOnly?: boolean | undefined
+  /** What an errno means here, by its name. */
+  readonly hints?: Readonly<Record<string, string>> | undefined
 }
 
 /** @throws ProcmusterError `INVALID_ARGUMENT`: 0 and negative numbers mean groups of processes to the kernel. */
@@ -41,16 +61,13 @@ export function packTargets(targets: readonly ProcessIdentity[]): Float64Array {
 /** Does one thing to many processes in one call of the addon, off the main thread. */
 export async function actOn(
   targets: readonly ProcessIdentity[],
-  action: string,
-  kind: ActionKind,
-  args: readonly number[],
-  force: boolean,
+  { name, kind, args, force = false, leaderOnly = false, hints }: BatchAction,
 ): Promise<ControlResult[]> {
   if (targets.length === 0) return []
   const outcomes = new Int32Array(targets.length * 2)
-  await native.control.act(packTargets(targets), kind, Float64Array.from(args), force, outcomes)
-  return targets.map((target, index) => {
-    const error = stepError(target, action, outcomes[index * 2]!, outcomes[index * 2 + 1]!)
-    return error === undefined ? { pid: target.pid, ok: true } : { pid: target.pid, ok: false, error }
-  })
+  const packed = packTargets(targets)
+  await native.control.act(packed, kind, Float64Array.from(args), force, leaderOnly, outcomes)
+  return targets.map((target, index) =>
+    controlResult(target, name, outcomes[index * 2]!, outcomes[index * 2 + 1]!, hints),
+  )
 }

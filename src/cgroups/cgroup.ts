@@ -1,0 +1,375 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rmdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { identify } from '../control/handle.js'
+import type { ControlResult } from '../control/results.js'
+import { sendSignal } from '../control/signal.js'
+import { ProcmusterError } from '../errors.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { checkInside, childGroups, controlError, parseFlat, readControl, writeControl } from './files.js'
+import {
+  type CgroupHost,
+  CONTROLLERS,
+  type Controller,
+  checkCgroupPath,
+  type DetectOptions,
+  detectCgroups,
+  directoryOf,
+  hierarchyOf,
+} from './hierarchies.js'
+import { type CgroupLimits, type ControlPlace, readLimits, writeLimits } from './limits.js'
+import { moveInto } from './move.js'
+import { type CgroupEventCounts, type CgroupUse, readEventCounts, readProcesses, readUse } from './use.js'
+import { type CgroupWatch, watchEventCounts, watchFile } from './watch.js'
+
+/** Options of `Cgroup.create` and `Cgroup.open`. */
+export interface CgroupOptions extends DetectOptions {
+  /** Those that it shall have; all that the host has unless told otherwise. */
+  readonly controllers?: readonly Controller[]
+}
+
+const WAIT_MS = 5000
+const POLL_MS = 5
+
+interface GroupPlace extends ControlPlace {
+  readonly mountPoint: string
+}
+type PlaceName = Controller | 'cpuacct'
+
+/**
+ * A control group. In version 2 it is one directory; in version 1, where each controller has a tree of its own, it is the same path in each
+ * of them. cgroups(7).
+ */
+export class Cgroup {
+  /** Below the root of the trees, such as `/web/api`. */
+  readonly path: string
+  readonly #places: ReadonlyMap<PlaceName, GroupPlace>
+
+  private constructor(path: string, places: ReadonlyMap<PlaceName, GroupPlace>) {
+    this.path = path
+    this.#places = places
+  }
+
+  /**
+   * Makes a group, with those above it, where it is not there yet.
+   * @throws ProcmusterError `INVALID_ARGUMENT`, `UNSUPPORTED` when the host lacks one of the controllers, `ACCESS_DENIED`,
+   * `BUSY` when version 2 cannot hand a controller down because a group above has processes of its own
+   */
+  static async create(path: string, options: CgroupOptions = {}): Promise<Cgroup> {
+    const places = await placesFor(path, options)
+    for (const directory of new Set([...places.values()].map((place) => place.directory))) {
+      const [, place] = [...places].find(([, each]) => each.directory === directory)!
+      const controllers = [...places].filter(([, each]) => each.directory === directory).map(([name]) => name)
+      await makeGroup(place, controllers)
+    }
+    return new Cgroup(path, places)
+  }
+
+  /** A group that is there. @throws ProcmusterError `NOT_FOUND`, `INVALID_ARGUMENT`, `UNSUPPORTED` */
+  static async open(path: string, options: CgroupOptions = {}): Promise<Cgroup> {
+    const places = await placesFor(path, options)
+    for (const [name, { directory, mountPoint }] of places) {
+      if (!existsSync(directory)) places.delete(name)
+      else await checkInside(directory, mountPoint)
+    }
+    if (places.size > 0) return new Cgroup(path, places)
+    throw new ProcmusterError('NOT_FOUND', {
+      message: `there is no control group ${JSON.stringify(path)}; make it with Cgroup.create`,
+      path,
+    })
+  }
+
+  /** Those that it has. */
+  get controllers(): Controller[] {
+    return CONTROLLERS.filter((name) => this.#places.has(name))
+  }
+
+  /** Where it is, once for each tree. */
+  get directories(): string[] {
+    return [...new Set([...this.#places.values()].map(({ directory }) => directory))]
+  }
+
+  /** @throws ProcmusterError `NOT_FOUND` when it has vanished */
+  async limits(): Promise<CgroupLimits> {
+    return readLimits(this.#find)
+  }
+
+  /**
+   * Sets limits; those that are left out stay. Memory that its processes have from before they came is not counted in version 2 and
+   * newer kernels.
+   * @throws ProcmusterError `INVALID_ARGUMENT`, `UNSUPPORTED`, `ACCESS_DENIED`, `NOT_FOUND`, `BUSY`
+   */
+  async setLimits(limits: CgroupLimits): Promise<void> {
+    await writeLimits(this.#find, limits)
+  }
+
+  /** What it uses. @throws ProcmusterError `NOT_FOUND` when it has vanished */
+  async use(): Promise<CgroupUse> {
+    return readUse(this.#find, await this.processes())
+  }
+
+  /** Pids of the processes in it, without those of groups below. */
+  async processes(): Promise<number[]> {
+    return readProcesses(this.directories[0]!)
+  }
+
+  /** What happened in it since it was made. */
+  async eventCounts(): Promise<CgroupEventCounts> {
+    return readEventCounts(this.#find)
+  }
+
+  /** Calls `listener` each time a count has grown, told by the kernel; nothing is polled. */
+  watchEvents(listener: (counts: CgroupEventCounts) => void): Promise<CgroupWatch> {
+    return watchEventCounts(this.#find, listener)
+  }
+
+  /**
+   * Moves processes into it, with all their threads; children that they have stay where they are. One result each.
+   * @param options.force also pid 1 and kernel threads
+   */
+  move(
+    targets: readonly ProcessIdentity[],
+    options: { readonly force?: boolean } = {},
+  ): Promise<ControlResult[]> {
+    return moveInto(this.directories, targets, options.force ?? false)
+  }
+
+  /**
+   * Stops everyone in it and below, until `thaw`; nobody can prevent or see it.
+   * @throws ProcmusterError `UNSUPPORTED`, `TIMEOUT`, `NOT_FOUND`, `ACCESS_DENIED`
+   */
+  async freeze(options: { readonly waitMs?: number } = {}): Promise<void> {
+    const { version, directory } = this.#freezer()
+    const waitMs = options.waitMs ?? WAIT_MS
+    if (version === 2) {
+      await writeControl(directory, 'cgroup.freeze', '1')
+      await untilEvent(directory, 'frozen', 1, waitMs)
+      return
+    }
+    await writeControl(directory, 'freezer.state', 'FROZEN')
+    // It has no event, and looks whether all stand still only when it is read.
+    await poll(
+      async () => (await readControl(directory, 'freezer.state')).trim() === 'FROZEN',
+      waitMs,
+      directory,
+      'freeze',
+    )
+  }
+
+  /** Lets them go on. @throws ProcmusterError `UNSUPPORTED`, `NOT_FOUND`, `ACCESS_DENIED` */
+  async thaw(): Promise<void> {
+    const { version, directory } = this.#freezer()
+    if (version === 2) await writeControl(directory, 'cgroup.freeze', '0')
+    else await writeControl(directory, 'freezer.state', 'THAWED')
+  }
+
+  /**
+   * Kills everyone in it and below, those too that are born meanwhile, and waits until nobody is left.
+   * @throws ProcmusterError `TIMEOUT`, `NOT_FOUND`, `ACCESS_DENIED`, `PROTECTED` when this process is in it
+   */
+  async kill(options: { readonly waitMs?: number; readonly force?: boolean } = {}): Promise<void> {
+    const waitMs = options.waitMs ?? WAIT_MS
+    const { version, directory } = this.#places.get('freezer') ?? this.#places.values().next().value!
+    const inside = await processesBelow(directory)
+    if (!options.force && (inside.includes(process.pid) || inside.includes(1))) {
+      throw new ProcmusterError('PROTECTED', {
+        message: `${JSON.stringify(this.path)} has pid 1 or this very process in it; give force to kill it all the same`,
+        path: directory,
+      })
+    }
+    if (version === 2 && existsSync(`${directory}/cgroup.kill`)) {
+      await writeControl(directory, 'cgroup.kill', '1')
+    } else {
+      await this.#killFrozen(directory, options.force ?? false, waitMs)
+    }
+    await poll(async () => (await processesBelow(directory)).length === 0, waitMs, directory, 'kill')
+  }
+
+  /**
+   * Removes it; with `recursive` also the groups below it. Harmless when it is gone already.
+   * @throws ProcmusterError `BUSY` while somebody is in it, `ACCESS_DENIED`
+   */
+  async remove(options: { readonly recursive?: boolean } = {}): Promise<void> {
+    for (const directory of this.directories) await removeGroup(directory, options.recursive ?? false)
+  }
+
+  readonly #find = (controller: PlaceName): ControlPlace | undefined => this.#places.get(controller)
+
+  #freezer(): ControlPlace {
+    const place = this.#places.get('freezer')
+    if (place !== undefined) return place
+    throw new ProcmusterError('UNSUPPORTED', {
+      message: `${JSON.stringify(this.path)} cannot be frozen: the group has no controller freezer`,
+      path: this.path,
+    })
+  }
+
+  // Without a freezer the ones that fork fastest would get away; each round kills what it finds.
+  async #killFrozen(directory: string, force: boolean, waitMs: number): Promise<void> {
+    const freezer = this.#places.has('freezer')
+    const giveUp = performance.now() + waitMs
+    do {
+      if (freezer) await this.freeze({ waitMs })
+      try {
+        const pids = await processesBelow(directory)
+        if (pids.length === 0) return
+        const found = await Promise.all(pids.map((pid) => identify(pid).catch(() => undefined)))
+        const targets = found.filter((each) => each !== undefined)
+        const denied = (await sendSignal(targets, 'SIGKILL', { force })).find(
+          (result) => !result.ok && result.error.code !== 'PROCESS_GONE',
+        )
+        if (denied?.ok === false) throw denied.error
+      } finally {
+        if (freezer) await this.thaw()
+      }
+      await sleep(POLL_MS)
+    } while (performance.now() < giveUp)
+  }
+}
+
+async function placesFor(path: string, options: CgroupOptions): Promise<Map<PlaceName, GroupPlace>> {
+  checkCgroupPath(path)
+  const host = await detectCgroups(options)
+  const wanted = options.controllers ?? CONTROLLERS
+  const places = new Map<PlaceName, GroupPlace>()
+  for (const name of wanted) {
+    if (!CONTROLLERS.includes(name)) {
+      throw new ProcmusterError('INVALID_ARGUMENT', {
+        message: `unknown controller ${JSON.stringify(name)}; use one of ${CONTROLLERS.join(', ')}`,
+      })
+    }
+    const place = placeOf(host, name, path)
+    if (place !== undefined) places.set(name, place)
+    else if (options.controllers !== undefined) throw noController(host, name)
+  }
+  if (places.size === 0) throw noController(host, wanted[0] ?? 'memory')
+  if (places.get('cpu')?.version === 1) {
+    const account = host.hierarchies.find(({ controllers }) => controllers.includes('cpuacct'))
+    const directory = account && directoryOf(account, withRoot(account.mountRoot, path))
+    if (directory !== undefined) {
+      places.set('cpuacct', { version: 1, directory, mountPoint: account!.mountPoint })
+    }
+  }
+  return places
+}
+
+function placeOf(host: CgroupHost, name: Controller, path: string): GroupPlace | undefined {
+  const hierarchy = hierarchyOf(host, name)
+  if (hierarchy === undefined) return undefined
+  const directory = directoryOf(hierarchy, withRoot(hierarchy.mountRoot, path))
+  const { version, mountPoint } = hierarchy
+  return directory === undefined ? undefined : { version, directory, mountPoint }
+}
+
+// Of the trees as they are mounted here, so that `/web` is the same whatever a container sees of them.
+function withRoot(mountRoot: string, path: string): string {
+  return mountRoot === '/' ? path : `${mountRoot}${path}`
+}
+
+function noController(host: CgroupHost, name: string): ProcmusterError {
+  const has = [...new Set(host.hierarchies.flatMap(({ controllers }) => controllers))]
+  return new ProcmusterError('UNSUPPORTED', {
+    message:
+      host.mode === 'none'
+        ? 'no control groups are mounted here'
+        : `this host has no controller ${name} (${host.mode}: ${has.join(', ') || 'no controllers'})`,
+  })
+}
+
+async function makeGroup(place: GroupPlace, names: readonly PlaceName[]): Promise<void> {
+  const { version, directory, mountPoint } = place
+  const below = directory
+    .slice(mountPoint.length)
+    .split('/')
+    .filter((part) => part !== '')
+  let at = mountPoint
+  for (const part of below) {
+    if (version === 2) await handDown(at, names)
+    at = `${at}/${part}`
+    try {
+      await mkdir(at)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw controlError('make', at, error)
+    }
+    await checkInside(at, mountPoint)
+  }
+}
+
+/** Lets the groups below one have these controllers. cgroups(7), "Cgroups v2 cgroup.subtree_control". */
+export async function handDown(directory: string, names: readonly string[]): Promise<void> {
+  const given = (await readControl(directory, 'cgroup.subtree_control')).split(/\s+/)
+  const lacking = names.filter((name) => name !== 'freezer' && name !== 'cpuacct' && !given.includes(name))
+  if (lacking.length === 0) return
+  await writeControl(directory, 'cgroup.subtree_control', lacking.map((name) => `+${name}`).join(' '), {
+    EBUSY: 'it has processes of its own; move them into a group below it first',
+    ENOENT: `it does not have ${lacking.join(', ')} itself`,
+  })
+}
+
+/** @throws ProcmusterError `BUSY`, `ACCESS_DENIED` */
+export async function removeGroup(directory: string, recursive = false): Promise<void> {
+  if (recursive)
+    for (const name of await childGroups(directory)) await removeGroup(`${directory}/${name}`, true)
+  try {
+    await rmdir(directory)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw controlError('remove', directory, error, {
+      EBUSY: 'it has processes, or groups below it; kill or move them, or remove with recursive',
+    })
+  }
+}
+
+async function processesBelow(directory: string): Promise<number[]> {
+  const own = await readProcesses(directory).catch((error: ProcmusterError): number[] => {
+    if (error.code === 'NOT_FOUND') return []
+    throw error
+  })
+  const below = await Promise.all(
+    (await childGroups(directory)).map((name) => processesBelow(`${directory}/${name}`)),
+  )
+  return own.concat(...below)
+}
+
+async function untilEvent(directory: string, key: string, value: number, waitMs: number): Promise<void> {
+  const reached = async () => parseFlat(await readControl(directory, 'cgroup.events')).get(key) === value
+  let changed: () => void = () => {}
+  const stop = watchFile(directory, 'cgroup.events', () => changed())
+  try {
+    const giveUp = performance.now() + waitMs
+    // Looked at once more after the watch has begun.
+    while (!(await reached())) {
+      const left = giveUp - performance.now()
+      if (left <= 0) throw timedOut(directory, key, waitMs)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left)
+        changed = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  } finally {
+    stop()
+  }
+}
+
+async function poll(
+  reached: () => Promise<boolean>,
+  waitMs: number,
+  directory: string,
+  action: string,
+): Promise<void> {
+  const giveUp = performance.now() + waitMs
+  while (!(await reached())) {
+    if (performance.now() > giveUp) throw timedOut(directory, action, waitMs)
+    await sleep(POLL_MS)
+  }
+}
+
+function timedOut(directory: string, action: string, waitMs: number): ProcmusterError {
+  return new ProcmusterError('TIMEOUT', {
+    message: `${action}: the control group ${JSON.stringify(directory)} was not there yet after ${waitMs} ms; a process in it waits uninterruptibly in the kernel`,
+    path: directory,
+  })
+}

@@ -1,0 +1,20 @@
+export {
+  type CapLimits,
+  type CapOptions,
+  type CapResult,
+  capProcess,
+  type UncapResult,
+  uncapProcess,
+} from '../cgroups/cap.js'
+export { Cgroup, type CgroupOptions } from '../cgroups/cgroup.js'
+export {
+  type CgroupHierarchy,
+  type CgroupHost,
+  CONTROLLERS,
+  type Controller,
+  type DetectOptions,
+  detectCgroups,
+} from '../cgroups/hierarchies.js'
+export type { CgroupLimit, CgroupLimits, IoLimit } from '../cgroups/limits.js'
+export type { CgroupEventCounts, CgroupIoUse, CgroupUse, CgroupUsePart } from '../cgroups/use.js'
+export type { CgroupWatch } from '../cgroups/watch.js'

@@ -1,0 +1,217 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { afterEach, describe, expect, test } from 'vitest'
+import {
+  identify,
+  sendSignal,
+  signalGroup,
+  signalName,
+  signalNumber,
+  signalSession,
+  signalTree,
+  terminateTree,
+} from '../../dist/index.js'
+import { readState, waitFor } from '../fixtures/processes.js'
+
+const started: ChildProcess[] = []
+afterEach(() => {
+  for (const child of started.splice(0)) {
+    for (const pid of groupOf(child.pid!)) process.kill(pid, 'SIGKILL')
+  }
+})
+
+/** A leader of a session of its own, so that all it makes can be found and ended. */
+function start(program: string, ...args: string[]): ChildProcess {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
+  started.push(child)
+  return child
+}
+
+/** Pids of a session that have not ended, read apart from the code under test. */
+function groupOf(sid: number): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return pids.map(Number).filter((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return session === String(sid) && state !== 'Z' && state !== 'X'
+    } catch {
+      return false // it has ended
+    }
+  })
+}
+
+async function lines(child: ChildProcess, count: number): Promise<string[]> {
+  const found: string[] = []
+  for await (const line of createInterface({ input: child.stdout! })) {
+    found.push(line)
+    if (found.length === count) break
+  }
+  return found
+}
+
+describe('signalTree', () => {
+  test.each([
+    ['children-first', [2, 2, 1, 1, 0]],
+    ['children-last', [0, 1, 1, 2, 2]],
+  ] as const)('%s', async (order, depths) => {
+    const shell = start('sh', '-c', 'sh -c "sleep 300 & sleep 300 & wait" & sleep 300 & echo ready; wait')
+    await lines(shell, 1)
+    await waitFor(() => groupOf(shell.pid!).length === 5)
+    const result = await signalTree(await identify(shell.pid!), 'KILL', { order })
+    expect(result.members.map(({ depth }) => depth)).toEqual(depths)
+    expect(result).toMatchObject({ survivors: [], missed: [], complete: true })
+    expect(result.members.every(({ ok }) => ok)).toBe(true)
+    expect(groupOf(shell.pid!)).toEqual([])
+  })
+
+  test('nobody escapes a fork bomb of short lives', async () => {
+    // 20 processes that each make a child, which makes the next one and ends when told.
+    const bomb = start(
+      'perl',
+      '-e',
+      `$| = 1; $SIG{CHLD} = 'IGNORE'; for (1..20) { last unless fork } print "x\\n"; while (1) { my $p = fork; if (!$p) { select(undef, undef, undef, 0.05); exit 0 if rand() < 0.9; } else { select(undef, undef, undef, 0.01) } }`,
+    )
+    await lines(bomb, 20)
+    const result = await signalTree(await identify(bomb.pid!), 'KILL', { waitMs: 10_000 })
+    expect(result.complete).toBe(true)
+    expect(result.survivors).toEqual([])
+    expect(result.members.length).toBeGreaterThan(15)
+  }, 30_000)
+
+  test('who is not ended goes on as it was', async () => {
+    const shell = start('sh', '-c', 'trap "echo hup" HUP; sleep 300 & echo $!; while :; do wait; done')
+    const [child] = await lines(shell, 1)
+    await sendSignal([await identify(Number(child))], 'STOP')
+    await waitFor(async () => (await readState(Number(child))) === 'T')
+    const said = lines(shell, 1)
+    const result = await signalTree(await identify(shell.pid!), 'HUP', { order: 'children-last' })
+    expect(result.members.map(({ pid, ok }) => [pid, ok])).toEqual([
+      [shell.pid, true],
+      [Number(child), true],
+    ])
+    expect(await said).toEqual(['hup'])
+    expect(await readState(shell.pid!)).not.toBe('T')
+    // Stopped before, so stopped still; the signal waits for it.
+    expect(await readState(Number(child))).toBe('T')
+  })
+
+  test('a stop signal of the terminal holds', async () => {
+    const shell = start('sh', '-c', 'sleep 300 & echo $!; wait')
+    const [child] = await lines(shell, 1)
+    // An orphaned group ignores it: a member's parent in the same session keeps it from being one.
+    const results = await sendSignal([await identify(Number(child))], 'STOP')
+    expect(results).toMatchObject([{ ok: true }])
+    await waitFor(async () => (await readState(Number(child))) === 'T')
+    await signalTree(await identify(shell.pid!), 'CONT')
+    await waitFor(async () => (await readState(Number(child))) === 'S')
+    await signalTree(await identify(shell.pid!), 'STOP')
+    await waitFor(
+      async () => (await readState(shell.pid!)) === 'T' && (await readState(Number(child))) === 'T',
+    )
+  })
+
+  test('a root that has ended or is another by now is an error, ourselves are left alone', async () => {
+    const shell = start('sleep', '300')
+    const identity = await identify(shell.pid!)
+    const stale = { ...identity, startTicks: identity.startTicks - 1, pidfsInode: undefined }
+    await expect(signalTree(stale, 'KILL')).rejects.toMatchObject({ code: 'PROCESS_GONE' })
+    await expect(signalGroup(stale, 'KILL')).rejects.toMatchObject({ code: 'PROCESS_GONE' })
+    await expect(signalTree(identity, 'FOO' as 'TERM')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(signalTree(identity, 0, { order: 'up' as 'children-last' })).rejects.toThrow(
+      /children-first/,
+    )
+    const { members } = await signalTree(await identify(process.pid), 0)
+    const codes = new Map(members.map(({ pid, error }) => [pid, error?.code]))
+    expect(codes.get(process.pid)).toBe('PROTECTED')
+    expect(codes.get(shell.pid!)).toBeUndefined()
+    expect(codes.has(shell.pid!)).toBe(true)
+    await expect(signalGroup(await identify(2), 0)).rejects.toMatchObject({ code: 'PROTECTED' })
+  })
+})
+
+test('groups and sessions, by any member, also when the leader has ended', async () => {
+  // Two groups besides the leader's in one session, one of them of two; the leader ends.
+  const shell = start(
+    'perl',
+    '-e',
+    `$| = 1; sub live { setpgrp(0, 0); fork if $_[0]; print "$$\\n"; sleep 300; exit } fork or live(0); fork or live(1); <STDIN>`,
+  )
+  const pids = (await lines(shell, 3)).map(Number)
+  shell.stdin!.end()
+  await once(shell, 'exit')
+  const groupId = (pid: number) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]
+  }
+  const one = pids.find((pid) => pids.filter((other) => groupId(other) === groupId(pid)).length === 1)
+  const piped = pids.find((pid) => pid !== one)
+  await waitFor(() => groupOf(shell.pid!).length === 3)
+  const group = await signalGroup(await identify(piped!), 'KILL')
+  expect(group.members).toHaveLength(2)
+  expect(groupOf(shell.pid!)).toEqual([one])
+  const session = await signalSession(await identify(one!), 'KILL')
+  expect(session.members.map(({ pid }) => pid)).toEqual([one])
+  expect(groupOf(shell.pid!)).toEqual([])
+})
+
+test('real-time signals are queued, each with its value', async () => {
+  const script = `
+import signal, sys
+wanted = {signal.SIGRTMIN + 3}
+signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+print('ready', flush=True)
+sys.stdin.readline()
+import ctypes
+libc = ctypes.CDLL(None)
+class Info(ctypes.Structure):
+    _fields_ = [('signo', ctypes.c_int), ('errno', ctypes.c_int), ('code', ctypes.c_int), ('pad', ctypes.c_int), ('pid', ctypes.c_int), ('uid', ctypes.c_int), ('value', ctypes.c_int), ('rest', ctypes.c_char * 100)]
+mask = (ctypes.c_ulong * 16)(1 << (signal.SIGRTMIN + 3 - 1))
+for _ in range(3):
+    info = Info()
+    libc.sigwaitinfo(mask, ctypes.byref(info))
+    print(info.signo, info.code, info.pid, info.value, flush=True)
+`
+  const child = start('python3', '-c', script)
+  await lines(child, 1)
+  const identity = await identify(child.pid!)
+  for (const value of [7, -2, 2 ** 31 - 1]) {
+    expect(await sendSignal([identity], 'RTMIN+3', { value })).toEqual([{ pid: child.pid, ok: true }])
+  }
+  child.stdin!.write('\n')
+  expect(await lines(child, 3)).toEqual([7, -2, 2 ** 31 - 1].map((value) => `37 -1 ${process.pid} ${value}`))
+  await expect(sendSignal([identity], 'RTMIN', { value: 1.5 })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  })
+  expect(signalName(signalNumber('SIGRTMAX-27'))).toBe('SIGRTMIN+3')
+})
+
+describe('terminateTree', () => {
+  test('the willing end by SIGTERM, the deaf by SIGKILL, with what they start meanwhile', async () => {
+    const shell = start(
+      'sh',
+      '-c',
+      'sleep 300 & echo $!; perl -e \'$SIG{TERM} = sub { fork or sleep 300 }; $| = 1; print "$$\\n"; sleep 300 while 1\' & wait; wait',
+    )
+    const [plain, deaf] = (await lines(shell, 2)).map(Number)
+    const result = await terminateTree(await identify(shell.pid!), { graceMs: 500 })
+    const ends = new Map(result.members.map(({ pid, endedBy }) => [pid, endedBy]))
+    expect(ends.get(shell.pid!)).toBe('SIGTERM')
+    expect(ends.get(plain!)).toBe('SIGTERM')
+    expect(ends.get(deaf!)).toBe('SIGKILL')
+    expect(ends.size).toBe(4)
+    expect(result.ended).toBe(true)
+    expect(result.tookMs).toBeGreaterThanOrEqual(499)
+    expect(groupOf(shell.pid!)).toEqual([])
+  })
+
+  test('a stopped tree ends by SIGTERM too', async () => {
+    const shell = start('sh', '-c', 'sleep 300 & echo ready; wait')
+    await lines(shell, 1)
+    await signalTree(await identify(shell.pid!), 'STOP')
+    const result = await terminateTree(await identify(shell.pid!), { graceMs: 20_000 })
+    expect(result.members.map(({ endedBy }) => endedBy)).toEqual(['SIGTERM', 'SIGTERM'])
+  })
+})
