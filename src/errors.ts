@@ -74,8 +74,6 @@ const codes = new Map<number, ErrorCode>([
   [E.EOPNOTSUPP, 'UNSUPPORTED'],
   [E.EAGAIN, 'BUSY'],
   [E.EBUSY, 'BUSY'],
-  [E.ERANGE, 'OUT_OF_RANGE'],
-  [E.ENODEV, 'NOT_FOUND'],
 ])
 
 /** The code that the errno of a failed system call stands for, unless its place tells more. */

@@ -147,7 +147,7 @@ class Gathering {
       return;
     }
     if (Ended(facts) || PidfdSignal(pidfd.get(), 0) == ESRCH) return;
-    Target target = {pid, facts.start_ticks, PidfdInode(pidfd.get()), now_ticks > facts.start_ticks};
+    Target target = {pid, facts.start_ticks, PidfdInode(pidfd.get()), now_ticks > facts.start_ticks, true};
     Add(target, facts, depth, pidfd.get());
   }
 

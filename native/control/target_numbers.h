@@ -9,12 +9,13 @@
 
 namespace procmuster {
 
-// Four numbers each: pid, startTicks, inode (0 = not known), settled.
+// Four numbers each: pid, startTicks, inode (0 = not known), and bits: 1 settled, 2 proven by its inode.
 inline constexpr size_t kNumbersPerTarget = 4;
 
 inline Target ReadTarget(const double* numbers) {
+  int bits = static_cast<int>(numbers[3]);
   return {static_cast<pid_t>(numbers[0]), static_cast<uint64_t>(numbers[1]),
-          static_cast<uint64_t>(numbers[2]), numbers[3] != 0};
+          static_cast<uint64_t>(numbers[2]), (bits & 1) != 0, (bits & 2) != 0};
 }
 
 // Copied, since the caller may change the array while the pool thread works.

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { open, readdir, readFile, realpath } from 'node:fs/promises'
-import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
+import { codeOfErrno, type ErrorCode, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 
 /** The whole text of a file of a control group. */
 export async function readControl(directory: string, file: string): Promise<string> {
@@ -29,6 +29,9 @@ export async function writeControl(
   }
 }
 
+/** What some errno mean here, and not elsewhere. ENODEV: it was removed while the file was open. */
+const CODES: Readonly<Record<string, ErrorCode>> = { ENODEV: 'NOT_FOUND', ERANGE: 'OUT_OF_RANGE' }
+
 /** The error of a call on a control group; a group that has vanished is `NOT_FOUND`. */
 export function controlError(
   action: string,
@@ -40,8 +43,7 @@ export function controlError(
   const errno = errnoOf(cause)
   if (errno === undefined) throw cause
   const name = errnoName(errno)
-  // ENODEV: it was removed while the file was open.
-  const code = name === 'ENODEV' ? 'NOT_FOUND' : codeOfErrno(errno)
+  const code = CODES[name] ?? codeOfErrno(errno)
   const standard =
     code === 'NOT_FOUND'
       ? 'it is not there, or has vanished'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativePidHandle, native } from '../native.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { markReadHere, type ProcessIdentity } from '../table/identity.js'
 import { type ExitInfo, exitOfChild } from './children.js'
 import { Step, stepError } from './results.js'
 import { type SignalName, signalName, signalNumber } from './signal_names.js'
@@ -28,7 +28,8 @@ export async function identify(
     if (error !== 0) throw identifyError(pid, error)
     const settled = settledNumber === 1
     if (settled || attempt === 5) {
-      return inode === 0 ? { pid, startTicks, settled } : { pid, startTicks, pidfsInode: inode, settled }
+      if (inode === 0) return { pid, startTicks, settled }
+      return markReadHere({ pid, startTicks, pidfsInode: inode, settled })
     }
     await sleep(TICK_MS)
   }

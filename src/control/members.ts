@@ -1,6 +1,6 @@
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { markReadHere, type ProcessIdentity } from '../table/identity.js'
 import { type Step, stepError } from './results.js'
 import { signalValue } from './signal.js'
 import { type SignalName, signalName, signalNumber } from './signal_names.js'
@@ -175,12 +175,12 @@ export async function actOnMembers(
   }
   for (let at = 0; at < cells.length; at += Cell.count) {
     const cell = (index: Cell) => cells[at + index]!
-    const identity: ProcessIdentity = {
+    const identity = markReadHere({
       pid: cell(Cell.pid),
       startTicks: cell(Cell.startTicks),
       ...(cell(Cell.inode) !== 0 && { pidfsInode: cell(Cell.inode) }),
       settled: cell(Cell.settled) === 1,
-    }
+    })
     if (cell(Cell.survived) === 1) result.survivors.push(identity)
     if (cell(Cell.missed) === 1) {
       result.missed.push(identity)

@@ -74,6 +74,6 @@ export function controlResult(
   step: Step,
   hints?: Readonly<Record<string, string>>,
 ): ControlResult {
-  const error = stepError(target, action, errno, step, hints)
-  return error === undefined ? { pid: target.pid, ok: true } : { pid: target.pid, ok: false, error }
+  if (step === Step.done) return { pid: target.pid, ok: true }
+  return { pid: target.pid, ok: false, error: stepError(target, action, errno, step, hints)! }
 }

@@ -29,6 +29,7 @@ export async function sendSignal(
     kind: ActionKind.signal,
     args: [number, signalValue(options.value)],
     force: options.force,
+    hints: { EAGAIN: 'as many signals wait for its user as RLIMIT_SIGPENDING allows; send it again later' },
   })
 }
 

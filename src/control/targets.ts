@@ -1,10 +1,15 @@
 import { ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { isProvenByInode, type ProcessIdentity } from '../table/identity.js'
 import { type ControlResult, controlResult } from './results.js'
 
 const NUMBERS_PER_TARGET = 4
 const PID_MAX = 4_194_304
+// The bits in native/control/target_numbers.h.
+const SETTLED = 1
+const PROVEN_BY_INODE = 2
+// Most of the time goes into system calls: a thread of the pool for each half.
+const SPLIT_FROM = 512
 
 /** The order of `ActionKind` in native/control/action.h. */
 export enum ActionKind {
@@ -50,15 +55,16 @@ export function packTargets(targets: readonly ProcessIdentity[]): Float64Array {
         pid: target.pid,
       })
     }
-    packed.set(
-      [target.pid, target.startTicks, target.pidfsInode ?? 0, target.settled ? 1 : 0],
-      index * NUMBERS_PER_TARGET,
-    )
+    const at = index * NUMBERS_PER_TARGET
+    packed[at] = target.pid
+    packed[at + 1] = target.startTicks
+    packed[at + 2] = target.pidfsInode ?? 0
+    packed[at + 3] = (target.settled ? SETTLED : 0) | (isProvenByInode(target) ? PROVEN_BY_INODE : 0)
   })
   return packed
 }
 
-/** Does one thing to many processes in one call of the addon, off the main thread. */
+/** Does one thing to many processes, off the main thread, in no certain order. */
 export async function actOn(
   targets: readonly ProcessIdentity[],
   { name, kind, args, force = false, leaderOnly = false, hints }: BatchAction,
@@ -66,7 +72,17 @@ export async function actOn(
   if (targets.length === 0) return []
   const outcomes = new Int32Array(targets.length * 2)
   const packed = packTargets(targets)
-  await native.control.act(packed, kind, Float64Array.from(args), force, leaderOnly, outcomes)
+  const half = targets.length < SPLIT_FROM ? targets.length : targets.length >> 1
+  const act = (from: number, to?: number) =>
+    native.control.act(
+      packed.subarray(from * NUMBERS_PER_TARGET, to && to * NUMBERS_PER_TARGET),
+      kind,
+      Float64Array.from(args),
+      force,
+      leaderOnly,
+      outcomes.subarray(from * 2, to && to * 2),
+    )
+  await Promise.all(half === targets.length ? [act(0)] : [act(0, half), act(half)])
   return targets.map((target, index) =>
     controlResult(target, name, outcomes[index * 2]!, outcomes[index * 2 + 1]!, hints),
   )

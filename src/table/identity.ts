@@ -10,3 +10,19 @@ export interface ProcessIdentity {
   readonly pidfsInode?: number | undefined
   readonly settled: boolean
 }
+
+const readHere = new WeakSet<ProcessIdentity>()
+
+/** Remembers that this process has read the identity from the kernel that runs. */
+export function markReadHere(identity: ProcessIdentity): ProcessIdentity {
+  readHere.add(identity)
+  return identity
+}
+
+/**
+ * Whether the inode alone proves who it is. Not of an identity that was kept, or handed over by somebody: inodes are given
+ * anew after a reboot, in step with the pids, so that the same pid would have the same inode again.
+ */
+export function isProvenByInode(identity: ProcessIdentity): boolean {
+  return identity.pidfsInode !== undefined && readHere.has(identity)
+}

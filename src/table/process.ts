@@ -1,5 +1,5 @@
 import { COLUMNS, NAME_BYTES } from './columns.js'
-import type { ProcessIdentity } from './identity.js'
+import { markReadHere, type ProcessIdentity } from './identity.js'
 import { type ColumnName, columnId, headerCell, isKernelThread, isMissing } from './layout.js'
 import type { Table } from './table.js'
 
@@ -65,12 +65,12 @@ export class ProcessRow implements ProcessDetails {
   }
 
   get identity(): ProcessIdentity {
-    return {
+    return markReadHere({
       pid: this.pid,
       startTicks: this.startTicks,
       pidfsInode: this.pidfsInode,
       settled: this.startTicks < this.table.memory.header[headerCell.sampledTicks]!,
-    }
+    })
   }
 
   get commandLine(): string | undefined {

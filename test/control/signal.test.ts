@@ -60,7 +60,11 @@ describe('sendSignal', () => {
       [{ ...identity, startTicks: identity.startTicks - 1, pidfsInode: undefined }, 'PROCESS_GONE'],
       [{ ...identity, settled: false }, 'UNSETTLED'],
       [init, 'PROTECTED'],
+      [{ ...init }, 'PROTECTED'],
       [await identify(process.pid), 'PROTECTED'],
+      // Kept since before a reboot: inodes have been given anew, in step with the pids.
+      [{ ...identity, startTicks: identity.startTicks - 1 }, 'PROCESS_GONE'],
+      [{ ...identity }, 'ok'],
       [identity, 'ok'],
     ]
     if (identity.pidfsInode !== undefined) {

@@ -1,6 +1,6 @@
 import { constants, lstat, open, readdir, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, ProcmusterError } from '../../errors.js'
+import { type ErrorCode, errnoOf, ProcmusterError } from '../../errors.js'
 import { checked } from '../checked.js'
 import {
   type CheckedRequest,
@@ -14,6 +14,8 @@ const LOOK_EVERY_MS = 1000
 /** The others wait for the next look. */
 const MOST_PER_LOOK = 100
 const MOST_REMEMBERED = 1000
+/** What writing the journal fails with, of a full disk, or a file system that is away. */
+const JOURNAL_FAULTS: ReadonlySet<string> = new Set<ErrorCode>(['IO_ERROR', 'BUSY', 'UNSUPPORTED'])
 
 export interface InboxParts {
   /** Resolves when the answer is on disk; a `ProcmusterError` that it throws is the reason of a refusal. */
@@ -100,7 +102,7 @@ export class RequestInbox {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return // taken back
       // The journal cannot be written: the request stays, and is taken when that is over.
-      if (error instanceof ProcmusterError && error.code === 'IO_ERROR') throw error
+      if (error instanceof ProcmusterError && JOURNAL_FAULTS.has(error.code)) throw error
       await this.#parts.refuse(id, (error as Error).message)
     }
     await this.#remove(path, name)
