@@ -26,6 +26,19 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     find: () => import('./inspect/find_command.js'),
     who: () => import('./inspect/who_command.js'),
   },
+  'Control processes:': {
+    signal: () => import('./control/signal_command.js'),
+    stop: () => import('./control/stop_command.js'),
+    nice: () => import('./control/nice_command.js'),
+    ionice: () => import('./control/ionice_command.js'),
+    sched: () => import('./control/sched_command.js'),
+    affinity: () => import('./control/affinity_command.js'),
+    limit: () => import('./control/limit_command.js'),
+    oom: () => import('./control/oom_command.js'),
+    cap: () => import('./control/cap_command.js'),
+    uncap: () => import('./control/uncap_command.js'),
+    cgroup: () => import('./control/cgroup_command.js'),
+  },
   'Watch and act:': {
     watch: () => import('./watch/command.js'),
     rules: () => import('./rules/command.js'),
@@ -94,6 +107,8 @@ const EXAMPLES = `Examples:
   muster ps --user www-data --min-cpu 5      what a user's processes are busy with
   muster info 1234                           everything about one process; map, files, net, threads, ns, limits
   muster who :80                             who has a port, a file, a library
+  muster stop --tree 1234                    end a process and its descendants gracefully
+  muster cap 1234 --memory 500M --cpu 50%    put a running process under limits
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'

@@ -1,3 +1,4 @@
+import { ProcmusterError } from '../../errors.js'
 import type { Unit } from './ast.js'
 
 /**
@@ -73,6 +74,19 @@ export function quantityIn(unit: Unit, digits: number, written: string): number 
     default:
       return undefined
   }
+}
+
+/**
+ * Reads a size such as `500M` or `1.5GiB` in bytes; without a unit it is bytes.
+ * @throws ProcmusterError INVALID_ARGUMENT
+ */
+export function parseBytes(text: string): number {
+  const [, digits, written] = /^(\d+(?:\.\d+)?) ?([a-zA-Z]*)$/.exec(text.trim()) ?? []
+  const bytes = digits === undefined ? undefined : quantityIn('bytes', Number(digits), written!)
+  if (bytes !== undefined && Number.isSafeInteger(Math.round(bytes))) return Math.round(bytes)
+  throw new ProcmusterError('INVALID_ARGUMENT', {
+    message: `${JSON.stringify(text)} is no size; write bytes, or 500M, 1.5GiB (${unitsOf.bytes})`,
+  })
 }
 
 /** The unit that a number has by what is written behind it alone; undefined when that is no unit. */

@@ -1,0 +1,127 @@
+import {
+  getResourceLimits,
+  type LimitValue,
+  RESOURCES,
+  type Resource,
+  type ResourceLimit,
+  type ResourceLimits,
+  setResourceLimit,
+} from '../../public/control.js'
+import type { ProcessIdentity } from '../../public/table.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList } from '../fault.js'
+import { didYouMean } from '../suggest.js'
+import { quoted } from '../values.js'
+import type { RawControl } from './options.js'
+import { report } from './report.js'
+import { readSize } from './sizes.js'
+import { type Outcome, outcomeOf, pidsOf, Targets } from './targets.js'
+
+const UNITS: Readonly<Partial<Record<Resource, string>>> = {
+  cpu: 'seconds',
+  fsize: 'bytes',
+  data: 'bytes',
+  stack: 'bytes',
+  core: 'bytes',
+  rss: 'bytes',
+  memlock: 'bytes',
+  as: 'bytes',
+  msgqueue: 'bytes',
+  rttime: 'microseconds',
+}
+
+interface Change {
+  readonly resource: Resource
+  readonly limit: Partial<ResourceLimit>
+}
+
+/** `muster limit PID [RESOURCE=SOFT:HARD]...` */
+export async function limit(word: string, words: readonly string[], raw: RawControl): Promise<void> {
+  const faults = new FaultList()
+  const pids = pidsOf([word], faults)
+  const changes = words.flatMap((each) => changeOf(each, faults) ?? [])
+  faults.throwIfAny()
+  const targets = await Targets.identify(pids)
+  if (changes.length === 0) return show(targets, raw)
+  const results = await Promise.all(
+    targets.identities.map((identity) => outcomeOf(identity.pid, () => change(identity, changes, raw))),
+  )
+  report(targets.merge(results), raw.json, ({ pid, limits }) =>
+    Object.entries(limits)
+      .map(([resource, { soft, hard }]) => `${pid}: ${resource} ${soft}:${hard}`)
+      .join('\n'),
+  )
+}
+
+/** The limits that hold after it. */
+async function change(
+  identity: ProcessIdentity,
+  changes: readonly Change[],
+  raw: RawControl,
+): Promise<{ limits: Partial<Record<Resource, ResourceLimit>> }> {
+  for (const { resource, limit } of changes) {
+    const [result] = await setResourceLimit([identity], resource, limit, { force: raw.force === true })
+    if (!result!.ok) throw result!.error
+  }
+  const now = await getResourceLimits(identity)
+  return { limits: Object.fromEntries(changes.map(({ resource }) => [resource, now[resource]])) }
+}
+
+async function show(targets: Targets, { json }: RawControl): Promise<void> {
+  const read = await Promise.all(
+    targets.identities.map((identity) =>
+      outcomeOf(identity.pid, async () => ({ limits: await getResourceLimits(identity) })),
+    ),
+  )
+  const results: (Outcome | { pid: number; ok: true; limits: ResourceLimits })[] = targets.merge(read)
+  report(results, json, (result) => ('limits' in result ? table(result.pid, result.limits) : ''))
+}
+
+function table(pid: number, limits: ResourceLimits): string {
+  const rows = RESOURCES.map((resource) => {
+    const { soft, hard } = limits[resource]
+    return `${resource.padEnd(10)} ${String(soft).padStart(20)} ${String(hard).padStart(20)} ${UNITS[resource] ?? ''}`
+  })
+  return [`${pid}:`, `RESOURCE   ${'SOFT'.padStart(20)} ${'HARD'.padStart(20)} UNIT`, ...rows]
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+const WANTED = 'give RESOURCE=SOFT, RESOURCE=SOFT:HARD or RESOURCE=:HARD, for example nofile=4096:8192'
+
+function changeOf(word: string, faults: FaultList): Change | undefined {
+  const [, name, softText, hardText] = /^([^=]*)=([^:]*)(?::(.*))?$/s.exec(word) ?? []
+  if (name === undefined || (softText === '' && !hardText)) {
+    return faults.add(EXIT.malformed, `limit ${quoted(word)} has no value; ${WANTED}`)
+  }
+  const resource = RESOURCES.find((each) => each === name.toLowerCase())
+  if (resource === undefined) {
+    const hint = `${didYouMean(name, RESOURCES)}; give one of ${RESOURCES.join(', ')}`
+    return faults.add(EXIT.malformed, `limit ${quoted(word)}: ${quoted(name)} is no resource${hint}`)
+  }
+  const value = (text: string | undefined) => (text ? limitValue(text, word, resource, faults) : undefined)
+  const soft = value(softText)
+  const hard = value(hardText)
+  if (soft !== undefined && hard !== undefined && asNumber(soft) > asNumber(hard)) {
+    return faults.add(
+      EXIT.outOfRange,
+      `limit ${quoted(word)}: the soft limit is above the hard one; give a soft one of at most ${hard}`,
+    )
+  }
+  return { resource, limit: { ...(soft !== undefined && { soft }), ...(hard !== undefined && { hard }) } }
+}
+
+const asNumber = (value: LimitValue): number => (value === 'unlimited' ? Number.POSITIVE_INFINITY : value)
+
+function limitValue(
+  text: string,
+  word: string,
+  resource: Resource,
+  faults: FaultList,
+): LimitValue | undefined {
+  if (text === 'unlimited') return text
+  if (UNITS[resource] === 'bytes') return readSize(text, `limit ${quoted(word)}:`, faults)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
+  const wanted = `a whole number${UNITS[resource] ? ` of ${UNITS[resource]}` : ''}, or unlimited`
+  return faults.add(EXIT.malformed, `limit ${quoted(word)}: ${quoted(text)} is no value; give ${wanted}`)
+}
