@@ -360,7 +360,7 @@ async function uncapOne(host: CgroupHost, target: ProcessIdentity, force: boolea
 async function dissolve({ origin, group }: { origin: string; group: string }, force = true): Promise<void> {
   if (!existsSync(origin)) {
     throw new ProcmusterError('NOT_FOUND', {
-      message: `the group ${JSON.stringify(origin)} from which the processes in ${JSON.stringify(group)} came has vanished; move them elsewhere with Cgroup.move`,
+      message: `the group ${JSON.stringify(origin)} from which the processes in ${JSON.stringify(group)} came has vanished; move them to another one`,
       path: origin,
     })
   }

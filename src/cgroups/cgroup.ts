@@ -74,7 +74,7 @@ export class Cgroup {
     }
     if (places.size > 0) return new Cgroup(path, places)
     throw new ProcmusterError('NOT_FOUND', {
-      message: `there is no control group ${JSON.stringify(path)}; make it with Cgroup.create`,
+      message: `there is no control group ${JSON.stringify(path)}; make it first`,
       path,
     })
   }
@@ -315,7 +315,7 @@ export async function removeGroup(directory: string, recursive = false): Promise
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw controlError('remove', directory, error, {
-      EBUSY: 'it has processes, or groups below it; kill or move them, or remove with recursive',
+      EBUSY: 'it has processes, or groups below it; kill or move them first, or remove recursively',
     })
   }
 }

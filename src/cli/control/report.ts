@@ -1,6 +1,6 @@
 import type { ProcmusterError } from '../../public/errors.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
-import { type Fault, FaultsError, messageOf } from '../fault.js'
+import { FaultList, messageOf } from '../fault.js'
 import { safeJson } from '../terminal.js'
 import type { Failed, Outcome } from './targets.js'
 
@@ -25,20 +25,15 @@ export function report<Result extends Outcome>(
   }
   const lines = results.filter((result): result is Extract<Result, { ok: true }> => result.ok).map(line)
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`)
-  throwFaults(
-    failures.map((failed) => ({ exitCode: exitCodeFor(failed.error), message: wordedFailure(failed) })),
-  )
+  const faults = new FaultList()
+  for (const failed of failures) faults.add(exitCodeFor(failed.error), wordedFailure(failed))
+  faults.throwIfAny()
 }
 
 /** One object per line. */
 function writeArray(records: readonly unknown[]): void {
   const texts = records.map((record) => safeJson(record))
   process.stdout.write(texts.length === 0 ? '[]\n' : `[\n${texts.join(',\n')}\n]\n`)
-}
-
-function throwFaults(faults: readonly Fault[]): void {
-  const [first, ...rest] = faults
-  if (first !== undefined) throw new FaultsError([first, ...rest])
 }
 
 const exitCodeFor = (error: ProcmusterError) => exitCodeOf[error.code] ?? EXIT.failure
