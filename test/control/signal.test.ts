@@ -12,6 +12,7 @@ import {
   signalName,
   signalNumber,
 } from '../../dist/index.js'
+import { compileFixture } from '../fixtures/compile.js'
 import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
 afterEach(stopAll)
@@ -153,11 +154,7 @@ describe('sendSignal', () => {
 
   test('5,000 targets in one call, results in their order', async () => {
     const count = 5000
-    // One shell forks them all: small, and ended with their group.
-    const nest = spawn('perl', [
-      '-e',
-      `$SIG{CHLD}='IGNORE'; for (1..${count}) { my $p = fork; if (!$p) { $SIG{CHLD}='DEFAULT'; sleep 300; exit } print "$p\\n" } $|=1; print "end\\n"; <STDIN>`,
-    ])
+    const nest = spawn(await compileFixture('crowd.c'), [String(count)], { env: { LD_PRELOAD: '' } })
     let output = ''
     nest.stdout.on('data', (chunk) => {
       output += chunk
