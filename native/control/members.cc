@@ -77,6 +77,8 @@ class Gathering {
       StatFacts facts;
       Outcome outcome = OpenVerified(root, &pidfd, &facts);
       if (outcome.ok() && ReadStatFacts("/proc", root.pid, &facts) != 0) outcome = {ESRCH, Step::kStat};
+      // Were it reaped by now, then these would be the parent, group and session of a successor.
+      if (outcome.ok() && facts.start_ticks != root.start_ticks) outcome = {ESRCH, Step::kMismatch};
       if (outcome.ok() && request_.relation == Relation::kTree) {
         if (!known_.count(root.pid)) Add(root, facts, 0, pidfd.get());
       } else if (outcome.ok()) {

@@ -22,11 +22,11 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 /** The words of --help and README, in order. */
 export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'success; with --once: nothing was over its threshold'],
-  [EXIT.failure, 'unexpected failure (run again with --debug for the stack)'],
+  [EXIT.failure, 'failed: not possible here, not in time, or unexpected (see --debug)'],
   [EXIT.usage, 'missing argument, unknown option or command'],
   [EXIT.malformed, 'malformed value, for example a PID that is not a number'],
   [EXIT.outOfRange, 'value out of range, or a process that cannot be watched'],
-  [EXIT.noSuchProcess, 'no such process (or it has already ended), alert or silence'],
+  [EXIT.noSuchProcess, 'no such process (or it has already ended), alert, silence or control group'],
   [EXIT.permission, 'permission denied'],
   [EXIT.directory, 'evidence directory or journal not usable'],
   [EXIT.config, 'configuration file invalid or not readable'],
