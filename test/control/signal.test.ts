@@ -160,7 +160,7 @@ describe('sendSignal', () => {
       output += chunk
     })
     try {
-      await waitFor(() => output.endsWith('end\n'), { timeoutMs: 30_000 })
+      await waitFor(() => output.endsWith('end\n'), { timeoutMs: 60_000 })
       const pids = output.trim().split('\n').slice(0, -1).map(Number)
       expect(pids).toHaveLength(count)
       const targets = await Promise.all(pids.map((pid) => identify(pid)))
@@ -180,7 +180,7 @@ describe('sendSignal', () => {
     } finally {
       nest.kill('SIGKILL')
     }
-  })
+  }, 120_000)
 })
 
 describe('without privileges', () => {
