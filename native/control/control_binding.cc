@@ -95,7 +95,7 @@ Napi::Value ReadSchedulingOfAll(const Napi::CallbackInfo& info) {
       });
 }
 
-// identify(pid, procRoot, live, out: Float64Array): error, startTicks, inode, settled.
+// identify(pid, procRoot, live, out: Float64Array): error, startTicks, inode, settled, kernel thread.
 // `live`: the root is this kernel's /proc, so that a pidfd vouches for the process that was read.
 Napi::Value Identify(const Napi::CallbackInfo& info) {
   pid_t pid = info[0].As<Napi::Number>().Int32Value();
@@ -117,6 +117,7 @@ Napi::Value Identify(const Napi::CallbackInfo& info) {
                                  out[1] = static_cast<double>(facts.start_ticks);
                                  out[2] = live ? static_cast<double>(PidfdInode(pidfd.get())) : 0;
                                  out[3] = now_ticks > facts.start_ticks;
+                                 out[4] = facts.kernel_thread();
                                });
 }
 

@@ -50,9 +50,8 @@ Outcome OpenVerified(const Target& target, UniqueFd* pidfd, StatFacts* facts) {
   if (target.inode != 0) {
     uint64_t inode = PidfdInode(pidfd->get());
     if (inode != 0 && inode != target.inode) return {ESRCH, Step::kMismatch};
-    // The inode is proof enough then, and reading stat takes most of the time. Kernel threads are in group 0;
-    // so is who came from another PID namespace, for whom stat has to tell.
-    if (inode != 0 && target.proven_by_inode && getpgid(target.pid) > 0) {
+    // The inode is proof enough then, and reading stat takes most of the time.
+    if (inode != 0 && target.proven_by_inode) {
       facts->start_ticks = target.start_ticks;
       return {};
     }

@@ -14,7 +14,8 @@ struct Target {
   uint64_t start_ticks = 0;
   uint64_t inode = 0;  // of the pidfd, 0 when it is not known (before Linux 6.9)
   bool settled = false;
-  bool proven_by_inode = false;  // the inode was read since the last boot
+  // The inode was read since the last boot, and is no kernel thread's: nothing else is left to find out.
+  bool proven_by_inode = false;
 };
 
 // Where an action ended; src/control/results.ts names the same steps in the same order.

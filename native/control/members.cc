@@ -149,7 +149,8 @@ class Gathering {
       return;
     }
     if (Ended(facts) || PidfdSignal(pidfd.get(), 0) == ESRCH) return;
-    Target target = {pid, facts.start_ticks, PidfdInode(pidfd.get()), now_ticks > facts.start_ticks, true};
+    Target target = {pid, facts.start_ticks, PidfdInode(pidfd.get()), now_ticks > facts.start_ticks,
+                     !facts.kernel_thread()};
     Add(target, facts, depth, pidfd.get());
   }
 

@@ -22,18 +22,28 @@ export async function identify(
   // A pidfd vouches for what stat said only where that stat is this kernel's.
   const live = procRoot === '/proc'
   for (let attempt = 0; ; attempt++) {
-    const out = new Float64Array(4)
+    const out = new Float64Array(5)
     await native.control.identify(pid, procRoot, live, out)
-    const [error, startTicks, inode, settledNumber] = out as unknown as [number, number, number, number]
+    const [error, startTicks, inode, settledNumber, isKernelThread] = out as unknown as IdentifyCells
     if (error !== 0) throw identifyError(pid, error)
     const settled = settledNumber === 1
     if (settled || attempt === 5) {
       if (inode === 0) return { pid, startTicks, settled }
-      return markReadHere({ pid, startTicks, pidfsInode: inode, settled })
+      const identity = { pid, startTicks, pidfsInode: inode, settled }
+      return isKernelThread ? identity : markReadHere(identity)
     }
     await sleep(TICK_MS)
   }
 }
+
+// As native/control/control_binding.cc fills them.
+type IdentifyCells = [
+  error: number,
+  startTicks: number,
+  inode: number,
+  settled: number,
+  isKernelThread: number,
+]
 
 function identifyError(pid: number, errno: number): ProcmusterError {
   // ENOENT and EINVAL of pidfd_open: the number is a thread's, not a process's.

@@ -175,12 +175,13 @@ export async function actOnMembers(
   }
   for (let at = 0; at < cells.length; at += Cell.count) {
     const cell = (index: Cell) => cells[at + index]!
-    const identity = markReadHere({
+    const identity: ProcessIdentity = {
       pid: cell(Cell.pid),
       startTicks: cell(Cell.startTicks),
       ...(cell(Cell.inode) !== 0 && { pidfsInode: cell(Cell.inode) }),
       settled: cell(Cell.settled) === 1,
-    })
+    }
+    if (cell(Cell.isProtected) === 0) markReadHere(identity)
     if (cell(Cell.survived) === 1) result.survivors.push(identity)
     if (cell(Cell.missed) === 1) {
       result.missed.push(identity)

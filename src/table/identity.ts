@@ -13,7 +13,7 @@ export interface ProcessIdentity {
 
 const readHere = new WeakSet<ProcessIdentity>()
 
-/** Remembers that this process has read the identity from the kernel that runs. */
+/** Remembers that this process has read the identity from the kernel that runs, and that it is no kernel thread's. */
 export function markReadHere(identity: ProcessIdentity): ProcessIdentity {
   readHere.add(identity)
   return identity

@@ -65,12 +65,13 @@ export class ProcessRow implements ProcessDetails {
   }
 
   get identity(): ProcessIdentity {
-    return markReadHere({
+    const identity = {
       pid: this.pid,
       startTicks: this.startTicks,
       pidfsInode: this.pidfsInode,
       settled: this.startTicks < this.table.memory.header[headerCell.sampledTicks]!,
-    })
+    }
+    return this.isKernelThread ? identity : markReadHere(identity)
   }
 
   get commandLine(): string | undefined {
