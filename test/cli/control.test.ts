@@ -234,6 +234,8 @@ test.runIf(groups)('a control group from its making to its end', async () => {
     expect(await done('cgroup', 'create', path, '--memory', '100M', '--cpu', '150%')).toMatch(
       `${path}: made in /`,
     )
+    await refused(5, 'cgroup', 'create', `${path}/half`, '--io', '9999:9999,rbps=1M')
+    expect(await refused(5, 'cgroup', `${path}/half`)).toMatch(/there is no control group/)
     await done('cgroup', 'move', path, pid)
     expect(await done('cgroup', path)).toMatch(
       new RegExp(`limits: +memory 100 MiB.*CPU 150 %[^]*processes: ${pid}\n$`),

@@ -31,9 +31,11 @@ describe('ProcessHandle', () => {
     expect(handle.hasExited).toBe(true)
     await waitFor(async () => !(await threadNames()).includes('muster-exits'))
     // And it starts again.
-    const next = await startProcess('exit', { after: 50 })
+    const next = await startProcess('idle')
     using second = await ProcessHandle.open(await identify(next.pid))
-    await second.exited
+    const ended = second.exited
+    second.signal('KILL')
+    await ended
   })
 
   test('of a zombie has exited at once', async () => {

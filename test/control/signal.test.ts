@@ -7,6 +7,7 @@ import {
   identify,
   type ProcessIdentity,
   ProcmusterError,
+  Sampler,
   SIGNAL_NAMES,
   sendSignal,
   signalName,
@@ -89,9 +90,17 @@ describe('sendSignal', () => {
       console.warn('SKIPPED: no kernel threads in this pid namespace')
       return
     }
-    const [result] = await sendSignal([kthreadd], 0)
-    if (result!.ok) console.warn('SKIPPED: pid 2 is no kernel thread in this pid namespace')
-    else expect(result!.error.code).toBe('PROTECTED')
+    const sampler = await Sampler.open({ source: 'procfs' })
+    const row = (await sampler.sample()).get(2)!
+    const { isKernelThread, identity } = row
+    await sampler.close()
+    if (!isKernelThread) {
+      console.warn('SKIPPED: pid 2 is no kernel thread in this pid namespace')
+      return
+    }
+    const results = await sendSignal([kthreadd, { ...kthreadd }, identity], 0)
+    expect(results.map((result) => !result.ok && result.error.code)).toEqual(Array(3).fill('PROTECTED'))
+    expect(await sendSignal([kthreadd], 0, { force: true })).toEqual([{ pid: 2, ok: true }])
   })
 
   test('refuses numbers that mean groups', async () => {

@@ -41,8 +41,18 @@ export async function show(path: string | undefined, raw: RawGroup): Promise<voi
 /** `muster cgroup create PATH` */
 export async function create(path: string, raw: RawChange): Promise<void> {
   const limits = checkedLimits(raw)
-  const group = await Cgroup.create(pathOf(path))
-  if (hasLimits(limits)) await group.setLimits(limits)
+  const existed = await Cgroup.open(pathOf(path)).then(
+    () => true,
+    () => false,
+  )
+  const group = await Cgroup.create(path)
+  try {
+    if (hasLimits(limits)) await group.setLimits(limits)
+  } catch (error) {
+    // No group without the limits that it was to have.
+    if (!existed) await group.remove().catch(() => {})
+    throw error
+  }
   done(path, raw, `made in ${group.directories.map(escapeForTerminal).join(', ')}`, await group.limits())
 }
 
@@ -111,7 +121,7 @@ function waitOf({ wait }: RawGroup): { waitMs: number } {
 }
 
 function pathOf(path: string): string {
-  if (path.startsWith('/') && path !== '/') return path.replace(/\/$/, '')
+  if (path.startsWith('/') && path !== '/') return path
   const faults = new FaultList()
   faults.add(EXIT.malformed, `${quoted(path)} is no path of a control group; give one like /web/api`)
   faults.throwIfAny()
