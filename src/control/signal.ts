@@ -13,7 +13,8 @@ export interface SignalOptions {
 }
 
 /**
- * Sends a signal to each target whose identity still holds, through a pidfd. One result per target, in their order;
+ * Sends a signal to each target whose identity still holds, through a pidfd; many at once in no certain order
+ * (`signalTree` has one). One result per target, in the order of the targets;
  * a target that has ended, or whose pid is another's by now, gets `PROCESS_GONE` and nothing is sent. Real-time
  * signals are queued; `BUSY` says that the queue of the target's user is full (RLIMIT_SIGPENDING). pidfd_send_signal(2).
  * @throws ProcmusterError `INVALID_ARGUMENT` for an unknown signal or a target that is no identity
