@@ -13,6 +13,9 @@ interface CommandModule {
 const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<CommandModule>>>>> = {
   'See what runs:': {
     ps: () => import('./ps/command.js'),
+    tree: () => import('./system/tree_command.js'),
+    states: () => import('./system/states_command.js'),
+    zombies: () => import('./system/zombies_command.js'),
     events: () => import('./events/command.js'),
   },
   'Look into processes:': {

@@ -1,4 +1,5 @@
-const STATES: Readonly<Record<string, string>> = {
+/** State letters of proc_pid_stat(5) with what they mean. */
+export const STATES: Readonly<Record<string, string>> = {
   R: 'runs, or is ready to run',
   S: 'sleeps until something happens',
   D: 'waits in the kernel, and takes no signal',

@@ -122,14 +122,14 @@ function limitOf(raw: RawPsOptions, faults: FaultList): number {
 }
 
 /** State letters of a list. */
-export function statesOf(list: string, faults: FaultList): string {
+export function statesOf(list: string, faults: FaultList, flag = '--state'): string {
   const letters = splitList(list)
-  if (letters.length === 0) faults.add(EXIT.malformed, '--state is empty; give letters like R,S,D,Z')
+  if (letters.length === 0) faults.add(EXIT.malformed, `${flag} is empty; give letters like R,S,D,Z`)
   for (const letter of letters) {
     if (letter.length !== 1 || !STATES.includes(letter)) {
       faults.add(
         EXIT.malformed,
-        `--state ${quoted(letter)} is no state; give letters of ${[...STATES].join(',')}`,
+        `${flag} ${quoted(letter)} is no state; give letters of ${[...STATES].join(',')}`,
       )
     }
   }
