@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     tree: () => import('./system/tree_command.js'),
     states: () => import('./system/states_command.js'),
     zombies: () => import('./system/zombies_command.js'),
+    system: () => import('./system/system_command.js'),
     events: () => import('./events/command.js'),
   },
   'Look into processes:': {
