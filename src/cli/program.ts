@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     states: () => import('./system/states_command.js'),
     zombies: () => import('./system/zombies_command.js'),
     system: () => import('./system/system_command.js'),
+    ipc: () => import('./system/ipc_command.js'),
     events: () => import('./events/command.js'),
   },
   'Look into processes:': {

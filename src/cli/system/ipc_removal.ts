@@ -1,0 +1,66 @@
+import { type IpcIdentity, type IpcKind, type IpcResult, listIpc, removeIpc } from '../../public/ipc.js'
+import { EXIT, exitCodeOf } from '../exit_codes.js'
+import { FaultList, fail, messageOf } from '../fault.js'
+import { printJson } from '../inspect/json.js'
+import { didYouMean } from '../suggest.js'
+import { escapeForTerminal } from '../terminal.js'
+import { quoted, readNumber, splitList } from '../values.js'
+import { KIND_WORDS } from './ipc_command.js'
+
+/** As commander hands them over. */
+export interface RawRemoval {
+  force?: boolean
+  json?: boolean
+}
+
+type KindWord = (typeof KIND_WORDS)[number]
+
+const KINDS: Readonly<Record<KindWord, IpcKind>> = {
+  queue: 'messageQueue',
+  memory: 'sharedMemory',
+  semaphores: 'semaphores',
+}
+const ID = {
+  flag: 'ID',
+  wanted: 'an id as `muster ipc` lists them',
+  min: 0,
+  max: 2 ** 31 - 1,
+  integer: true,
+}
+
+/** `muster ipc remove KIND ID...` */
+export async function remove(kindWord: string, words: readonly string[], raw: RawRemoval): Promise<void> {
+  const faults = new FaultList()
+  const word = KIND_WORDS.find((each) => each === kindWord)
+  if (word === undefined) {
+    const hint = `${didYouMean(kindWord, KIND_WORDS)}; give ${KIND_WORDS.join(', ')}`
+    faults.add(EXIT.malformed, `KIND ${quoted(kindWord)} is none${hint}`)
+  }
+  const parts = words.flatMap((each) => (each.trim() === '' ? [each] : splitList(each)))
+  const ids = [...new Set(parts.flatMap((part) => readNumber(part, ID, faults) ?? []))]
+  faults.throwIfAny()
+  const listing = await listIpc()
+  const { messageQueues, sharedMemory, semaphores } = listing
+  const kind = KINDS[word!]
+  const objects = { messageQueue: messageQueues, sharedMemory, semaphores }[kind]
+  if (objects === undefined) {
+    fail(EXIT.failure, escapeForTerminal(listing.missing.map(({ reason }) => reason).join('; ')))
+  }
+  const targets = ids.map((id) => objects.find((each) => each.id === id))
+  const unknown = ids.filter((_, index) => targets[index] === undefined)
+  for (const id of unknown) {
+    faults.add(EXIT.noSuchProcess, `${word} ${id}: no such object; \`muster ipc\` lists those there are`)
+  }
+  // Of several, all or none are to be found: a slip of the pen is not to remove half of them.
+  faults.throwIfAny()
+  const results = await removeIpc(targets as IpcIdentity[], { force: raw.force === true })
+  for (const result of results) {
+    if (!result.ok) faults.add(exitCodeOf[result.error.code] ?? EXIT.failure, messageOf(result.error))
+  }
+  if (raw.json === true) printJson(results.map(toJson))
+  else for (const { id, ok } of results) if (ok) process.stdout.write(`${word} ${id}: removed\n`)
+  faults.throwIfAny()
+}
+
+const toJson = (result: IpcResult): unknown =>
+  result.ok ? result : { ...result, error: { code: result.error.code, message: messageOf(result.error) } }
