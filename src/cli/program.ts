@@ -110,6 +110,7 @@ function refuseWords(command: Command): void {
 const EXAMPLES = `Examples:
   muster ps --top memory                     the processes that use most memory
   muster ps --user www-data --min-cpu 5      what a user's processes are busy with
+  muster tree --pids                         who started whom; states, zombies, system, ipc: the host as a whole
   muster info 1234                           everything about one process; map, files, net, threads, ns, limits
   muster who :80                             who has a port, a file, a library
   muster stop --tree 1234                    end a process and its descendants gracefully
