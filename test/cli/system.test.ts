@@ -138,13 +138,13 @@ test('zombies are told by their parent, and a nudge tells what came of it', asyn
     json('zombies', String(never.parent), '--nudge'),
   ])
   expect(good.code).toBe(0)
-  expect(good.stdout).toMatch(/^ {2}nudge: all 2 were reaped .* after SIGCHLD$/m)
+  expect(good.stdout).toMatch(/^ {2}nudge: all 2 were reaped \([12] SIGCHLD, .*\)$/m)
   expect(bad.code).toBe(1)
   expect(bad.value).toMatchObject([
     {
       parent: { pid: never.parent, state: 'S', sigchld: 'default' },
       zombies: [{ pid: never.pid }],
-      nudge: { ok: true, reaped: false, left: 1 },
+      nudge: { ok: true, sent: 1, left: 1 },
     },
   ])
   expect(await muster(['zombies', String(nudged.parent)])).toMatchObject({ code: 0, stdout: 'no zombies\n' })

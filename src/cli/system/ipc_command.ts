@@ -20,7 +20,7 @@ function listCommand(): Command {
 }
 
 function removeCommand(): Command {
-  const kind = new Argument('<kind>', `${KIND_WORDS.join(', ')}: of System V`)
+  const kind = new Argument('<kind>', 'what they are')
   kind.argChoices = [...KIND_WORDS]
   return new Command('remove')
     .description('remove System V objects that nobody uses')

@@ -38,7 +38,7 @@ export async function tellSystem(words: readonly string[], raw: RawSystem): Prom
   // The bpf source would have to be started for a few samples.
   await using sampler = shown.includes('processes') ? await Sampler.open({ source: 'procfs' }) : undefined
   const read = async () => monitor.read(await sampler?.sample())
-  warnOfMissing(await read(), files.size)
+  warnOfMissing(await monitor.read(), files.size)
   if (seconds === undefined) {
     await sleep(WINDOW_MS)
     return print(await read(), shown, raw.json === true)

@@ -4,7 +4,7 @@ import { SECTION_NAMES, USUAL_SECTIONS, WINDOW_MS } from './sections.js'
 import type { RawSystem } from './system.js'
 
 export function command(): Command {
-  const sections = new Argument('[section...]', `some of: ${SECTION_NAMES.join(', ')}`)
+  const sections = new Argument('[section...]', 'what to tell')
   // For the completion; not by choices(): a fault is ours to report.
   sections.argChoices = [...SECTION_NAMES]
   return new Command('system')

@@ -15,9 +15,9 @@ export interface RawZombies {
   json?: boolean
 }
 
-/** What came of a nudge: how many of the parent's zombies are left. */
+/** What came of nudging a parent: how many signals it got, and how many of its zombies are left. */
 type Outcome =
-  | { readonly ok: true; readonly reaped: boolean; readonly tookMs: number; readonly left: number }
+  | { readonly ok: true; readonly sent: number; readonly tookMs: number; readonly left: number }
   | { readonly ok: false; readonly error: ProcmusterError }
 
 /** `muster zombies` with what the user gave. */
@@ -50,25 +50,36 @@ export async function tellZombies(word: string | undefined, raw: RawZombies): Pr
 }
 
 async function nudgeAll(groups: readonly ZombieGroup[], sampler: Sampler): Promise<Outcome[]> {
-  const nudges = await Promise.all(
-    groups.map(async ({ zombies }) => {
-      try {
-        return await nudgeParent(zombies[0]!.identity)
-      } catch (error) {
-        if (error instanceof ProcmusterError) return error
-        throw error
-      }
-    }),
-  )
+  const nudges = await Promise.all(groups.map(({ zombies }) => nudge(zombies)))
   const table = await sampler.sample()
   return groups.map(({ zombies }, index): Outcome => {
-    const nudge = nudges[index]!
-    if (nudge instanceof ProcmusterError) return { ok: false, error: nudge }
-    const left = zombies.filter(
-      ({ identity }) => table.get(identity.pid)?.startTicks === identity.startTicks,
-    ).length
-    return { ok: true, reaped: nudge.reaped, tookMs: nudge.tookMs, left }
+    const result = nudges[index]!
+    if (result instanceof ProcmusterError) return { ok: false, error: result }
+    const isLeft = ({ identity }: ZombieGroup['zombies'][number]): boolean =>
+      table.get(identity.pid)?.startTicks === identity.startTicks
+    return { ok: true, ...result, left: zombies.filter(isLeft).length }
   })
+}
+
+/** Nudges for as long as it helps: a parent that waits once for each signal needs one for each zombie. */
+async function nudge(
+  zombies: ZombieGroup['zombies'],
+): Promise<{ sent: number; tookMs: number } | ProcmusterError> {
+  let sent = 0
+  let tookMs = 0
+  for (const { identity } of zombies) {
+    try {
+      const result = await nudgeParent(identity)
+      sent++
+      tookMs += result.tookMs
+      if (!result.reaped) break
+    } catch (error) {
+      if (!(error instanceof ProcmusterError)) throw error
+      // Gone: reaped with one before it.
+      if (error.code !== 'PROCESS_GONE') return error
+    }
+  }
+  return { sent, tookMs }
 }
 
 interface Told {
@@ -117,10 +128,11 @@ function textOf(records: readonly Told[]): string {
 
 function wordedOutcome(outcome: Outcome, zombies: number): string {
   if (!outcome.ok) return 'not sent'
-  const after = `${fineDuration(outcome.tookMs)} after SIGCHLD`
-  return outcome.left === 0
-    ? `all ${zombies} were reaped ${after}`
-    : `${outcome.left} of ${zombies} are still there ${after}`
+  const { sent, tookMs, left } = outcome
+  const after = `${sent} SIGCHLD, ${fineDuration(tookMs)}`
+  return left === 0
+    ? `all ${zombies} were reaped (${after})`
+    : `${left} of ${zombies} are still there (${after})`
 }
 
 const errorOf = (error: ProcmusterError) => ({ code: error.code, message: messageOf(error) })

@@ -14,8 +14,8 @@ export function command(): Command {
 }
 
 const HELP = `
-  A nudge goes to a parent through a pidfd, so that no other process can get it; pid 1 gets none. It waits up to two
-  seconds for a zombie of each parent to go.
+  A nudge goes to a parent through a pidfd, so that no other process can get it; pid 1 gets none. It is repeated for as
+  long as it helps, and waits up to two seconds for a zombie to go.
 
 Examples:
   muster zombies
