@@ -26,7 +26,10 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
   [EXIT.usage, 'missing argument, unknown option or command'],
   [EXIT.malformed, 'malformed value, for example a PID that is not a number'],
   [EXIT.outOfRange, 'value out of range, or a process that cannot be watched'],
-  [EXIT.noSuchProcess, 'no such process (or it has already ended), alert, silence or control group'],
+  [
+    EXIT.noSuchProcess,
+    'no such process (or it has already ended), alert, silence, control group or IPC object',
+  ],
   [EXIT.permission, 'permission denied'],
   [EXIT.directory, 'evidence directory or journal not usable'],
   [EXIT.config, 'configuration file invalid or not readable'],
