@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'CONFIG_INVALID'
   /** A restart was refused before anything was done to the process. */
   | 'RESTART_REFUSED'
+  /** The service manager was asked, and did not do it: the service failed, a dependency of it, or it is masked. */
+  | 'SERVICE_FAILED'
   /** The process was ended, and the new one could not be started. */
   | 'RESTART_FAILED'
 

@@ -56,6 +56,10 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     resume: () => import('./alerts/resume_command.js'),
     why: () => import('./why/command.js'),
   },
+  'Services:': {
+    service: () => import('./services/service_command.js'),
+    unit: () => import('./services/unit_command.js'),
+  },
   'Set up:': {
     doctor: () => import('./doctor/command.js'),
     completion: () => import('./completion.js'),
@@ -122,6 +126,9 @@ const EXAMPLES = `Examples:
   muster alerts -d ./evidence --state firing what fires; muster ack ID, muster silence --rule NAME --for 2h
   muster why 1234 -d ./evidence              why a process was restarted: what was seen, decided and done
   muster rules check muster.yaml             what is wrong with a file of rules, with line and column
+  muster service status nginx                state, memory, restarts of a unit of the service manager
+  muster unit generate -- /usr/bin/node /srv/web/main.js
+                                             a hardened unit file for a program
   muster doctor                              what works here, and how to grant the rest
   muster watch --help                        all flags, permissions, more examples`
 

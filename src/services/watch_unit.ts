@@ -1,0 +1,62 @@
+import { fileURLToPath } from 'node:url'
+import { hardeningOf, type UnitSpec, unitText } from './unit_file.js'
+import { checkPath } from './unit_syntax.js'
+
+/** How `muster watch` is to run as a service. */
+export interface WatchUnitSpec extends Pick<UnitSpec, 'memoryMax' | 'writablePaths'> {
+  /** Absolute path of its configuration file; its directory has to be readable for root. */
+  readonly config: string
+  /**
+   * Its rules restart processes that no service manager runs. What it starts inherits what is kept from it, and a process
+   * in another view of the file system is not restarted at all: hardly anything is kept from it then. Default false.
+   */
+  readonly restarts?: boolean
+}
+
+/** Below /var/lib: evidence and journal, unless the configuration says another directory. */
+const STATE_DIRECTORY = 'muster'
+
+const RELOAD = 'ExecReload=/bin/kill -HUP $MAINPID'
+
+/** What the README's table of permissions names; root without them sees and does less. */
+const WATCH = [
+  'CAP_BPF',
+  'CAP_PERFMON',
+  'CAP_SYS_PTRACE',
+  'CAP_DAC_READ_SEARCH',
+  'CAP_KILL',
+  'CAP_SYS_NICE',
+  'CAP_SYS_RESOURCE',
+  // Births and deaths by netlink, on kernels before 6.6.
+  'CAP_NET_ADMIN',
+]
+
+/**
+ * The text of a unit file that runs this package's `muster watch --config` by this Node.js, as root with only the
+ * capabilities that it uses. Evidence and journal are in /var/lib/muster; other paths that the configuration has written are
+ * to be named in `writablePaths`. `systemctl reload` has it read its rules again.
+ * @throws ProcmusterError `INVALID_ARGUMENT`, `OUT_OF_RANGE`
+ */
+export function generateWatchUnit(spec: WatchUnitSpec): string {
+  const { config, restarts = false, ...rest } = spec
+  const main = fileURLToPath(new URL('../cli/main.js', import.meta.url))
+  const whole: UnitSpec = {
+    ...rest,
+    program: process.execPath,
+    args: [
+      main,
+      'watch',
+      '--config',
+      checkPath(config, 'config'),
+      '--directory',
+      `/var/lib/${STATE_DIRECTORY}`,
+    ],
+    description: 'Watch processes by rules (muster)',
+    stateDirectory: STATE_DIRECTORY,
+    capabilities: WATCH,
+    home: 'read-only',
+  }
+  if (!restarts) return unitText(whole, [RELOAD], hardeningOf(whole))
+  // What it started again is not to end with it.
+  return unitText(whole, [RELOAD, 'KillMode=process'], [])
+}
