@@ -28,7 +28,7 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
   [EXIT.outOfRange, 'value out of range, or a process that cannot be watched'],
   [
     EXIT.noSuchProcess,
-    'no such process (or it has already ended), alert, silence, control group or IPC object',
+    'no such process (or it has already ended), alert, silence, control group, IPC object or unit',
   ],
   [EXIT.permission, 'permission denied'],
   [EXIT.directory, 'evidence directory or journal not usable'],

@@ -16,7 +16,13 @@ export interface WatchUnitSpec extends Pick<UnitSpec, 'memoryMax' | 'writablePat
 /** Below /var/lib: evidence and journal, unless the configuration says another directory. */
 const STATE_DIRECTORY = 'muster'
 
-const RELOAD = 'ExecReload=/bin/kill -HUP $MAINPID'
+const OWN_LINES: readonly string[] = [
+  'ExecReload=/bin/kill -HUP $MAINPID',
+  // Its exit code when SIGTERM has stopped it cleanly.
+  'SuccessExitStatus=143',
+  // Of no use again: what it was told to do is at fault.
+  'RestartPreventExitStatus=2 3 4 8',
+]
 
 /** What the README's table of permissions names; root without them sees and does less. */
 const WATCH = [
@@ -56,7 +62,7 @@ export function generateWatchUnit(spec: WatchUnitSpec): string {
     capabilities: WATCH,
     home: 'read-only',
   }
-  if (!restarts) return unitText(whole, [RELOAD], hardeningOf(whole))
+  if (!restarts) return unitText(whole, OWN_LINES, hardeningOf(whole))
   // What it started again is not to end with it.
-  return unitText(whole, [RELOAD, 'KillMode=process'], [])
+  return unitText(whole, [...OWN_LINES, 'KillMode=process'], [])
 }

@@ -131,6 +131,7 @@ test('a unit for the watch keeps what restarts need only where they are wanted',
   expect(hardened).toMatch(/^ReadWritePaths=\/var\/log\/muster$/m)
   expect(hardened).toMatch(/^CapabilityBoundingSet=CAP_BPF .*CAP_SYS_PTRACE/m)
   expect(hardened).toMatch(/^NoNewPrivileges=yes$/m)
+  expect(hardened).toMatch(/^SuccessExitStatus=143$/m)
   const restarting = generateWatchUnit({ config: '/etc/muster.yaml', restarts: true })
   expect(restarting).toMatch(/^KillMode=process$/m)
   expect(restarting).not.toMatch(/^(?:Protect|Private|Restrict|NoNew|Capability|ReadWrite)/m)
