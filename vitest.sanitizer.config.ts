@@ -16,7 +16,7 @@ export default mergeConfig(
       // breaks, trends, which compute for long, text and files; of the engine one test of each way in which its threads meet.
       exclude: [
         'test/*.test.ts',
-        'test/{alerts,cli,journal,rules,tree,trend}/**',
+        'test/{alerts,cli,journal,manager,rules,services,tree,trend}/**',
         'test/system/stats/**',
         'test/actions/governor.test.ts',
         'test/engine/!(engine|lifecycle|parts|restart).test.ts',
