@@ -132,7 +132,8 @@ function eventSource(value: EngineEventSource): EngineEventSource {
   })
 }
 
-function range(name: string, value: number, least: number, most: number): number {
+/** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
+export function range(name: string, value: number, least: number, most: number): number {
   if (Number.isFinite(value) && value >= least && value <= most) return value
   throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${value}; give ${least} to ${most}` })
 }

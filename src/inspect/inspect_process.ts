@@ -56,7 +56,6 @@ const FILES = [
 const OF_THE_LIVING: ReadonlySet<string> = new Set(['exe', 'cwd', 'root', 'cmdline', 'environ', 'io'])
 const MAX_BYTES = 8 * 1024 * 1024 // an exec takes at most 6 MiB of arguments and environment
 const PF_KTHREAD = 0x00200000
-const MS_PER_TICK = 10
 
 /**
  * Everything about one process, as far as it may be read: what may not is left out and listed in `missing`.
@@ -148,8 +147,8 @@ export async function inspectProcess(
     cwd: text('cwd'),
     root: text('root'),
     usage: {
-      userMs: field(14) * MS_PER_TICK,
-      systemMs: field(15) * MS_PER_TICK,
+      userMs: stat.userMs,
+      systemMs: stat.systemMs,
       minorFaults: field(10),
       majorFaults: field(12),
       voluntarySwitches: number(statusFields?.get('voluntary_ctxt_switches')),

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
+import { RATE_WINDOW_MS } from '../../public/table.js'
 import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
 import { valueOption } from '../value_option.js'
 import { fieldNames, shortWords } from './fields.js'
 import type { RawPsOptions } from './options.js'
-import { RATE_WINDOW_MS } from './rate_window.js'
 
 export function command(): Command {
   return new Command('ps')

@@ -1,7 +1,7 @@
 import { uptime } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Sampler } from '../../public/sampler.js'
-import type { OptionalGroup, Table } from '../../public/table.js'
+import { type OptionalGroup, RATE_WINDOW_MS, type Table } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { printTable } from '../print_table.js'
@@ -11,7 +11,6 @@ import { requireUser } from '../users.js'
 import { type FieldContext, textColumns } from './fields.js'
 import { type PsOptions, type RawPsOptions, readPsOptions } from './options.js'
 import { printJson } from './print.js'
-import { RATE_WINDOW_MS } from './rate_window.js'
 import { selectRows } from './select.js'
 
 /** `muster ps` with what the user gave. */

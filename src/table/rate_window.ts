@@ -1,4 +1,4 @@
-import type { Source } from '../../public/table.js'
+import type { Source } from './table.js'
 
 /**
  * Time between the two samples of a rate, such that CPU time is off by 7 % of a core at most: 15 clock ticks, the unit of

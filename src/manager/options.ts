@@ -1,0 +1,35 @@
+import type { MembersOptions } from '../control/members.js'
+import type { SignalOptions } from '../control/signal.js'
+import type { EngineOptions } from '../engine/options.js'
+import type { SamplerOptions } from '../sampler/sampler.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import type { ListOptions } from './process_summary.js'
+
+/** Options of `ProcessManager.open`; all but `sampler` are those of the engine that judges the monitors. */
+export interface ProcessManagerOptions
+  extends Pick<EngineOptions, 'journal' | 'events' | 'notifiers' | 'alertCapacity' | 'logger'> {
+  /** Time between two samples of the monitors, milliseconds, 10 or more. Default 1000. */
+  readonly intervalMs?: number
+  /** Of the host's own `/proc`: processes are acted on. */
+  readonly sampler?: Omit<SamplerOptions, 'procRoot'>
+}
+
+/** A pid means the process that has it when the method is called; an identity that very process and nobody after it. */
+export type ProcessTarget = number | ProcessIdentity
+
+/** Options of a signal to one process. */
+export interface SignalProcessOptions extends SignalOptions {
+  readonly to?: 'process'
+}
+/** Options of a signal to the process group, or the tree, of a process. */
+export interface SignalMembersOptions extends MembersOptions {
+  readonly to: 'group' | 'tree'
+}
+
+/** Options of `getTopProcesses`. */
+export interface TopOptions extends Pick<ListOptions, 'commandLines'> {
+  /** Default `cpu`. */
+  readonly by?: 'cpu' | 'memory'
+  /** Default 10. */
+  readonly limit?: number
+}
