@@ -258,7 +258,7 @@ export class ProcessManager implements AsyncDisposable {
   }
 
   /**
-   * Ends a monitor; what still fires of it is resolved, which its `onAlert` is not told of.
+   * Ends a monitor; what still fires of it is resolved by the next sample, which its `onAlert` is not told of.
    * @throws ProcmusterError also `NOT_FOUND` when there is none with this id
    *
    * @example

@@ -90,9 +90,9 @@ export class ResourceTrack implements AsyncIterable<ResourceSample> {
       if (reading === undefined) return
       yield sampleOf(reading, before, reading.monotonicMs - startedAt)
       before = reading
-      // What has begun by now is lost; the next whole interval is taken.
+      // At whole intervals, but half of one later at least: CPU time is counted in steps, and means nothing over a moment.
       const elapsedMs = performance.now() - startedAt
-      dueMs = (Math.floor(elapsedMs / this.#intervalMs) + 1) * this.#intervalMs
+      dueMs = (Math.floor(elapsedMs / this.#intervalMs + 0.5) + 1) * this.#intervalMs
       if (dueMs > this.#durationMs) return
       await sleep(dueMs - elapsedMs, undefined, { signal: this.#signal }).catch(() => {})
     }
@@ -111,6 +111,8 @@ interface Reading {
 
 /** Undefined when the process has ended. */
 async function read(target: ProcessIdentity, isFirst: boolean): Promise<Reading | undefined> {
+  // The first file is read at once, whenever all of them are there.
+  const [atMs, monotonicMs] = [Date.now(), performance.now()]
   const files = await readProcFiles(target, { files: FILES, maxBytesPerFile: MAX_BYTES })
   const [statFile, statusFile, ioFile, descriptorsFile] = files as [ProcFile, ProcFile, ProcFile, ProcFile]
   const { error } = statFile
@@ -129,8 +131,8 @@ async function read(target: ProcessIdentity, isFirst: boolean): Promise<Reading 
   const status = textOf(statusFile)
   const io = textOf(ioFile)
   return {
-    atMs: Date.now(),
-    monotonicMs: performance.now(),
+    atMs,
+    monotonicMs,
     stat,
     memory: status === undefined ? undefined : parseMemory(parseFields(status)),
     io: io === undefined ? undefined : parseIo(io),
