@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
   'Look into processes:': {
     info: () => import('./inspect/info_command.js'),
+    track: () => import('./inspect/track_command.js'),
     map: () => import('./inspect/map_command.js'),
     files: () => import('./inspect/files_command.js'),
     net: () => import('./inspect/net_command.js'),

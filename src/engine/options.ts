@@ -4,6 +4,7 @@ import type { ActionHooks, EvidenceSettings } from '../actions/context.js'
 import { checkGovernor, type GovernorOptions, type GovernorSettings } from '../actions/governor_options.js'
 import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
 import { ProcmusterError } from '../errors.js'
+import { range } from '../range.js'
 import { type CheckedRule, checkingRules, type Rule } from '../rules/schema/rule.js'
 import type { SamplerOptions } from '../sampler/sampler.js'
 import { inSlices } from '../slices.js'
@@ -130,10 +131,4 @@ function eventSource(value: EngineEventSource): EngineEventSource {
   throw new ProcmusterError('INVALID_ARGUMENT', {
     message: `events is ${JSON.stringify(value)}; give ${EVENT_SOURCES.join(', ')}`,
   })
-}
-
-/** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
-export function range(name: string, value: number, least: number, most: number): number {
-  if (Number.isFinite(value) && value >= least && value <= most) return value
-  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${value}; give ${least} to ${most}` })
 }

@@ -1,8 +1,9 @@
 import type { AlertQuery } from '../alerts/alert_book.js'
 import { Engine } from '../engine/engine.js'
-import { type EngineOptions, range } from '../engine/options.js'
+import type { EngineOptions } from '../engine/options.js'
 import { ProcmusterError } from '../errors.js'
 import type { Alert } from '../journal/records.js'
+import { range } from '../range.js'
 import type { Rule, Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 

@@ -12,11 +12,12 @@ import {
 import { sendSignal } from '../control/signal.js'
 import type { SignalName } from '../control/signal_names.js'
 import type { ThreadOptions } from '../control/threads.js'
-import { range } from '../engine/options.js'
 import { ProcmusterError } from '../errors.js'
 import { type InspectOptions, inspectProcess } from '../inspect/inspect_process.js'
 import type { ProcessInfo } from '../inspect/process_info.js'
+import { ResourceTrack, type TrackOptions } from '../inspect/resource_track.js'
 import type { Alert } from '../journal/records.js'
+import { range } from '../range.js'
 import { Sampler } from '../sampler/sampler.js'
 import { SystemMonitor, type SystemStats } from '../system/stats/monitor.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -38,7 +39,6 @@ import {
   summaryOf,
 } from './process_summary.js'
 import { RecentSamples } from './recent_samples.js'
-import { ResourceTrack, type TrackOptions } from './resource_track.js'
 
 /**
  * Processes of this host behind one object: list, look into, act on, watch. It holds a sampler, and from the first monitor on an
@@ -235,7 +235,9 @@ export class ProcessManager implements AsyncDisposable {
    */
   trackProcessResources(target: ProcessTarget, options: TrackOptions = {}): ResourceTrack {
     this.#checkOpen()
-    return new ResourceTrack(this.#identify(target), options, this.#closing.signal)
+    const closing = this.#closing.signal
+    const signal = options.signal === undefined ? closing : AbortSignal.any([closing, options.signal])
+    return new ResourceTrack(this.#identify(target), { ...options, signal })
   }
 
   /**

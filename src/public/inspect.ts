@@ -48,6 +48,12 @@ export type {
   ProcessUsage,
 } from '../inspect/process_info.js'
 export type { ProcessStatus } from '../inspect/process_status.js'
+export {
+  type ResourceSample,
+  type ResourceTrack,
+  type TrackOptions,
+  trackResources,
+} from '../inspect/resource_track.js'
 export type { Found, SearchOptions, UnreadableProcess } from '../inspect/scan.js'
 export { readSockets, type Socket, type SocketProtocol, type SocketsOptions } from '../inspect/sockets.js'
 export {

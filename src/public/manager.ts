@@ -8,4 +8,3 @@ export type {
 } from '../manager/options.js'
 export { ProcessManager } from '../manager/process_manager.js'
 export type { ListOptions, ProcessSummary, SortKey } from '../manager/process_summary.js'
-export type { ResourceSample, ResourceTrack, TrackOptions } from '../manager/resource_track.js'

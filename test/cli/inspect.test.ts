@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net'
 import { userInfo } from 'node:os'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { hostileNames, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
-import { endRuns, muster } from './muster.js'
+import { endRuns, muster, Run } from './muster.js'
 
 const UNSAFE = /[\p{Cc}\p{Cf}]/u
 
@@ -160,11 +160,53 @@ test.runIf(process.getuid!() === 0)(
   },
 )
 
+test('what a process uses is told line by line, until it ends', async () => {
+  const lived = await muster(['track', String(target.pid), '--interval', '0.05', '--for', '1ms'])
+  expect(lived).toMatchObject({ code: 0, stderr: '' })
+  const [heading, line, ...rest] = lived.stdout.split('\n')
+  expect(heading!.trim().split(/ +/)).toEqual([
+    'TIME',
+    '%CPU',
+    '%MEM',
+    'RSS',
+    'SWAP',
+    'READ',
+    'WRITE',
+    'THREADS',
+    'FILES',
+  ])
+  expect(line).toMatch(/^\d\d:\d\d:\d\d\.\d{3} +- +[\d.]+ +[\d.]+[KM] +0 +- +- +3 +\d+$/)
+  expect(rest).toEqual([''])
+
+  const mortal = await startProcess('idle')
+  const run = new Run(['track', String(mortal.pid), '--interval', '0.05', '--json'])
+  await waitFor(() => run.stdout.split('\n').length > 2)
+  await mortal.stop()
+  const { code, stdout } = await run.ended
+  const samples = stdout
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text))
+  expect({ code, first: samples[0], last: samples.at(-1) }).toMatchObject({
+    code: 0,
+    first: { cpuPercent: null, threads: 1, missing: [] },
+    last: { cpuPercent: expect.any(Number), memory: { rssBytes: expect.any(Number) } },
+  })
+
+  const stopped = new Run(['track', String(target.pid), '--interval', '3600'])
+  await waitFor(() => stopped.stdout.split('\n').length > 2)
+  stopped.child.kill('SIGINT')
+  expect(await stopped.ended).toMatchObject({ code: 130, stderr: '' })
+})
+
 test('what is wrong is told with a code of its own', async () => {
   const cases: [string[], number, RegExp][] = [
     [['map'], 2, /it is not said which process; give a PID/],
     [['info', 'x'], 3, /PID "x" is not a whole number/],
     [['threads', '4194304'], 5, /PID 4194304: no such process/],
+    [['track', '4194304'], 5, /PID 4194304: no such process/],
+    [['track', '1', '--interval', '0'], 4, /--interval "0" is out of range; give seconds from 0.01/],
+    [['track', '1', '--for', 'long'], 3, /--for "long" is no duration/],
     [['net', '--protocol', 'tpc'], 3, /--protocol "tpc" is not known \(did you mean "tcp"\?\)/],
     [['find'], 2, /it is not said what to find/],
     [['find', '--command', '('], 3, /"\(" is no pattern/],

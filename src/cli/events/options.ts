@@ -1,7 +1,7 @@
 import type { EventSource, LifecycleEventType } from '../../public/events.js'
-import { parseDuration } from '../../public/language.js'
 import { EXIT } from '../exit_codes.js'
-import { type FaultList, messageOf } from '../fault.js'
+import type { FaultList } from '../fault.js'
+import { readForDuration } from '../for_option.js'
 import { readSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
 import { quoted, readNumber, readPids, readText, splitList } from '../values.js'
@@ -38,8 +38,6 @@ export interface EventsOptions {
   readonly json: boolean
 }
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1 // of setTimeout, 24 days
-
 export function readEventsOptions(raw: RawEventsOptions, faults: FaultList): EventsOptions {
   const failed = raw.failed === true
   const types = raw.type === undefined ? undefined : typesOf(raw.type, faults)
@@ -56,7 +54,7 @@ export function readEventsOptions(raw: RawEventsOptions, faults: FaultList): Eve
     source: readSource(raw.source, EVENT_SOURCES, faults) ?? 'auto',
     intervalMs: raw.interval === undefined ? undefined : intervalOf(raw.interval, faults),
     count: raw.count === undefined ? Number.POSITIVE_INFINITY : countOf(raw.count, faults),
-    durationMs: raw.for === undefined ? undefined : durationOf(raw.for, faults),
+    durationMs: raw.for === undefined ? undefined : readForDuration(raw.for, faults),
     json: raw.json === true,
   }
 }
@@ -82,17 +80,4 @@ function countOf(raw: string, faults: FaultList): number {
   const wanted = 'how many events to show, 1 or more'
   const flag = { flag: '--count', wanted, min: 1, max: Number.MAX_SAFE_INTEGER, integer: true }
   return readNumber(raw, flag, faults) ?? 0
-}
-
-function durationOf(raw: string, faults: FaultList): number | undefined {
-  try {
-    const ms = parseDuration(raw)
-    if (ms > 0 && ms <= LONGEST_TIMER_MS) return ms
-    return faults.add(
-      EXIT.outOfRange,
-      `--for ${quoted(raw)} is out of range; give more than 0 and at most 24d`,
-    )
-  } catch (error) {
-    return faults.add(EXIT.malformed, `--for ${messageOf(error)}`)
-  }
 }

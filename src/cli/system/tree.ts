@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Sampler } from '../../public/sampler.js'
+import { RATE_WINDOW_MS } from '../../public/table.js'
 import {
   type ProcessTree,
   processTree,
@@ -13,7 +14,6 @@ import { FaultList, fail } from '../fault.js'
 import { readPid } from '../inspect/target.js'
 import { ChunkedWriter } from '../output.js'
 import { printTable, type TextColumn } from '../print_table.js'
-import { RATE_WINDOW_MS } from '../ps/rate_window.js'
 import { shortBytes } from '../quantities.js'
 import { escapeForTerminal, safeJson, widthOf } from '../terminal.js'
 

@@ -1,12 +1,12 @@
 import { totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { range } from '../engine/options.js'
 import { ProcmusterError } from '../errors.js'
-import { type ProcFile, parseDescriptors, readProcFiles } from '../inspect/proc_files.js'
-import type { MissingField, ProcessIo, ProcessMemory } from '../inspect/process_info.js'
-import { parseFields, parseIo, parseMemory } from '../inspect/process_texts.js'
-import { type ProcessStat, parseStat } from '../inspect/stat.js'
+import { range } from '../range.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { type ProcFile, parseDescriptors, readProcFiles } from './proc_files.js'
+import type { MissingField, ProcessIo, ProcessMemory } from './process_info.js'
+import { parseFields, parseIo, parseMemory } from './process_texts.js'
+import { type ProcessStat, parseStat } from './stat.js'
 
 /** How long and how often to look at a process. */
 export interface TrackOptions {
@@ -60,14 +60,14 @@ export class ResourceTrack implements AsyncIterable<ResourceSample> {
   readonly #signal: AbortSignal
 
   /** @internal */
-  constructor(target: Promise<ProcessIdentity>, options: TrackOptions, closing: AbortSignal) {
-    const { durationMs, intervalMs = 1000, signal } = options
+  constructor(target: Promise<ProcessIdentity>, options: TrackOptions) {
+    const { durationMs, intervalMs = 1000, signal = new AbortController().signal } = options
     this.#intervalMs = range('intervalMs', intervalMs, 10, DAY_MS)
     this.#durationMs =
       durationMs === undefined
         ? Number.POSITIVE_INFINITY
         : range('durationMs', durationMs, 0, Number.MAX_SAFE_INTEGER)
-    this.#signal = signal === undefined ? closing : AbortSignal.any([closing, signal])
+    this.#signal = signal
     this.#target = target
     // Whoever asks for samples is told.
     target.catch(() => {})
@@ -97,6 +97,14 @@ export class ResourceTrack implements AsyncIterable<ResourceSample> {
       await sleep(dueMs - elapsedMs, undefined, { signal: this.#signal }).catch(() => {})
     }
   }
+}
+
+/**
+ * What a process uses over time: CPU, memory, I/O, threads, open files.
+ * @throws ProcmusterError `INVALID_ARGUMENT`
+ */
+export function trackResources(target: ProcessIdentity, options: TrackOptions = {}): ResourceTrack {
+  return new ResourceTrack(Promise.resolve(target), options)
 }
 
 interface Reading {

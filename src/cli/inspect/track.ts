@@ -1,0 +1,61 @@
+import { type ResourceSample, trackResources } from '../../public/inspect.js'
+import { FaultList } from '../fault.js'
+import { readForDuration } from '../for_option.js'
+import { clockTime, shortBytes } from '../quantities.js'
+import { StopSignals } from '../stop_signals.js'
+import { readNumber } from '../values.js'
+import { printJson } from './json.js'
+import { lookInto, readPid } from './target.js'
+
+/** As commander hands them over. */
+export interface RawTrack {
+  interval?: string
+  for?: string
+  json?: boolean
+}
+
+const INTERVAL = { flag: '-i/--interval', wanted: 'seconds from 0.01 to 86400', min: 0.01, max: 86_400 }
+
+/** `muster track` with what the user gave. */
+export async function trackProcess(word: string | undefined, raw: RawTrack): Promise<void> {
+  const faults = new FaultList()
+  const pid = readPid(word, faults)
+  const seconds = raw.interval === undefined ? 1 : readNumber(raw.interval, INTERVAL, faults)
+  const durationMs = raw.for === undefined ? undefined : readForDuration(raw.for, faults)
+  faults.throwIfAny()
+  using stop = new StopSignals()
+  const options = { durationMs, intervalMs: Math.round(seconds! * 1000), signal: stop.signal }
+  await lookInto(pid!, async (target) => {
+    if (raw.json !== true) process.stdout.write(lineOf(COLUMNS.map(({ heading }) => heading)))
+    for await (const sample of trackResources(target, options)) {
+      if (raw.json === true) printJson(sample)
+      else process.stdout.write(lineOf(COLUMNS.map(({ text }) => text(sample))))
+    }
+  })
+  if (stop.exitCode !== undefined) process.exitCode = stop.exitCode
+}
+
+interface Column {
+  readonly heading: string
+  readonly width: number
+  text(sample: ResourceSample): string
+}
+
+const bytes = (value: number | undefined): string => (value === undefined ? '-' : shortBytes(value))
+const percent = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(1))
+
+// Lines come one by one, so that the widths cannot follow from them.
+const COLUMNS: readonly Column[] = [
+  { heading: 'TIME', width: 12, text: ({ atMs }) => clockTime(atMs) },
+  { heading: '%CPU', width: 6, text: ({ cpuPercent }) => percent(cpuPercent) },
+  { heading: '%MEM', width: 5, text: ({ memoryPercent }) => percent(memoryPercent) },
+  { heading: 'RSS', width: 5, text: ({ memory }) => bytes(memory?.rssBytes) },
+  { heading: 'SWAP', width: 5, text: ({ memory }) => bytes(memory?.swapBytes) },
+  { heading: 'READ', width: 6, text: ({ readBytesPerSecond }) => bytes(readBytesPerSecond) },
+  { heading: 'WRITE', width: 6, text: ({ writeBytesPerSecond }) => bytes(writeBytesPerSecond) },
+  { heading: 'THREADS', width: 7, text: ({ threads }) => String(threads) },
+  { heading: 'FILES', width: 6, text: ({ openFiles }) => String(openFiles ?? '-') },
+]
+
+const lineOf = (words: readonly string[]): string =>
+  `${words.map((word, at) => word.padStart(COLUMNS[at]!.width)).join(' ')}\n`

@@ -1,0 +1,7 @@
+import { ProcmusterError } from './errors.js'
+
+/** The value, where it lies between these. @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
+export function range(name: string, value: number, least: number, most: number): number {
+  if (Number.isFinite(value) && value >= least && value <= most) return value
+  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${value}; give ${least} to ${most}` })
+}
