@@ -12,6 +12,7 @@ export default mergeConfig(
       testTimeout: 120_000,
       hookTimeout: 120_000,
       setupFiles: ['test/sanitizer.setup.ts'],
+      env: { PROCMUSTER_SOAK_PROCESSES: '1000', PROCMUSTER_SOAK_TICKS: '60' },
       // What makes no native call that another test does not make: the rules, which hold to time limits that a sanitizer
       // breaks, trends, which compute for long, text and files; of the engine one test of each way in which its threads meet.
       exclude: [
