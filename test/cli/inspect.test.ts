@@ -119,16 +119,18 @@ test('the ends of a pipe are told with who has them', async () => {
 test('find and who lead to the process', async () => {
   const pid = String(target.pid)
   const program = readlinkSync(`/proc/${pid}/exe`)
-  const [byCommand, byPort, pids, whoPort, whoFile, whoLibrary] = await Promise.all([
+  const [byCommand, byPort, pids, whoPort, whoFile, whoLibrary, nobody] = await Promise.all([
     json('find', '--command', 'needle-in-mus.er$', '--state', 'S', '--user', userInfo().username),
     json('find', '--port', String(port)),
     muster(['find', '--file', program, '--library', 'libc', '--command', 'needle', '--pids']),
     json('who', `:${port}`),
     json('who', program),
     muster(['who', 'libc.so']),
+    json('find', '--name', 'no-such-name'),
   ])
   expect(byCommand).toMatchObject({ code: 0, value: [{ pid: target.pid, state: 'S' }] })
   expect(byPort.value).toMatchObject([{ pid: process.pid }])
+  expect(nobody).toEqual({ code: 5, value: [] })
   expect(pids).toMatchObject({ code: 0, stdout: `${pid}\n` })
   expect(whoPort.value.found).toMatchObject([
     { pid: process.pid, as: [expect.stringContaining(`tcp LISTEN on 127.0.0.1 port ${port}`)] },

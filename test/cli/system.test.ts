@@ -232,6 +232,12 @@ sys.stdin.read()`
     stdout: '',
     stderr: expect.stringMatching(/give force to remove it/),
   })
+  const mistyped = await json('ipc', 'remove', 'memory', String(segment), '2147483647')
+  expect(mistyped).toMatchObject({
+    code: 5,
+    value: [{ id: 2147483647, ok: false, error: { code: 'NOT_FOUND' } }],
+  })
+  expect(ipcsIds('-m')).toContain(segment)
   const [forced, removed] = await Promise.all([
     muster(['ipc', 'remove', 'memory', String(segment), '--force']),
     json('ipc', 'remove', 'queue', String(queue)),

@@ -52,8 +52,10 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
     throw error
   })
   warnOfUnreadable(unreadable)
-  if (found.length === 0)
+  if (found.length === 0) {
+    if (raw.json === true && raw.pids !== true) printJson([])
     fail(EXIT.noSuchProcess, 'no process for which all of it holds; `muster ps` lists all')
+  }
   if (raw.pids === true) {
     process.stdout.write(found.map(({ pid }) => `${pid}\n`).join(''))
     return

@@ -1,3 +1,4 @@
+import { ProcmusterError } from '../../public/errors.js'
 import { type IpcIdentity, type IpcKind, type IpcResult, listIpc, removeIpc } from '../../public/ipc.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
@@ -47,13 +48,20 @@ export async function remove(kindWord: string, words: readonly string[], raw: Ra
     fail(EXIT.failure, escapeForTerminal(listing.missing.map(({ reason }) => reason).join('; ')))
   }
   const targets = ids.map((id) => objects.find((each) => each.id === id))
-  const unknown = ids.filter((_, index) => targets[index] === undefined)
-  for (const id of unknown) {
-    faults.add(EXIT.noSuchProcess, `${word} ${id}: no such object; \`muster ipc\` lists those there are`)
-  }
+  const unknown = ids
+    .filter((_, index) => targets[index] === undefined)
+    .map((id): IpcResult => {
+      const message = `${word} ${id}: no such object; \`muster ipc\` lists those there are`
+      return { kind, id, ok: false, error: new ProcmusterError('NOT_FOUND', { message }) }
+    })
   // Of several, all or none are to be found: a slip of the pen is not to remove half of them.
-  faults.throwIfAny()
+  if (unknown.length > 0) return report(unknown, word!, raw)
   const results = await removeIpc(targets as IpcIdentity[], { force: raw.force === true })
+  report(results, word!, raw)
+}
+
+function report(results: readonly IpcResult[], word: KindWord, raw: RawRemoval): void {
+  const faults = new FaultList()
   for (const result of results) {
     if (!result.ok) faults.add(exitCodeOf[result.error.code] ?? EXIT.failure, messageOf(result.error))
   }
