@@ -87,6 +87,12 @@ test('what is wrong is named with the way out, and nothing is done', async () =>
   expect(await refused(3, 'limit', pid, 'nofile=many', 'nofiles=1')).toMatch(
     /"many" is no value; give a whole number, or unlimited\n.*"nofiles" is no resource \(did you mean "nofile"\?\)/,
   )
+  expect(await refused(4, 'stop', pid, '--signal', '0')).toBe(
+    'muster: --signal "0" only asks and ends nobody; give one like TERM, INT or QUIT\n',
+  )
+  expect(await refused(4, 'cap', pid, '--memory', '0', '--memory-high', '0K')).toMatch(
+    /--memory "0" leaves no memory at all; give .* unlimited for no limit\n.*--memory-high "0K" leaves/,
+  )
   expect(await refused(4, 'limit', pid, 'nofile=9:8')).toMatch(
     /above the hard one; give a soft one of at most 8/,
   )

@@ -64,6 +64,15 @@ const PIDS = {
 export function limitsOf(raw: RawLimits, faults: FaultList): CgroupLimits {
   const size = (text: string | undefined, flag: string): CgroupLimit | undefined =>
     text === undefined || text === 'unlimited' ? text : readSize(text, flag, faults)
+  // Elsewhere 0 lifts a limit; to the kernel it is one that no process survives, or gets on with.
+  const memory = (text: string | undefined, flag: string): CgroupLimit | undefined => {
+    const read = size(text, flag)
+    if (read !== 0) return read
+    return faults.add(
+      EXIT.outOfRange,
+      `${flag} ${quoted(text!)} leaves no memory at all; give a size such as 500M, or unlimited for no limit`,
+    )
+  }
   const number = (
     text: string | undefined,
     flag: Parameters<typeof readNumber>[1],
@@ -72,8 +81,8 @@ export function limitsOf(raw: RawLimits, faults: FaultList): CgroupLimits {
   const weight = raw.cpuWeight === undefined ? undefined : readNumber(raw.cpuWeight, WEIGHT, faults)
   const io = raw.io?.flatMap((text) => ioOf(text, faults) ?? [])
   return {
-    memoryMaxBytes: size(raw.memory, '--memory'),
-    memoryHighBytes: size(raw.memoryHigh, '--memory-high'),
+    memoryMaxBytes: memory(raw.memory, '--memory'),
+    memoryHighBytes: memory(raw.memoryHigh, '--memory-high'),
     swapMaxBytes: size(raw.swap, '--swap'),
     cpuQuotaPercent: number(raw.cpu, CPU),
     cpuWeight: weight,

@@ -6,6 +6,7 @@ import {
   terminateTree,
 } from '../../public/control.js'
 import type { ProcessIdentity } from '../../public/table.js'
+import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
 import { fineDuration } from '../quantities.js'
 import { readNumber } from '../values.js'
@@ -32,6 +33,9 @@ export async function stop(words: readonly string[], raw: RawStop): Promise<void
   const pids = pidsOf(words, faults)
   const grace = raw.grace === undefined ? GRACE_SECONDS : readNumber(raw.grace, GRACE, faults)
   const first = numberOf(raw.signal ?? 'TERM', '--signal', faults)
+  if (first === 0) {
+    faults.add(EXIT.outOfRange, '--signal "0" only asks and ends nobody; give one like TERM, INT or QUIT')
+  }
   faults.throwIfAny()
   const targets = await Targets.identify(pids)
   const options = { graceMs: grace! * 1000, signal: first!, force: raw.force === true }
