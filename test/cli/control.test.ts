@@ -152,7 +152,9 @@ test.runIf(root)('scheduling as chrt, taskset and ionice see it', async () => {
   expect(run('ionice', '-p', pid)).toBe('best-effort: prio 6')
   expect(await done('ionice', pid)).toBe(`${pid}: best-effort 6\n`)
   const last = cpus().length - 1
-  await done('affinity', '--cpus', last, pid)
+  expect(await done('affinity', '--cpus', `${last},1000`, pid)).toMatch(
+    new RegExp(`^${pid}: processors ${last} \\(was `),
+  )
   expect(run('taskset', '-pc', pid)).toMatch(new RegExp(`: ${last}$`))
   await done('oom', 321, pid)
   expect(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8')).toBe('321\n')

@@ -110,9 +110,9 @@ export async function affinity(words: readonly string[], raw: RawAffinity): Prom
   faults.throwIfAny()
   const worded = ({ processors }: Scheduling) => processors && printProcessors(processors)
   if (cpus === undefined) return show(pids, raw, ['processors'], worded)
-  await set(pids, raw, `processors ${cpus}`, worded, (targets) =>
-    setAffinity(targets, cpus, threadOptions(raw)),
-  )
+  // The kernel leaves out the processors that are not there, or not in the cpuset.
+  const held = (scheduling: Scheduling) => `processors ${worded(scheduling) ?? cpus}`
+  await set(pids, raw, held, worded, (targets) => setAffinity(targets, cpus, threadOptions(raw)))
 }
 
 export function threadOptions(raw: RawSetting): ThreadOptions {
@@ -150,11 +150,11 @@ function flat(
   return result.ok ? { pid: result.pid, ok: true, ...result.values } : result
 }
 
-/** Sets, and tells what held before, so that it can be put back. */
+/** Sets, and tells what held before, so that it can be put back. `now` may depend on what the kernel made of it. */
 export async function set(
   pids: readonly number[],
   { json }: RawSetting,
-  now: string,
+  now: string | ((scheduling: Scheduling) => string),
   before: (scheduling: Scheduling) => string | number | undefined,
   act: (targets: readonly ProcessIdentity[]) => Promise<readonly ControlResult[]>,
 ): Promise<void> {
@@ -164,9 +164,16 @@ export async function set(
   const results = (await act(targets.identities)).map((result) =>
     result.ok ? { ...result, was: was.get(result.pid) ?? null } : result,
   )
+  const after = json || typeof now === 'string' ? [] : await getScheduling(targets.identities)
+  const held = new Map(after.map((result) => [result.pid, result.ok ? result.threads[0] : undefined]))
+  const nowOf = (pid: number): string => {
+    if (typeof now === 'string') return now
+    const scheduling = held.get(pid)
+    return scheduling === undefined ? 'set, and has ended since' : now(scheduling)
+  }
   report(
     targets.merge(results),
     json,
-    ({ pid, was }) => `${pid}: ${now}${was === null ? '' : ` (was ${was})`}`,
+    ({ pid, was }) => `${pid}: ${nowOf(pid)}${was === null ? '' : ` (was ${was})`}`,
   )
 }
