@@ -193,9 +193,8 @@ describe.runIf(privileged).each(['bpf', 'netlink'] as const)(
       const marking = setInterval(() => void startProcess('exit', { name: 'after the burst' }), 50)
       try {
         await waitFor(() => markers > 0)
-        // The process connector tells of a processor's losses with that one's next message.
-        if (source === 'netlink')
-          await waitFor(() => seen.size + told >= total, { what: `${total} accounted for` })
+        // What was lost can be told behind the mark; the process connector does with its processor's next message.
+        await waitFor(() => seen.size + told >= total, { what: `${total} accounted for` })
       } finally {
         clearInterval(marking)
         await stream.close()
