@@ -106,7 +106,8 @@ test('descriptors are those of /proc/<pid>/fd, and their kinds are told apart', 
   const target = await startProcess('idle')
   const files = await readOpenFiles(await identify(target.pid))
   const directory = `/proc/${target.pid}/fd`
-  const links = readdirSync(directory).map((fd) => `${fd} ${readlinkSync(`${directory}/${fd}`)}`)
+  const numbers = readdirSync(directory).sort((a, b) => Number(a) - Number(b))
+  const links = numbers.map((fd) => `${fd} ${readlinkSync(`${directory}/${fd}`)}`)
   expect(files.map((file) => `${file.fd} ${file.target}`)).toEqual(links)
 })
 
