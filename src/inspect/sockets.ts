@@ -1,7 +1,7 @@
 import { endianness } from 'node:os'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { readProcFiles } from './proc_files.js'
+import { type ProcFile, readProcFiles } from './proc_files.js'
 import { mapParts } from './slices.js'
 
 /** Kinds of sockets that are listed. */
@@ -86,14 +86,13 @@ export async function readSocketsOf(
   mayBeMeant: (line: string) => boolean,
 ): Promise<Socket[]> {
   const sockets: Socket[] = []
-  const names = protocols.map((protocol) => `net/${protocol}`)
-  const files = await readProcFiles(target, { procRoot, files: names, timeoutMs, maxBytesPerFile: MAX_BYTES })
+  const files = await readNet(target, protocols, { procRoot, timeoutMs })
   for (const [index, { data, error, truncated }] of files.entries()) {
     // A kernel without IPv6 has no such file.
     if (error?.code === 'NOT_FOUND') continue
     if (error !== undefined) throw error
     if (truncated) {
-      const message = `${procRoot}/${target.pid}/${names[index]} is longer than ${MAX_BYTES} bytes`
+      const message = `${procRoot}/${target.pid}/net/${protocols[index]} is longer than ${MAX_BYTES} bytes`
       throw new ProcmusterError('UNSUPPORTED', { message, pid: target.pid })
     }
     const protocol = protocols[index]!
@@ -102,6 +101,25 @@ export async function readSocketsOf(
     for (const socket of made) sockets.push(socket)
   }
   return sockets
+}
+
+/** The files of these protocols, by a thread that lives: an ended one that nobody has waited for is in no namespace any more. */
+async function readNet(
+  target: Pick<ProcessIdentity, 'pid'> & { readonly startTicks?: number },
+  protocols: readonly SocketProtocol[],
+  options: { readonly procRoot: string; readonly timeoutMs: number },
+): Promise<ProcFile[]> {
+  const [task] = await readProcFiles(target, { ...options, files: ['task'] })
+  if (task!.error !== undefined) throw task!.error
+  const tids = task!.data.toString('utf8').split('\n').filter(Boolean)
+  for (const tid of tids) {
+    // Every namespace has the last one.
+    const names = [...protocols, 'dev'].map((name) => `task/${tid}/net/${name}`)
+    const files = await readProcFiles(target, { ...options, files: names, maxBytesPerFile: MAX_BYTES })
+    if (files.pop()!.error?.code !== 'NOT_FOUND') return files
+  }
+  const message = `process ${target.pid} has ended, and is in no network namespace any more`
+  throw new ProcmusterError('PROCESS_GONE', { message, ...target })
 }
 
 /** `sl local rem st tx:rx tr:when retrnsmt uid timeout inode ...`, proc_net_tcp(5); undefined for the heading. */

@@ -76,6 +76,14 @@ test('unix sockets with their names', async () => {
   }
 })
 
+test('a zombie has no sockets to tell of, rather than none', async () => {
+  const { pid } = await startProcess('zombie')
+  await expect(readSockets({ pid }, { protocols: ['tcp'] })).rejects.toMatchObject({
+    code: 'PROCESS_GONE',
+    pid,
+  })
+})
+
 test('a file by whatever name, open and deleted, with flags and position', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'muster-find-'))
   const path = join(directory, 'a \x1b[31m(deleted)')
