@@ -27,7 +27,21 @@ export const RESOURCES = [
 /** A resource by the name that getrlimit(2) gives it, in lower case and without `RLIMIT_`. */
 export type Resource = (typeof RESOURCES)[number]
 
-/** In the resource's own unit: bytes, seconds (`cpu`), microseconds (`rttime`) or a count. */
+/** What a limit is measured in, getrlimit(2); the others are counts. */
+export const RESOURCE_UNITS: Readonly<Partial<Record<Resource, 'bytes' | 'seconds' | 'microseconds'>>> = {
+  cpu: 'seconds',
+  fsize: 'bytes',
+  data: 'bytes',
+  stack: 'bytes',
+  core: 'bytes',
+  rss: 'bytes',
+  memlock: 'bytes',
+  as: 'bytes',
+  msgqueue: 'bytes',
+  rttime: 'microseconds',
+}
+
+/** In the resource's own unit, see `RESOURCE_UNITS`. */
 export type LimitValue = number | 'unlimited'
 
 /** The limit that holds, and how far the process itself may raise it. getrlimit(2). */

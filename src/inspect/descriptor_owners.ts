@@ -1,5 +1,5 @@
 import type { ProcessIdentity } from '../table/identity.js'
-import { type Found, identifyHits, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+import { type Found, findUsers, ScanKind, type SearchOptions } from './scan.js'
 
 /** A descriptor of a process that stands for a socket or a pipe. */
 export interface DescriptorOwner {
@@ -28,12 +28,11 @@ export async function findDescriptorOwners(
 ): Promise<Found<DescriptorOwner>> {
   const keys = Array.from(inodes, (inode) => `${kind}:[${inode}]`)
   if (keys.length === 0) return { found: [], unreadable: [] }
-  const { found, unreadable } = await scanProcesses(ScanKind.descriptors, keys, options)
-  const owners = await identifyHits(found, options.procRoot, (identity, lines) =>
+  const { found, unreadable } = await findUsers(ScanKind.descriptors, keys, options, (identity, lines) =>
     lines.map((line) => {
       const [, fd, inode] = /^(\d+) [a-z]+:\[(\d+)\]$/.exec(line)!
       return { identity, fd: Number(fd), inode: Number(inode) }
     }),
   )
-  return { found: owners.flat(), unreadable }
+  return { found: found.flat(), unreadable }
 }

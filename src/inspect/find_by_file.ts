@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { type Found, identifyHits, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+import { type Found, findUsers, ScanKind, type SearchOptions } from './scan.js'
 
 /** A process that uses a file, and as what. */
 export interface FileUser {
@@ -32,8 +32,7 @@ export async function findByFile(path: string, options: SearchOptions = {}): Pro
     })
   })
   const key = `${major(facts.dev)}:${minor(facts.dev)}:${facts.ino}`
-  const { found, unreadable } = await scanProcesses(ScanKind.file, [resolve(path), key], options)
-  const users = await identifyHits(found, options.procRoot, (identity, lines) => ({
+  return findUsers(ScanKind.file, [resolve(path), key], options, (identity, lines) => ({
     identity,
     fds: lines
       .flatMap((line) => (line.startsWith('fd ') ? [Number(line.slice(3))] : []))
@@ -43,7 +42,6 @@ export async function findByFile(path: string, options: SearchOptions = {}): Pro
     isCwd: lines.includes('cwd'),
     isRoot: lines.includes('root'),
   }))
-  return { found: users, unreadable }
 }
 
 // makedev(3) of glibc.

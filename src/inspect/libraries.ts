@@ -1,7 +1,7 @@
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type MemoryMapOptions, readMemoryMap } from './memory_map.js'
-import { type Found, identifyHits, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+import { type Found, findUsers, ScanKind, type SearchOptions } from './scan.js'
 
 /** A shared object in a process's memory. */
 export interface Library {
@@ -43,12 +43,10 @@ export async function findByLibrary(
     const message = `${JSON.stringify(library)} is no library; give a path, or a name such as libssl.so.3`
     throw new ProcmusterError('INVALID_ARGUMENT', { message })
   }
-  const { found, unreadable } = await scanProcesses(ScanKind.library, [library], options)
-  const users = await identifyHits(found, options.procRoot, (identity, lines) => ({
+  return findUsers(ScanKind.library, [library], options, (identity, lines) => ({
     identity,
     libraries: lines.map(parseLibrary),
   }))
-  return { found: users, unreadable }
 }
 
 function parseLibrary(name: string): Library {

@@ -3,7 +3,7 @@ import type { ProcessIdentity } from '../table/identity.js'
 import { readProcFiles } from './proc_files.js'
 import {
   type Found,
-  identifyHits,
+  findUsers,
   ScanKind,
   type SearchOptions,
   scanProcesses,
@@ -59,12 +59,10 @@ export async function findByNamespace(
     const message = `${JSON.stringify(id)} is no namespace; give one such as net:[4026531840]`
     throw new ProcmusterError('INVALID_ARGUMENT', { message })
   }
-  const { found, unreadable } = await scanProcesses(ScanKind.namespaces, [id], options)
-  const members = await identifyHits(found, options.procRoot, (identity, lines) => ({
+  return findUsers(ScanKind.namespaces, [id], options, (identity, lines) => ({
     identity,
     names: lines.map((line) => line.slice(0, line.indexOf(' '))),
   }))
-  return { found: members, unreadable }
 }
 
 /** A namespace with the processes that are in it. */

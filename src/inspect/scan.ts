@@ -99,8 +99,19 @@ function unreadableError(procRoot: string, pid: number, errno: number, timeoutMs
   return new ProcmusterError(codeOfErrno(errno), { message, pid, errno })
 }
 
+/** The same with an identity for each, and what `make` reads from its lines. */
+export async function findUsers<T>(
+  kind: ScanKind,
+  keys: readonly string[],
+  options: SearchOptions,
+  make: (identity: ProcessIdentity, lines: readonly string[]) => T,
+): Promise<Found<T>> {
+  const { found, unreadable } = await scanProcesses(kind, keys, options)
+  return { found: await identifyHits(found, options.procRoot, make), unreadable }
+}
+
 /** Who these are, for certain; whose pid is another's by now is left out. */
-export async function identifyHits<T>(
+async function identifyHits<T>(
   hits: readonly ScanHit[],
   procRoot: string | undefined,
   make: (identity: ProcessIdentity, lines: readonly string[]) => T,

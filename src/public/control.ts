@@ -14,6 +14,7 @@ export type { ControlResult } from '../control/results.js'
 export {
   getResourceLimits,
   type LimitValue,
+  RESOURCE_UNITS,
   RESOURCES,
   type Resource,
   type ResourceLimit,

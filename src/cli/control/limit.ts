@@ -1,6 +1,7 @@
 import {
   getResourceLimits,
   type LimitValue,
+  RESOURCE_UNITS,
   RESOURCES,
   type Resource,
   type ResourceLimit,
@@ -17,19 +18,6 @@ import { report } from './report.js'
 import { readSize } from './sizes.js'
 import { type Outcome, outcomeOf, pidsOf, Targets } from './targets.js'
 
-const UNITS: Readonly<Partial<Record<Resource, string>>> = {
-  cpu: 'seconds',
-  fsize: 'bytes',
-  data: 'bytes',
-  stack: 'bytes',
-  core: 'bytes',
-  rss: 'bytes',
-  memlock: 'bytes',
-  as: 'bytes',
-  msgqueue: 'bytes',
-  rttime: 'microseconds',
-}
-
 interface Change {
   readonly resource: Resource
   readonly limit: Partial<ResourceLimit>
@@ -40,6 +28,10 @@ export async function limit(word: string, words: readonly string[], raw: RawCont
   const faults = new FaultList()
   const pids = pidsOf([word], faults)
   const changes = words.flatMap((each) => changeOf(each, faults) ?? [])
+  const twice = changes.find(
+    ({ resource }, at) => changes.findIndex((each) => each.resource === resource) < at,
+  )
+  if (twice !== undefined) faults.add(EXIT.usage, `limit ${twice.resource} is given twice; give it once`)
   faults.throwIfAny()
   const targets = await Targets.identify(pids)
   if (changes.length === 0) return show(targets, raw)
@@ -80,7 +72,7 @@ async function show(targets: Targets, { json }: RawControl): Promise<void> {
 function table(pid: number, limits: ResourceLimits): string {
   const rows = RESOURCES.map((resource) => {
     const { soft, hard } = limits[resource]
-    return `${resource.padEnd(10)} ${String(soft).padStart(20)} ${String(hard).padStart(20)} ${UNITS[resource] ?? ''}`
+    return `${resource.padEnd(10)} ${String(soft).padStart(20)} ${String(hard).padStart(20)} ${RESOURCE_UNITS[resource] ?? ''}`
   })
   return [`${pid}:`, `RESOURCE   ${'SOFT'.padStart(20)} ${'HARD'.padStart(20)} UNIT`, ...rows]
     .map((line) => line.trimEnd())
@@ -120,8 +112,8 @@ function limitValue(
   faults: FaultList,
 ): LimitValue | undefined {
   if (text === 'unlimited') return text
-  if (UNITS[resource] === 'bytes') return readSize(text, `limit ${quoted(word)}:`, faults)
+  if (RESOURCE_UNITS[resource] === 'bytes') return readSize(text, `limit ${quoted(word)}:`, faults)
   if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
-  const wanted = `a whole number${UNITS[resource] ? ` of ${UNITS[resource]}` : ''}, or unlimited`
+  const wanted = `a whole number${RESOURCE_UNITS[resource] ? ` of ${RESOURCE_UNITS[resource]}` : ''}, or unlimited`
   return faults.add(EXIT.malformed, `limit ${quoted(word)}: ${quoted(text)} is no value; give ${wanted}`)
 }

@@ -63,19 +63,21 @@ export async function sched(words: readonly string[], raw: RawSched): Promise<vo
   const targets = await Targets.identify(pids)
   if (changes.length === 0) return show(targets, raw)
   let results: readonly ControlResult[] = targets.identities.map(({ pid }) => ({ pid, ok: true }))
-  for (const { act } of changes) {
+  for (const act of changes) {
     // Each change of those with which the ones before have succeeded.
     const good = new Set(results.filter(({ ok }) => ok).map(({ pid }) => pid))
     const done = await act(targets.identities.filter(({ pid }) => good.has(pid)))
     const byPid = new Map(done.map((result) => [result.pid, result]))
     results = results.map((result) => byPid.get(result.pid) ?? result)
   }
-  const said = changes.map(({ said }) => said).join(', ')
-  report(targets.merge(results), raw.json, ({ pid }) => `${pid}: ${said}`)
+  // What holds now: the kernel keeps no timer slack of a real-time thread, and a reset on fork from before.
+  const read = raw.json ? [] : await getScheduling(targets.identities)
+  const held = new Map(read.map((result) => [result.pid, result.ok ? worded(result.threads[0]!) : '-']))
+  report(targets.merge(results), raw.json, ({ pid }) => `${pid}: ${held.get(pid)}`)
 }
 
-function changesOf(raw: RawSched, faults: FaultList): { said: string; act: Act }[] {
-  const changes: { said: string; act: Act }[] = []
+function changesOf(raw: RawSched, faults: FaultList): Act[] {
+  const changes: Act[] = []
   const options = threadOptions(raw)
   const number = (value: string | undefined, flag: Parameters<typeof readNumber>[1]) =>
     value === undefined ? undefined : readNumber(value, flag, faults)
@@ -104,24 +106,15 @@ function changesOf(raw: RawSched, faults: FaultList): { said: string; act: Act }
       ...(priority !== undefined && { priority }),
       ...(raw.resetOnFork !== undefined && { resetOnFork: raw.resetOnFork === 'yes' }),
     }
-    const said = `policy ${policy}${priority === undefined ? '' : ` ${priority}`}`
-    changes.push({ said, act: (targets) => setScheduler(targets, setting, options) })
+    changes.push((targets) => setScheduler(targets, setting, options))
   }
   const autogroup = number(raw.autogroup, AUTOGROUP)
   if (autogroup !== undefined) {
     const { force = false } = options
-    changes.push({
-      said: `autogroup nice ${autogroup}`,
-      act: (targets) => setAutogroupNice(targets, autogroup, { force }),
-    })
+    changes.push((targets) => setAutogroupNice(targets, autogroup, { force }))
   }
   const slack = number(raw.timerSlack, SLACK)
-  if (slack !== undefined) {
-    changes.push({
-      said: `timer slack ${slack} ns`,
-      act: (targets) => setTimerSlack(targets, slack, options),
-    })
-  }
+  if (slack !== undefined) changes.push((targets) => setTimerSlack(targets, slack, options))
   return changes
 }
 

@@ -1,6 +1,7 @@
 import {
   getResourceLimits,
   type LimitValue,
+  RESOURCE_UNITS,
   type Resource,
   type ResourceLimit,
 } from '../../public/control.js'
@@ -20,24 +21,12 @@ export async function listLimits(word: string | undefined, raw: { json?: boolean
   return printTable(Object.entries(limits) as [Resource, ResourceLimit][], COLUMNS)
 }
 
-/** getrlimit(2): what is no count. */
-const UNITS: Readonly<Partial<Record<Resource, 'bytes' | 's' | 'us'>>> = {
-  cpu: 's',
-  fsize: 'bytes',
-  data: 'bytes',
-  stack: 'bytes',
-  core: 'bytes',
-  rss: 'bytes',
-  memlock: 'bytes',
-  as: 'bytes',
-  msgqueue: 'bytes',
-  rttime: 'us',
-}
+const SHORT = { seconds: ' s', microseconds: ' us' } as const
 
 function limitText(resource: Resource, value: LimitValue): string {
   if (value === 'unlimited') return value
-  const unit = UNITS[resource]
-  return unit === 'bytes' ? shortBytes(value) : `${value}${unit === undefined ? '' : ` ${unit}`}`
+  const unit = RESOURCE_UNITS[resource]
+  return unit === 'bytes' ? shortBytes(value) : `${value}${unit === undefined ? '' : SHORT[unit]}`
 }
 
 const COLUMNS: readonly TextColumn<[Resource, ResourceLimit]>[] = [
