@@ -7,7 +7,7 @@ import { findByPort } from '../dist/index.js'
 import { parseOptions } from './options.mjs'
 import { childrenCpuMs, median, printTable, program } from './programs.mjs'
 
-const USAGE = `port: who has a port, by the API, by muster who and by lsof
+const USAGE = `port: who has a port, by the API, by muster who, by muster find and by lsof
 
   --processes N   processes to start (1000)
   --sockets N     listening sockets of all of them together (5000)
@@ -33,7 +33,8 @@ export async function run(args) {
     if (!port) throw new Error(`cannot start ${values.processes} processes with ${each} sockets each`)
     const contenders = {
       'lsof -nP -i': () => pidsOf(execFileSync('lsof', ['-nP', `-iTCP:${port}`, '-t'])),
-      'muster who --json': () => muster(port).found.map(({ pid }) => pid),
+      'muster who --json': () => muster('who', `:${port}`).found.map(({ pid }) => pid),
+      'muster find --port --json': () => muster('find', '--port', port).map(({ pid }) => pid),
       findByPort: async () =>
         (await findByPort(port)).found.flatMap(({ owners }) => owners.map(({ identity }) => identity.pid)),
     }
@@ -70,9 +71,9 @@ export async function run(args) {
 }
 
 // Whom it could not look into, it tells on stderr.
-const muster = (port) =>
+const muster = (...words) =>
   JSON.parse(
-    execFileSync(process.execPath, [main, 'who', `:${port}`, '--json'], {
+    execFileSync(process.execPath, [main, ...words.map(String), '--json'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     }),
   )

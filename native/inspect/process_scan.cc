@@ -60,12 +60,12 @@ class Match {
   }
 
   int Namespaces() {
-    if (request_.keys.size() != 1 || !request_.keys[0].ends_with(':')) return Links("ns");
-    // Of one kind, whichever it is.
+    if (!request_.keys[0].ends_with(':')) return Links("ns");
+    // Of one kind, whichever it is but for those named after it.
     std::string kind = request_.keys[0].substr(0, request_.keys[0].size() - 1);
     std::string target;
     if (int error = ReadLink(directory_, ("ns/" + kind).c_str(), &target)) return error;
-    Add(kind + " " + target);
+    if (!keys_.contains(target)) Add(kind + " " + target);
     return 0;
   }
 

@@ -1,3 +1,4 @@
+import { readlink } from 'node:fs/promises'
 import { ProcmusterError } from '../errors.js'
 import { type DescriptorOwner, findSocketOwners } from './descriptor_owners.js'
 import { type Found, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
@@ -6,8 +7,8 @@ import { readSocketsOf, type Socket, type SocketProtocol, type SocketsOptions } 
 /** A socket that has the port, and the processes that have it open. */
 export interface PortUse {
   readonly socket: Socket
-  /** Network namespace that it is in, such as `net:[4026531840]`; undefined where links of namespaces may not be read. */
-  readonly namespace: string | undefined
+  /** Network namespace that it is in, such as `net:[4026531840]`. */
+  readonly namespace: string
   /** Empty when it is nobody's, as in TIME_WAIT, or of a process that may not be looked into. */
   readonly owners: readonly DescriptorOwner[]
 }
@@ -29,14 +30,19 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
     throw new ProcmusterError('INVALID_ARGUMENT', { message: `${port} is no port; ports are 1 to 65535` })
   }
   const { protocols = ['tcp', 'tcp6', 'udp', 'udp6'], remote = false } = options
-  const uses: { socket: Socket; namespace: string | undefined }[] = []
-  for (const [namespace, pids] of await networkNamespaces(options)) {
+  const uses: { socket: Socket; namespace: string }[] = []
+  const search = async (namespace: string, pids: readonly number[]) => {
     const sockets = await socketsOfAny(pids, port, { ...options, protocols })
     for (const socket of sockets) {
       const has = socket.localPort === port || (remote && socket.remotePort === port)
       if (has) uses.push({ socket, namespace })
     }
   }
+  const { procRoot = '/proc' } = options
+  const own = await readlink(`${procRoot}/self/ns/net`)
+  const pid = Number(await readlink(`${procRoot}/self`)) // there it may be another than ours here
+  const [others] = await Promise.all([otherNamespaces(own, options), search(own, [pid])])
+  for (const [namespace, pids] of others) await search(namespace, pids)
   const inodes = uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0)
   const { found, unreadable } = await findSocketOwners(inodes, options)
   const byInode = new Map<number, DescriptorOwner[]>()
@@ -44,17 +50,16 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
   return { found: uses.map((use) => ({ ...use, owners: byInode.get(use.socket.inode) ?? [] })), unreadable }
 }
 
-/** Pids by the namespace that they are in; our own is there also when no link may be read. */
-async function networkNamespaces(options: SearchOptions): Promise<Map<string | undefined, number[]>> {
-  const { found } = await scanProcesses(ScanKind.namespaces, ['net:'], options)
-  const namespaces = new Map<string | undefined, number[]>()
+/** Pids by the network namespace that they are in, but for our own. */
+async function otherNamespaces(own: string, options: SearchOptions): Promise<Map<string, number[]>> {
+  const { found } = await scanProcesses(ScanKind.namespaces, ['net:', own], options)
+  const namespaces = new Map<string, number[]>()
   for (const { pid, lines } of found) {
     const namespace = lines[0]!.slice('net '.length)
     const pids = namespaces.get(namespace) ?? []
     pids.push(pid)
     namespaces.set(namespace, pids)
   }
-  if (namespaces.size === 0) namespaces.set(undefined, [process.pid])
   return namespaces
 }
 

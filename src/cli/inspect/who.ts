@@ -5,6 +5,7 @@ import {
   findByLibrary,
   findByNamespace,
   findByPort,
+  inspectProcess,
   type Library,
 } from '../../public/inspect.js'
 import { Sampler } from '../../public/sampler.js'
@@ -38,18 +39,18 @@ interface Holder {
   readonly as: readonly string[]
 }
 
+// A sample reads all processes of the host; a few are read faster by themselves.
+const MAX_READ_SINGLY = 16
+
 /** `muster who` with what the user gave. */
 export async function tellWho(what: string | undefined, raw: RawWhoOptions): Promise<void> {
   const faults = new FaultList()
   const search = searchFor(what, raw, faults)
   faults.throwIfAny()
-  await using sampler = await Sampler.open({ source: 'procfs' })
-  // The sample tells names and users; both take their time off this thread.
-  const [table, { found, unreadable }] = await Promise.all([sampler.sample(), search!()])
-  const holders = found.map(({ identity: { pid, startTicks }, as }): Holder => {
-    const row = table.get(pid)
-    const same = row?.startTicks === startTicks ? row : undefined
-    return { pid, startTicks, user: same?.user, name: same?.name, as }
+  const { found, unreadable } = await search!()
+  const owners = await ownersOf(found.map(({ identity }) => identity))
+  const holders = found.map(({ identity: { pid, startTicks }, as }, index): Holder => {
+    return { pid, startTicks, user: owners[index]?.user, name: owners[index]?.name, as }
   })
   const blind = unreadable.map(({ pid, error }) => ({ pid, code: error.code, reason: error.message }))
   if (raw.json === true) printJson({ found: holders, unreadable: blind })
@@ -61,6 +62,28 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
       `nobody has ${quoted(what!)}${blind.length > 0 ? ' among those that could be looked into' : ''}`,
     )
   }
+}
+
+type Owner = Pick<Holder, 'name' | 'user'>
+
+/** Who they are; undefined of those that have ended. */
+async function ownersOf(found: readonly ProcessIdentity[]): Promise<(Owner | undefined)[]> {
+  if (found.length > MAX_READ_SINGLY) {
+    await using sampler = await Sampler.open({ source: 'procfs' })
+    const table = await sampler.sample()
+    return found.map(({ pid, startTicks }) => {
+      const row = table.get(pid)
+      return row?.startTicks === startTicks ? { name: row.name, user: row.user } : undefined
+    })
+  }
+  return Promise.all(
+    found.map((identity) =>
+      inspectProcess(identity, { sections: [] }).catch((error: unknown) => {
+        if (error instanceof ProcmusterError) return undefined
+        throw error
+      }),
+    ),
+  )
 }
 
 type Search = () => Promise<Found<Having>>
