@@ -18,6 +18,7 @@
 #include "inspect/memory_map_reader.h"
 #include "inspect/process_dir.h"
 #include "inspect/threads.h"
+#include "inspect/unix_peers.h"
 
 namespace procmuster {
 namespace {
@@ -126,6 +127,7 @@ int ReadOne(int process_dir, const std::string& name, size_t max_bytes, FileCont
   if (name == "fd:details") return ReadDescriptors(process_dir, &content->data);
   if (name == "task:details") return ReadThreads(process_dir, false, &content->data);
   if (name == "task:stacks") return ReadThreads(process_dir, true, &content->data);
+  if (name == "net:unix_peers") return ReadUnixPeers(process_dir, &content->data);
   if (IsLink(name)) {
     int error = ReadLink(process_dir, name.c_str(), &content->data);
     content->truncated = content->data.size() > max_bytes;

@@ -30,7 +30,8 @@ struct ReadRequest {
 // `exe`, `cwd` and `root`, also of a thread, are read as links; `fd` as lines "number flags target", `ns` as
 // "name target", `task` as thread ids, with control characters and backslashes of targets as \xNN. Names with
 // a colon are no files, but what is made of several: `map:smaps` and `map:maps` of memory_map_reader.h,
-// `fd:details` of descriptors.h, `task:details` and `task:stacks` of threads.h.
+// `fd:details` of descriptors.h, `task:details` and `task:stacks` of threads.h, `net:unix_peers` of
+// unix_peers.h.
 void ReadProcessFiles(const ReadRequest& request, const Publish& publish);
 
 }  // namespace procmuster

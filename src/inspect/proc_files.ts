@@ -35,6 +35,7 @@ const MADE_OF: Readonly<Record<string, string>> = {
   'fd:details': 'fd',
   'task:details': 'task',
   'task:stacks': 'task',
+  'net:unix_peers': 'ns/net',
 }
 const { ESRCH, ETIMEDOUT } = constants.errno
 // Processes whose files once stalled a reader, until when.

@@ -55,6 +55,7 @@ export {
   trackResources,
 } from '../inspect/resource_track.js'
 export type { Found, SearchOptions, UnreadableProcess } from '../inspect/scan.js'
+export { findSocketPeers, type SocketPeers } from '../inspect/socket_peers.js'
 export { readSockets, type Socket, type SocketProtocol, type SocketsOptions } from '../inspect/sockets.js'
 export {
   type StuckOptions,

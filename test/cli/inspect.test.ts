@@ -100,7 +100,7 @@ test('a process from every side, for a terminal, with nothing of its own raw', a
   expect(net).toContain(`127.0.0.1:${port} `)
 })
 
-test('the ends of a pipe are told with who has them', async () => {
+test('the ends of pipes and sockets are told with who has them', async () => {
   const shell = spawn('sh', ['-c', 'sleep 60 | cat'], { stdio: 'ignore', detached: true })
   try {
     const [writer, reader] = await waitFor(() => {
@@ -110,7 +110,16 @@ test('the ends of a pipe are told with who has them', async () => {
     })
     const { stdout } = await muster(['files', writer!, '--peers'])
     const inode = /\d+/.exec(readlinkSync(`/proc/${reader}/fd/0`))![0]
-    expect(stdout).toMatch(new RegExp(`^ *${inode} 1w +pid ${reader} fd 0r$`, 'm'))
+    expect(stdout).toMatch(new RegExp(`^pipe ${inode} +1w +pid ${reader} fd 0r$`, 'm'))
+    // Node hears its child by a unix socket.
+    const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] })
+    try {
+      const { value: peers } = await json('files', String(child.pid), '--peers')
+      expect(peers.sockets).toMatchObject([{ socket: { protocol: 'unix', fds: [0] } }])
+      expect(peers.sockets[0].peers[0].identity.pid).toBe(process.pid)
+    } finally {
+      child.kill('SIGKILL')
+    }
   } finally {
     process.kill(-shell.pid!, 'SIGKILL')
   }

@@ -8,12 +8,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import {
+  type DescriptorOwner,
   findByFile,
   findByLibrary,
   findByNamespace,
   findByPort,
   findPipePeers,
   findProcesses,
+  findSocketPeers,
   identify,
   inspectProcess,
   type ProcessQuery,
@@ -139,6 +141,37 @@ test('a pipe leads to who is at its other end', async () => {
     expect(pipe.peers).toMatchObject([{ identity: { pid: reader }, fd: 0, access: 'read' }])
   } finally {
     for (const pid of [...children(), shell.pid!]) process.kill(pid, 'SIGKILL')
+  }
+})
+
+test('a connected socket leads to who is at its other end', async () => {
+  // Node connects the standard descriptors of a child by unix sockets.
+  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] })
+  const server = createServer()
+  server.listen(0, '::')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  const client = connect(port, '127.0.0.1')
+  await Promise.all([once(client, 'connect'), once(server, 'connection')])
+  try {
+    const fds = (peers: readonly DescriptorOwner[], pid: number) =>
+      peers.filter(({ identity }) => identity.pid === pid).map(({ fd }) => fd)
+    const childs = (await findSocketPeers(await identify(child.pid!))).found
+    expect(childs.map(({ socket }) => [socket.protocol, socket.fds])).toEqual([['unix', [0]]])
+    const { found } = await findSocketPeers(await identify(process.pid))
+    const toChild = found.find(({ socket }) => socket.fds.includes(fds(childs[0]!.peers, process.pid)[0]!))
+    expect(fds(toChild!.peers, child.pid!)).toEqual([0])
+    const tcp = found.filter(({ socket: { localPort, remotePort } }) =>
+      [localPort, remotePort].includes(port),
+    )
+    expect(tcp.map(({ socket }) => socket.protocol).sort()).toEqual(['tcp', 'tcp6'])
+    const [one, other] = tcp
+    expect(fds(one!.peers, process.pid)).toEqual(other!.socket.fds)
+    expect(fds(other!.peers, process.pid)).toEqual(one!.socket.fds)
+  } finally {
+    child.kill('SIGKILL')
+    client.destroy()
+    server.close()
   }
 })
 

@@ -1,5 +1,13 @@
-import { findPipePeers, type OpenFile, type PipePeers, readOpenFiles } from '../../public/inspect.js'
-import { FaultList } from '../fault.js'
+import {
+  findPipePeers,
+  findSocketPeers,
+  type OpenFile,
+  type PipePeers,
+  readOpenFiles,
+  type SocketPeers,
+} from '../../public/inspect.js'
+import type { ProcessIdentity } from '../../public/table.js'
+import { FaultList, messageOf } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { shortBytes } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
@@ -15,11 +23,7 @@ export async function listFiles(
   const faults = new FaultList()
   const pid = readPid(word, faults)
   faults.throwIfAny()
-  if (raw.peers === true) {
-    const { found, unreadable } = await lookInto(pid!, (target) => findPipePeers(target))
-    warnOfUnreadable(unreadable)
-    return raw.json === true ? printJson(found) : printTable(found, PEER_COLUMNS)
-  }
+  if (raw.peers === true) return lookInto(pid!, (target) => listPeers(target, raw.json === true))
   const files = await lookInto(pid!, (target) => readOpenFiles(target))
   return raw.json === true ? printJson(files) : printTable(files, COLUMNS)
 }
@@ -44,15 +48,49 @@ const COLUMNS: readonly TextColumn<OpenFile>[] = [
   { heading: 'TARGET', align: 'left', text: ({ target }) => escapeForTerminal(target) },
 ]
 
+async function listPeers(target: ProcessIdentity, json: boolean): Promise<void> {
+  const [pipes, sockets] = await Promise.all([findPipePeers(target), findSocketPeers(target)])
+  const blind = new Map([...pipes.unreadable, ...sockets.unreadable].map((each) => [each.pid, each]))
+  warnOfUnreadable([...blind.values()])
+  const reason = sockets.found.find(({ error }) => error !== undefined)?.error
+  if (reason !== undefined) {
+    process.stderr.write(
+      `muster: who is connected with its unix sockets is not known: ${messageOf(reason)}\n`,
+    )
+  }
+  if (json) return printJson({ pipes: pipes.found, sockets: sockets.found.map(socketJson) })
+  return printTable([...pipes.found.map(pipeLine), ...sockets.found.map(socketLine)], PEER_COLUMNS)
+}
+
+const socketJson = ({ error, ...rest }: SocketPeers) =>
+  error === undefined ? rest : { ...rest, error: { code: error.code, reason: error.message } }
+
+interface PeerLine {
+  readonly what: string
+  readonly own: string
+  readonly others: readonly string[]
+}
+
 const ends = (list: readonly { fd: number; access: 'read' | 'write' | 'both' | undefined }[]): string =>
   list.map(({ fd, access }) => `${fd}${access ? LETTERS[access] : ''}`).join(',')
 
-const PEER_COLUMNS: readonly TextColumn<PipePeers>[] = [
-  { heading: 'PIPE', align: 'right', text: ({ inode }) => String(inode) },
-  { heading: 'FD', align: 'left', text: ({ own }) => ends(own) },
-  {
-    heading: 'OTHERS',
-    align: 'left',
-    text: ({ peers }) => peers.map((peer) => `pid ${peer.identity.pid} fd ${ends([peer])}`).join('; ') || '-',
-  },
+const pipeLine = ({ inode, own, peers }: PipePeers): PeerLine => ({
+  what: `pipe ${inode}`,
+  own: ends(own),
+  others: peers.map((peer) => `pid ${peer.identity.pid} fd ${ends([peer])}`),
+})
+
+const socketLine = ({ socket, peers }: SocketPeers): PeerLine => ({
+  what:
+    socket.protocol === 'unix'
+      ? `unix ${socket.localAddress ?? socket.inode}`
+      : `${socket.protocol} ${socket.localAddress}:${socket.localPort} - ${socket.remoteAddress}:${socket.remotePort}`,
+  own: socket.fds.join(','),
+  others: peers.map(({ identity, fd }) => `pid ${identity.pid} fd ${fd}`),
+})
+
+const PEER_COLUMNS: readonly TextColumn<PeerLine>[] = [
+  { heading: 'WHAT', align: 'left', text: ({ what }) => escapeForTerminal(what) },
+  { heading: 'FD', align: 'left', text: ({ own }) => own },
+  { heading: 'OTHERS', align: 'left', text: ({ others }) => others.join('; ') || '-' },
 ]

@@ -3,7 +3,7 @@ import { PID_EXIT_CODES, pidCommand } from './pid_command.js'
 
 export function command(): Command {
   return pidCommand('files', 'list the open files of a process')
-    .option('--peers', 'who is at the other end of its pipes')
+    .option('--peers', 'who is at the other end of its pipes and connected sockets, on this host')
     .addHelpText('after', HELP)
     .action(async (word: string | undefined, raw: { peers?: boolean; json?: boolean }) =>
       (await import('./files.js')).listFiles(word, raw),
@@ -12,6 +12,8 @@ export function command(): Command {
 
 const HELP = `
   ACCESS: r read, w write, rw both, p a mere path (O_PATH). A cell that could not be read is shown as -.
+  --peers joins unix sockets by what the kernel tells of its own network namespace (of others with CAP_SYS_ADMIN), and TCP
+  sockets by their addresses. OTHERS is - where the other end is on another host, or nobody's who may be looked into.
 
 Examples:
   muster files 1234
