@@ -182,7 +182,7 @@ test('tracks one process: memory grows, CPU and I/O have rates from the second s
     if (sample.memory!.rssBytes > samples[0]!.memory!.rssBytes) break
   }
   const [first, last] = [samples[0]!, samples.at(-1)!]
-  expect(last.elapsedMs).toBeGreaterThanOrEqual(50)
+  expect(last.elapsedMs).toBeGreaterThan(0)
   expect(first).toMatchObject({ cpuPercent: undefined, writeBytesPerSecond: undefined, missing: [] })
   expect(last).toMatchObject({
     cpuPercent: expect.any(Number),
