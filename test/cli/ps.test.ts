@@ -192,6 +192,7 @@ test('a reader that goes away ends it quietly', async () => {
 test.each<[string[], number, RegExp]>([
   [['--columns', 'pid,rsss'], 3, /--columns "rsss" is no column \(did you mean "rss"\?\)/],
   [['--columns', ','], 3, /--columns is empty/],
+  [['aux', '--columns', 'pid'], 2, /aux and --columns exclude each other/],
   [['--sort', 'nothing'], 3, /--sort "nothing"/],
   [['--sort', 'pid', '--top', 'cpu'], 2, /exclude each other/],
   [['--top', 'disk'], 3, /--top "disk"/],
@@ -208,7 +209,7 @@ test.each<[string[], number, RegExp]>([
   [['--user', 'no-such-user-here'], 4, /no such user/],
   [['--user'], 2, /argument missing/],
   [['--colums', 'pid'], 2, /unknown option '--colums' \(Did you mean --columns\?\)/],
-  [['stray'], 2, /"stray" is no flag of muster ps/],
+  [['stray'], 2, /"stray" is no view of muster ps; give aux/],
 ])('%j exits with %i and one line', async (flags, code, line) => {
   const result = await muster(['ps', ...flags])
   expect(result.code).toBe(code)

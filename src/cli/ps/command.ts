@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Argument, Command } from 'commander'
 import { RATE_WINDOW_MS } from '../../public/table.js'
 import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
 import { valueOption } from '../value_option.js'
@@ -8,6 +8,7 @@ import type { RawPsOptions } from './options.js'
 export function command(): Command {
   return new Command('ps')
     .description('list processes: filter, sort, limit')
+    .addArgument(viewArgument())
     .addOption(valueOption('-c, --columns <LIST>', 'columns to show, separated by commas'))
     .option('-s, --sort <COLUMN>', 'sort by a column, -COLUMN for descending')
     .addOption(valueOption('-l, --limit <N>', 'show at most N processes'))
@@ -23,7 +24,16 @@ export function command(): Command {
     .option('-v, --verbose', 'say on stderr which source was used, and why')
     .option('-j, --json', 'a JSON array with plain numbers (bytes, ns, %); missing cells are null')
     .addHelpText('after', () => HELP)
-    .action(async (raw: RawPsOptions) => (await import('./list.js')).list(raw))
+    .action(async (view: string | undefined, raw: RawPsOptions) =>
+      (await import('./list.js')).list(view, raw),
+    )
+}
+
+function viewArgument(): Argument {
+  const argument = new Argument('[view]', 'aux: the columns of `ps aux`')
+  // Not by choices(): a fault is ours to report.
+  argument.argChoices = ['aux']
+  return argument
 }
 
 const HELP = `
@@ -41,11 +51,18 @@ ${wrap(
   Rates (cpu, ...PerSecond) are measured over ${RATE_WINDOW_MS.procfs} ms, with bpf ${RATE_WINDOW_MS.bpf}. Sizes are 1024-based.
   A cell that could not be read is shown as -.
 
+  aux has the columns of ps(1) with its letters in STAT: the state, then < (nice below 0) or N (above), L (memory locked),
+  s (session leader), l (several threads), + (in the foreground). Its %CPU is that of now, as in top, where ps(1) has the
+  average over the life of the process: that is the column lifetimeCpuPercent here. VSZ and RSS have a unit instead of
+  being KiB; ? is no terminal.
+
   auto takes the bpf source where the kernel lets it fill the table, at a small part of the cost, and procfs elsewhere;
   the column source and -v say which it was. With bpf, cpuTimeNs and cpu are exact to the nanosecond, and rss is off by
   less than 3 x CPUs x max(32, 2 x CPUs) pages unless --exact is given.
 
 Examples:
+  muster ps aux
+  muster ps aux --sort -cpu --limit 10
   muster ps --top memory
   muster ps --state D,Z --columns pid,ppid,state,age,command
   muster ps --user www-data --min-cpu 5 --sort -cpu

@@ -1,4 +1,11 @@
-import { COLUMNS, type ColumnName, type OptionalGroup, type ProcessRow } from '../../public/table.js'
+import {
+  COLUMNS,
+  type ColumnName,
+  type OptionalGroup,
+  type ProcessRow,
+  statLetters,
+  terminalName,
+} from '../../public/table.js'
 import type { TextColumn } from '../print_table.js'
 import { shortAge, shortBytes, shortTime } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
@@ -49,24 +56,27 @@ const writers: Readonly<Record<Unit, (value: number) => string>> = {
   ticks: String,
 }
 
-const HEADINGS: Readonly<Partial<Record<ColumnName, string>>> = {
+const HEADINGS: Readonly<Record<string, string>> = {
   cpuPercent: '%CPU',
+  lifetimeCpuPercent: '%CPU/LIFE',
   memoryPercent: '%MEM',
-  rssBytes: 'RSS',
-  vszBytes: 'VSZ',
+  cpuTimeNs: 'TIME',
+  startedAtMs: 'START',
 }
+
+const headingOf = (name: string): string =>
+  HEADINGS[name] ??
+  name
+    .replace(/(Bytes|Ns|Seconds)(?=$|Per)/, '')
+    .replace('PerSecond', '/s')
+    .toUpperCase()
 
 function columnField(column: (typeof COLUMNS)[number]): Field {
   const { name, unit, group } = column
   const write = writers[unit]
   return {
     name,
-    heading:
-      HEADINGS[name] ??
-      name
-        .replace(/(Bytes|Ns)(?=$|Per)/, '')
-        .replace('PerSecond', '/s')
-        .toUpperCase(),
+    heading: headingOf(name),
     align: 'right',
     groups: group === 'table' ? [] : [group],
     isRate: name === 'cpuPercent' || name.endsWith('PerSecond'),
@@ -103,7 +113,7 @@ function derivedField(
 ): Field {
   return {
     name,
-    heading: name.replace(/(Seconds|AtMs|Ns)$/, '').toUpperCase(),
+    heading: headingOf(name),
     align: 'right',
     groups: [],
     isRate: false,
@@ -118,6 +128,14 @@ function derivedField(
 const ageSeconds = (row: ProcessRow, { uptimeSeconds }: FieldContext): number =>
   Math.max(0, uptimeSeconds - row.startTicks / TICKS_PER_SECOND)
 
+const lifetimeCpuPercent = (row: ProcessRow, context: FieldContext): number | undefined => {
+  const seconds = ageSeconds(row, context)
+  return row.cpuTimeNs === undefined || seconds === 0 ? undefined : row.cpuTimeNs / 1e7 / seconds
+}
+
+const terminalOf = ({ ttyNr }: ProcessRow): string | undefined =>
+  ttyNr === undefined ? undefined : terminalName(ttyNr)
+
 const startText = (atMs: number): string => {
   const date = new Date(atMs)
   const sameDay = date.toDateString() === new Date().toDateString()
@@ -130,6 +148,9 @@ const startText = (atMs: number): string => {
 const FIELDS: readonly Field[] = [
   textField('user', (row) => row.user),
   textField('state', (row) => row.state),
+  // The locked memory is told by the group.
+  textField('stat', statLetters, { groups: ['status'] }),
+  textField('tty', terminalOf, { text: (row) => terminalOf(row) ?? (row.ttyNr === 0 ? '?' : MISSING) }),
   textField('name', (row) => row.name, {
     // ps writes a kernel thread in brackets; only the table knows for certain what is one.
     text: (row) => {
@@ -139,7 +160,9 @@ const FIELDS: readonly Field[] = [
   }),
   textField('command', (row) => row.commandLine, {
     isDetail: true,
-    text: (row) => escapeForTerminal(row.commandLine || '') || `[${escapeForTerminal(row.name)}]`,
+    text: (row) =>
+      escapeForTerminal(row.commandLine || '') ||
+      `[${escapeForTerminal(row.name)}]${row.state === 'Z' ? ' <defunct>' : ''}`,
   }),
   // Of the whole table: for who keeps the JSON and wants to know how exact it is.
   textField('source', (row) => row.table.source),
@@ -151,6 +174,7 @@ const FIELDS: readonly Field[] = [
     (row, context) => Math.round(context.sampledAtMs - ageSeconds(row, context) * 1000),
     startText,
   ),
+  derivedField('lifetimeCpuPercent', lifetimeCpuPercent, writers['%']),
   ...COLUMNS.filter((column) => column.name !== 'state').map(columnField),
 ]
 
@@ -173,7 +197,9 @@ const ALIASES: Readonly<Record<string, string>> = {
   age: 'ageSeconds',
   etime: 'ageSeconds',
   start: 'startedAtMs',
-  stat: 'state',
+  s: 'state',
+  tt: 'tty',
+  tname: 'tty',
   comm: 'name',
   cmd: 'command',
   args: 'command',
@@ -222,6 +248,21 @@ export const DEFAULT_FIELDS = named([
   'nice',
   'age',
   'name',
+])
+
+/** Of `muster ps aux`: as ps(1) has them, but the CPU of this moment and sizes with their unit. */
+export const AUX_FIELDS = named([
+  'user',
+  'pid',
+  '%cpu',
+  '%mem',
+  'vsz',
+  'rss',
+  'tty',
+  'stat',
+  'start',
+  'time',
+  'command',
 ])
 
 /** What `--json` writes unless `--columns` says otherwise: all that costs no further read per process. */

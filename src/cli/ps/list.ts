@@ -14,9 +14,9 @@ import { printJson } from './print.js'
 import { selectRows } from './select.js'
 
 /** `muster ps` with what the user gave. */
-export async function list(raw: RawPsOptions): Promise<void> {
+export async function list(view: string | undefined, raw: RawPsOptions): Promise<void> {
   const faults = new FaultList()
-  const options = readPsOptions(raw, faults)
+  const options = readPsOptions(view, raw, faults)
   if (options.user !== undefined) await requireUser(options.user, faults)
   requireSource(options.source, faults)
   faults.throwIfAny()

@@ -3,7 +3,14 @@ import type { FaultList } from '../fault.js'
 import { readSource, SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
 import { quoted, readNumber, readPids, readText, splitList } from '../values.js'
-import { DEFAULT_FIELDS, DEFAULT_JSON_FIELDS, type Field, fieldNamed, fieldWords } from './fields.js'
+import {
+  AUX_FIELDS,
+  DEFAULT_FIELDS,
+  DEFAULT_JSON_FIELDS,
+  type Field,
+  fieldNamed,
+  fieldWords,
+} from './fields.js'
 
 /** As commander hands them over. */
 export interface RawPsOptions {
@@ -52,16 +59,11 @@ const TOPS: Readonly<Record<string, string>> = { cpu: 'cpuPercent', memory: 'rss
 const TOP_LIMIT = 10
 
 /** Reads every flag; what is wrong goes into `faults`, and the options are not to be used then. */
-export function readPsOptions(raw: RawPsOptions, faults: FaultList): PsOptions {
+export function readPsOptions(view: string | undefined, raw: RawPsOptions, faults: FaultList): PsOptions {
   const json = raw.json === true
   const sort = sortOf(raw, faults)
   return {
-    fields:
-      raw.columns === undefined
-        ? json
-          ? DEFAULT_JSON_FIELDS
-          : DEFAULT_FIELDS
-        : fieldsOf(raw.columns, faults),
+    fields: fieldsOf(view, raw, faults),
     sort,
     limit: limitOf(raw, faults),
     pids: raw.pid === undefined ? undefined : readPids(raw.pid, '--pid', faults),
@@ -79,8 +81,15 @@ export function readPsOptions(raw: RawPsOptions, faults: FaultList): PsOptions {
   }
 }
 
-function fieldsOf(list: string, faults: FaultList): readonly Field[] {
-  const words = splitList(list)
+function fieldsOf(view: string | undefined, raw: RawPsOptions, faults: FaultList): readonly Field[] {
+  if (view !== undefined && view !== 'aux') {
+    const hint = 'give aux, or flags; a process is given with -p PID'
+    faults.add(EXIT.usage, `${quoted(view)} is no view of muster ps; ${hint}`)
+  }
+  if (raw.columns === undefined)
+    return view === 'aux' ? AUX_FIELDS : raw.json ? DEFAULT_JSON_FIELDS : DEFAULT_FIELDS
+  if (view === 'aux') faults.add(EXIT.usage, 'aux and --columns exclude each other; give one of them')
+  const words = splitList(raw.columns)
   if (words.length === 0) faults.add(EXIT.malformed, '--columns is empty; give names like user,pid,rss,name')
   return words.flatMap((word) => field(word, '--columns', faults) ?? [])
 }
