@@ -16,17 +16,32 @@ export async function printTable<T>(
   columns: readonly TextColumn<T>[],
   out: { stream: Writable; width: number | undefined; colors: Colors } = toStdout(),
 ): Promise<void> {
+  const writer = new ChunkedWriter(out.stream)
+  let isHeading = true
+  for (const line of tableLines(rows, columns, out.width)) {
+    const full = writer.write(`${isHeading ? out.colors.bold(line) : line}\n`)
+    if (full !== undefined) await full
+    isHeading = false
+  }
+  await writer.flush()
+}
+
+/** The lines of an aligned table, its headings first; the last column is cut where there is a width. */
+export function* tableLines<T>(
+  rows: readonly T[],
+  columns: readonly TextColumn<T>[],
+  width: number | undefined,
+): Generator<string, void> {
   const cells = rows.map((row) => columns.map((column) => column.text(row)))
   const widths = columns.map((column, index) =>
     cells.reduce((widest, line) => Math.max(widest, cellWidth(line[index]!)), column.heading.length),
   )
-  const writer = new ChunkedWriter(out.stream)
   const line = (texts: readonly string[]): string => {
     let result = ''
     let used = 0
     for (const [index, text] of texts.entries()) {
       const isLast = index === texts.length - 1
-      const room = isLast && out.width !== undefined ? Math.max(8, out.width - used) : undefined
+      const room = isLast && width !== undefined ? Math.max(8, width - used) : undefined
       const shown = room === undefined ? text : truncate(text, room)
       const padding = ' '.repeat(Math.max(0, widths[index]! - cellWidth(shown)))
       const padded = columns[index]!.align === 'right' ? padding + shown : isLast ? shown : shown + padding
@@ -35,12 +50,8 @@ export async function printTable<T>(
     }
     return result
   }
-  await writer.write(`${out.colors.bold(line(columns.map((column) => column.heading)))}\n`)
-  for (const texts of cells) {
-    const full = writer.write(`${line(texts)}\n`)
-    if (full !== undefined) await full
-  }
-  await writer.flush()
+  yield line(columns.map((column) => column.heading))
+  for (const texts of cells) yield line(texts)
 }
 
 const toStdout = () => ({

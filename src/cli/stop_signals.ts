@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { constants } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 type StopSignal = (typeof SIGNALS)[number] | 'SIGPIPE'
@@ -64,4 +65,10 @@ export class StopSignals implements Disposable {
     output.off('closed', this.#onOutputClosed)
     for (const signal of SIGNALS) process.off(signal, this.#onSignal)
   }
+}
+
+/** Waits; false when it was ended early. */
+export async function passed(ms: number, signal: AbortSignal): Promise<boolean> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined)
+  return !signal.aborted
 }

@@ -200,6 +200,8 @@ test.each<[string[], number, RegExp]>([
   [['--limit', 'ten'], 3, /--limit "ten" is not a whole number/],
   [['--limit', '0'], 4, /--limit "0" is out of range/],
   [['--limit', '1.5'], 3, /--limit "1.5" is not a whole number/],
+  [['--watch', 'often'], 3, /--watch "often" is not a number; give seconds/],
+  [['--watch', '0'], 4, /--watch "0" is out of range/],
   [['--pid', '12x'], 3, /--pid "12x"/],
   [['--pid', '0'], 4, /--pid "0" is out of range/],
   [['--pid', '4194304'], 5, /no such process/],

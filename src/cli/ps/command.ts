@@ -3,7 +3,7 @@ import { RATE_WINDOW_MS } from '../../public/table.js'
 import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
 import { valueOption } from '../value_option.js'
 import { fieldNames, shortWords } from './fields.js'
-import type { RawPsOptions } from './options.js'
+import { type RawPsOptions, WATCH_SECONDS } from './options.js'
 
 export function command(): Command {
   return new Command('ps')
@@ -19,6 +19,12 @@ export function command(): Command {
     .addOption(valueOption('--state <LIST>', 'processes in these states, for example R,D,Z'))
     .addOption(valueOption('--min-cpu <PERCENT>', 'at least this much CPU, 100 for one core'))
     .addOption(valueOption('--min-memory <PERCENT>', 'at least this much of physical memory'))
+    .addOption(
+      valueOption(
+        '-w, --watch [SECONDS]',
+        `again and again until Ctrl-C, each ${WATCH_SECONDS} s unless given`,
+      ),
+    )
     .addOption(sourceOption('samples', SAMPLE_SOURCES))
     .option('--exact', 'resident memory to the page; the bpf source is near it otherwise')
     .option('-v, --verbose', 'say on stderr which source was used, and why')
@@ -50,6 +56,8 @@ ${wrap(
 
   Rates (cpu, ...PerSecond) are measured over ${RATE_WINDOW_MS.procfs} ms, with bpf ${RATE_WINDOW_MS.bpf}. Sizes are 1024-based.
   A cell that could not be read is shown as -.
+  With --watch they are measured since the look before. On a terminal it is drawn in place, as many lines as fit; elsewhere
+  there is a blank line between two looks, and with --json each is one line.
 
   aux has the columns of ps(1) with its letters in STAT: the state, then < (nice below 0) or N (above), L (memory locked),
   s (session leader), l (several threads), + (in the foreground). Its %CPU is that of now, as in top, where ps(1) has the
@@ -63,6 +71,7 @@ ${wrap(
 Examples:
   muster ps aux
   muster ps aux --sort -cpu --limit 10
+  muster ps --watch --top cpu
   muster ps --top memory
   muster ps --state D,Z --columns pid,ppid,state,age,command
   muster ps --user www-data --min-cpu 5 --sort -cpu
@@ -70,7 +79,8 @@ Examples:
   muster ps --sort -openFiles --limit 5 --columns pid,openFiles,oomScoreAdj,cgroup,name
   muster ps --json | jq '[.[] | select(.rssBytes > 1e9)]'
 
-Exit codes: 0 success; 2, 3, 4 bad input; 5 no such process; 6 a source that is not permitted. \`muster --help\` lists all.`
+Exit codes: 0 success; 2, 3, 4 bad input; 5 no such process; 6 a source that is not permitted;
+129, 130, 143 --watch was stopped. \`muster --help\` lists all.`
 
 function wrap(text: string): string {
   return text.replaceAll(/(.{1,90})(\s+|$)/g, '  $1\n').trimEnd()

@@ -24,6 +24,8 @@ export interface RawPsOptions {
   state?: string
   minCpu?: string
   minMemory?: string
+  /** True where no time is given. */
+  watch?: string | true
   source?: string
   exact?: boolean
   verbose?: boolean
@@ -46,6 +48,8 @@ export interface PsOptions {
   readonly state: string | undefined
   readonly minCpuPercent: number | undefined
   readonly minMemoryPercent: number | undefined
+  /** Seconds between two looks; undefined is a single one. */
+  readonly watchSeconds: number | undefined
   readonly source: SampleSource
   /** Resident memory to the page. */
   readonly exact: boolean
@@ -57,6 +61,7 @@ export interface PsOptions {
 const STATES = 'RSDTtZXxKWPI'
 const TOPS: Readonly<Record<string, string>> = { cpu: 'cpuPercent', memory: 'rssBytes' }
 const TOP_LIMIT = 10
+export const WATCH_SECONDS = 2
 
 /** Reads every flag; what is wrong goes into `faults`, and the options are not to be used then. */
 export function readPsOptions(view: string | undefined, raw: RawPsOptions, faults: FaultList): PsOptions {
@@ -74,6 +79,7 @@ export function readPsOptions(view: string | undefined, raw: RawPsOptions, fault
     minCpuPercent: raw.minCpu === undefined ? undefined : percent(raw.minCpu, '--min-cpu', 1e6, faults),
     minMemoryPercent:
       raw.minMemory === undefined ? undefined : percent(raw.minMemory, '--min-memory', 100, faults),
+    watchSeconds: watchOf(raw.watch, faults),
     source: readSource(raw.source, SAMPLE_SOURCES, faults) ?? 'auto',
     exact: raw.exact === true,
     verbose: raw.verbose === true,
@@ -128,6 +134,12 @@ function limitOf(raw: RawPsOptions, faults: FaultList): number {
   const wanted = 'how many processes to show, 1 or more'
   const flag = { flag: '--limit', wanted, min: 1, max: Number.MAX_SAFE_INTEGER, integer: true }
   return readNumber(raw.limit, flag, faults) ?? 0
+}
+
+function watchOf(raw: string | true | undefined, faults: FaultList): number | undefined {
+  if (raw === undefined || raw === true) return raw && WATCH_SECONDS
+  const wanted = 'seconds from 0.1 to 86400, for example 2'
+  return readNumber(raw, { flag: '--watch', wanted, min: 0.1, max: 86_400, suffix: 's' }, faults)
 }
 
 /** State letters of a list. */

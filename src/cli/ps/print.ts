@@ -4,16 +4,20 @@ import { ChunkedWriter } from '../output.js'
 import { safeJson } from '../terminal.js'
 import type { Field, FieldContext } from './fields.js'
 
-/** One JSON array, an object per line; a missing cell is null. Written while it is made. */
+/**
+ * One JSON array, an object per line or all in one; a missing cell is null. Written while it is made.
+ * @param newline between the objects
+ */
 export async function printJson(
   rows: readonly ProcessRow[],
   fields: readonly Field[],
   context: FieldContext,
   stream: Writable,
+  newline: '\n' | '',
 ): Promise<void> {
   const writer = new ChunkedWriter(stream)
   const keys = fields.map(({ name }, index) => `${index === 0 ? '{' : ','}${safeJson(name)}:`)
-  let separator = '[\n'
+  let separator = `[${newline}`
   for (const row of rows) {
     // Not as an object for safeJson, which takes several times as long: of 10,000 rows as long as all else together.
     let text = separator
@@ -24,8 +28,8 @@ export async function printJson(
     }
     const full = writer.write(`${text}}`)
     if (full !== undefined) await full
-    separator = ',\n'
+    separator = `,${newline}`
   }
-  await writer.write(rows.length === 0 ? '[]\n' : '\n]\n')
+  await writer.write(rows.length === 0 ? '[]\n' : `${newline}]\n`)
   await writer.flush()
 }

@@ -5,7 +5,7 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { printJson } from '../inspect/json.js'
 import { clockTime } from '../quantities.js'
-import { StopSignals } from '../stop_signals.js'
+import { passed, StopSignals } from '../stop_signals.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
@@ -58,12 +58,6 @@ function sectionOf(word: string, faults: FaultList): Section | undefined {
     SECTION_NAMES.find((name) => name === word) ??
     faults.add(EXIT.malformed, `${quoted(word)} is no section${hint}`)
   )
-}
-
-/** False when it was ended early. */
-async function passed(ms: number, signal: AbortSignal): Promise<boolean> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined)
-  return !signal.aborted
 }
 
 function warnOfMissing({ missing }: SystemStats, wanted: number): void {
