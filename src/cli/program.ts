@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
   'Look into processes:': {
     info: () => import('./inspect/info_command.js'),
+    monitor: () => import('./inspect/monitor_command.js'),
     track: () => import('./inspect/track_command.js'),
     map: () => import('./inspect/map_command.js'),
     files: () => import('./inspect/files_command.js'),
@@ -117,6 +118,7 @@ const EXAMPLES = `Examples:
   muster ps --user www-data --min-cpu 5      what a user's processes are busy with
   muster tree --pids                         who started whom; states, zombies, system, ipc: the host as a whole
   muster info 1234                           everything about one process; map, files, net, threads, ns, limits
+  muster monitor 1234                        one process live, until it ends, and how it ended
   muster who :80                             who has a port, a file, a library
   muster stop --tree 1234                    end a process and its descendants gracefully
   muster cap 1234 --memory 500M --cpu 50%    put a running process under limits

@@ -150,8 +150,8 @@ export async function inspectProcess(
     usage: {
       userMs: stat.userMs,
       systemMs: stat.systemMs,
-      minorFaults: field(10),
-      majorFaults: field(12),
+      minorFaults: stat.minorFaults,
+      majorFaults: stat.majorFaults,
       voluntarySwitches: number(statusFields?.get('voluntary_ctxt_switches')),
       involuntarySwitches: number(statusFields?.get('nonvoluntary_ctxt_switches')),
       memory: statusFields && parseMemory(statusFields),

@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type LimitValue, parseLimits } from '../control/rlimit.js'
 import { ProcmusterError } from '../errors.js'
 import { range } from '../range.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -14,6 +15,11 @@ export interface TrackOptions {
   readonly durationMs?: number | undefined
   /** Milliseconds between two samples, 10 or more. Default 1000. */
   readonly intervalMs?: number | undefined
+  /**
+   * Reads `pssBytes` too. The kernel walks all pages of the process for it, under its memory lock: of a large one that takes long,
+   * and holds it up. Default false.
+   */
+  readonly pss?: boolean | undefined
   /** Ends the track. */
   readonly signal?: AbortSignal | undefined
 }
@@ -24,8 +30,14 @@ export interface ResourceSample {
   readonly atMs: number
   /** Since the first sample. */
   readonly elapsedMs: number
-  /** 100 = one core; the kernel counts in steps of 10 ms. */
+  /** As the kernel keeps it (comm); hostile input. */
+  readonly name: string
+  /** Letter, proc_pid_stat(5) field 3. */
+  readonly state: string
+  /** 100 = one core; the kernel counts in steps of 10 ms. `userPercent` and `systemPercent` are its parts. */
   readonly cpuPercent: number | undefined
+  readonly userPercent: number | undefined
+  readonly systemPercent: number | undefined
   /** CPU time of all threads since the start of the process; proc_pid_stat(5) fields 14 and 15. */
   readonly userMs: number
   readonly systemMs: number
@@ -33,18 +45,32 @@ export interface ResourceSample {
   readonly memory: ProcessMemory | undefined
   /** `memory.rssBytes` in percent of the host's memory. */
   readonly memoryPercent: number | undefined
+  /** Resident, each page divided by those who share it: proc_pid_smaps(5), the roll-up. Only with `pss`. */
+  readonly pssBytes: number | undefined
+  /** Page faults without and with I/O since the start; proc_pid_stat(5) fields 10 and 12. */
+  readonly minorFaults: number
+  readonly majorFaults: number
+  readonly minorFaultsPerSecond: number | undefined
+  readonly majorFaultsPerSecond: number | undefined
+  /** Context switches of the main thread since its start; proc_pid_status(5). */
+  readonly voluntarySwitches: number | undefined
+  readonly involuntarySwitches: number | undefined
+  readonly voluntarySwitchesPerSecond: number | undefined
+  readonly involuntarySwitchesPerSecond: number | undefined
   readonly io: ProcessIo | undefined
   /** From and to storage. */
   readonly readBytesPerSecond: number | undefined
   readonly writeBytesPerSecond: number | undefined
   readonly threads: number
-  /** Number of open descriptors. */
+  /** Number of open descriptors, and how many there may be: the soft limit. */
   readonly openFiles: number | undefined
+  readonly openFilesLimit: LimitValue | undefined
   /** What of these could not be read, and why. */
   readonly missing: readonly MissingField[]
 }
 
-const FILES = ['stat', 'status', 'io', 'fd'] as const
+const FILES = ['stat', 'status', 'io', 'limits', 'fd'] as const
+const ROLL_UP = 'smaps_rollup'
 /** Lines of some hundred bytes for each of as many descriptors as a process usually may have. */
 const MAX_BYTES = 32 * 1024 * 1024
 const DAY_MS = 86_400_000
@@ -57,16 +83,19 @@ export class ResourceTrack implements AsyncIterable<ResourceSample> {
   readonly #target: Promise<ProcessIdentity>
   readonly #intervalMs: number
   readonly #durationMs: number
+  readonly #files: readonly string[]
   readonly #signal: AbortSignal
 
   /** @internal */
   constructor(target: Promise<ProcessIdentity>, options: TrackOptions) {
-    const { durationMs, intervalMs = 1000, signal = new AbortController().signal } = options
+    const { durationMs, intervalMs = 1000, pss = false, signal = new AbortController().signal } = options
     this.#intervalMs = range('intervalMs', intervalMs, 10, DAY_MS)
     this.#durationMs =
       durationMs === undefined
         ? Number.POSITIVE_INFINITY
         : range('durationMs', durationMs, 0, Number.MAX_SAFE_INTEGER)
+    // Last: it may wait for a lock of the process.
+    this.#files = pss ? [...FILES, ROLL_UP] : FILES
     this.#signal = signal
     this.#target = target
     // Whoever asks for samples is told.
@@ -86,7 +115,7 @@ export class ResourceTrack implements AsyncIterable<ResourceSample> {
     const startedAt = performance.now()
     let before: Reading | undefined
     for (let dueMs = 0; dueMs <= this.#durationMs && !this.#signal.aborted; ) {
-      const reading = await read(target, before === undefined)
+      const reading = await read(target, this.#files, before === undefined)
       if (reading === undefined) return
       yield sampleOf(reading, before, reading.monotonicMs - startedAt)
       before = reading
@@ -107,22 +136,41 @@ export function trackResources(target: ProcessIdentity, options: TrackOptions = 
   return new ResourceTrack(Promise.resolve(target), options)
 }
 
-interface Reading {
-  readonly atMs: number
+/** What of a sample is read; the rest is reckoned from two of them. */
+interface Reading
+  extends Pick<
+    ResourceSample,
+    | 'atMs'
+    | 'memory'
+    | 'pssBytes'
+    | 'voluntarySwitches'
+    | 'involuntarySwitches'
+    | 'io'
+    | 'openFiles'
+    | 'openFilesLimit'
+    | 'missing'
+  > {
   readonly monotonicMs: number
   readonly stat: ProcessStat
-  readonly memory: ProcessMemory | undefined
-  readonly io: ProcessIo | undefined
-  readonly openFiles: number | undefined
-  readonly missing: readonly MissingField[]
 }
 
 /** Undefined when the process has ended. */
-async function read(target: ProcessIdentity, isFirst: boolean): Promise<Reading | undefined> {
+async function read(
+  target: ProcessIdentity,
+  names: readonly string[],
+  isFirst: boolean,
+): Promise<Reading | undefined> {
   // The first file is read at once, whenever all of them are there.
   const [atMs, monotonicMs] = [Date.now(), performance.now()]
-  const files = await readProcFiles(target, { files: FILES, maxBytesPerFile: MAX_BYTES })
-  const [statFile, statusFile, ioFile, descriptorsFile] = files as [ProcFile, ProcFile, ProcFile, ProcFile]
+  const files = await readProcFiles(target, { files: names, maxBytesPerFile: MAX_BYTES })
+  const [statFile, statusFile, ioFile, limitsFile, descriptorsFile] = files as [
+    ProcFile,
+    ProcFile,
+    ProcFile,
+    ProcFile,
+    ProcFile,
+  ]
+  const rollUpFile = files[FILES.length]
   const { error } = statFile
   if (error !== undefined) {
     if (error.code === 'PROCESS_GONE' && !isFirst) return undefined
@@ -134,19 +182,33 @@ async function read(target: ProcessIdentity, isFirst: boolean): Promise<Reading 
     throw new ProcmusterError('UNSUPPORTED', { message, pid: target.pid })
   }
   if ('ZX'.includes(stat.state) && stat.threads <= 1) return undefined
-  if (files.some((file) => file.error?.code === 'PROCESS_GONE')) return undefined
-  const textOf = (file: ProcFile) => (file.error === undefined ? file.data.toString('latin1') : undefined)
-  const status = textOf(statusFile)
+  // What has no memory, as a kernel thread, has no roll-up either, and the kernel says of it what it says of one that has ended.
+  const told = files.filter((file) => file !== rollUpFile || file.error?.code !== 'PROCESS_GONE')
+  if (told.some((file) => file.error?.code === 'PROCESS_GONE')) return undefined
+  const textOf = (file: ProcFile | undefined) =>
+    file === undefined || file.error !== undefined ? undefined : file.data.toString('latin1')
+  const fieldsOf = (file: ProcFile | undefined) => {
+    const text = textOf(file)
+    return text === undefined ? undefined : parseFields(text)
+  }
+  const status = fieldsOf(statusFile)
+  const pss = fieldsOf(rollUpFile)?.get('Pss')
   const io = textOf(ioFile)
+  const limits = textOf(limitsFile)
+  const count = (value: string | undefined) => (value === undefined ? undefined : Number(value))
   return {
     atMs,
     monotonicMs,
     stat,
-    memory: status === undefined ? undefined : parseMemory(parseFields(status)),
+    memory: status && parseMemory(status),
+    pssBytes: pss === undefined ? undefined : Number.parseInt(pss, 10) * 1024,
+    voluntarySwitches: count(status?.get('voluntary_ctxt_switches')),
+    involuntarySwitches: count(status?.get('nonvoluntary_ctxt_switches')),
     io: io === undefined ? undefined : parseIo(io),
     openFiles:
       descriptorsFile.error === undefined ? parseDescriptors(descriptorsFile.data).length : undefined,
-    missing: files.flatMap((file) =>
+    openFilesLimit: limits === undefined ? undefined : parseLimits(limits)?.nofile.soft,
+    missing: told.flatMap((file) =>
       file.error === undefined
         ? []
         : [
@@ -161,26 +223,36 @@ async function read(target: ProcessIdentity, isFirst: boolean): Promise<Reading 
 }
 
 function sampleOf(now: Reading, before: Reading | undefined, elapsedMs: number): ResourceSample {
-  const { atMs, stat, memory, io, openFiles, missing } = now
-  const ms = before === undefined ? 0 : now.monotonicMs - before.monotonicMs
-  const cpuMs = ({ userMs, systemMs }: ProcessStat) => userMs + systemMs
-  const bytesPerSecond = (counter: 'readBytes' | 'writeBytes'): number | undefined =>
-    before?.io === undefined || io === undefined
+  const { monotonicMs, stat, ...read } = now
+  const perSecond = (counter: (reading: Reading) => number | undefined): number | undefined => {
+    const [to, from] = [counter(now), before && counter(before)]
+    return to === undefined || from === undefined
       ? undefined
-      : ((io[counter] - before.io[counter]) / ms) * 1000
+      : ((to - from) / (monotonicMs - before!.monotonicMs)) * 1000
+  }
+  const percent = (ms: (reading: Reading) => number) => {
+    const msPerSecond = perSecond(ms)
+    return msPerSecond === undefined ? undefined : msPerSecond / 10
+  }
   return {
-    atMs,
+    ...read,
     elapsedMs,
-    cpuPercent: before === undefined ? undefined : ((cpuMs(stat) - cpuMs(before.stat)) / ms) * 100,
+    name: stat.name,
+    state: stat.state,
+    cpuPercent: percent(({ stat: { userMs, systemMs } }) => userMs + systemMs),
+    userPercent: percent((reading) => reading.stat.userMs),
+    systemPercent: percent((reading) => reading.stat.systemMs),
     userMs: stat.userMs,
     systemMs: stat.systemMs,
-    memory,
-    memoryPercent: memory === undefined ? undefined : (memory.rssBytes / totalmem()) * 100,
-    io,
-    readBytesPerSecond: bytesPerSecond('readBytes'),
-    writeBytesPerSecond: bytesPerSecond('writeBytes'),
+    memoryPercent: read.memory === undefined ? undefined : (read.memory.rssBytes / totalmem()) * 100,
+    minorFaults: stat.minorFaults,
+    majorFaults: stat.majorFaults,
+    minorFaultsPerSecond: perSecond((reading) => reading.stat.minorFaults),
+    majorFaultsPerSecond: perSecond((reading) => reading.stat.majorFaults),
+    voluntarySwitchesPerSecond: perSecond((reading) => reading.voluntarySwitches),
+    involuntarySwitchesPerSecond: perSecond((reading) => reading.involuntarySwitches),
+    readBytesPerSecond: perSecond(({ io }) => io?.readBytes),
+    writeBytesPerSecond: perSecond(({ io }) => io?.writeBytes),
     threads: stat.threads,
-    openFiles,
-    missing,
   }
 }

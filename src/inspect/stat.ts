@@ -7,6 +7,9 @@ export interface ProcessStat {
   readonly state: string
   /** Field 4; 0 when the parent is in another PID namespace. */
   readonly ppid: number
+  /** Fields 10 and 12: page faults without and with I/O. */
+  readonly minorFaults: number
+  readonly majorFaults: number
   /** Fields 14 and 15: CPU time in user and in kernel mode, of all threads. */
   readonly userMs: number
   readonly systemMs: number
@@ -37,6 +40,8 @@ export function parseStat(text: string): ProcessStat | undefined {
     name: text.slice(open + 1, close),
     state,
     ppid: Number(ppid),
+    minorFaults: field(10),
+    majorFaults: field(12),
     userMs: field(14) * MS_PER_TICK,
     systemMs: field(15) * MS_PER_TICK,
     threads: field(20),

@@ -57,7 +57,8 @@ function exitDetails(event: ExitEvent, colors: Colors): string[] {
   ]
 }
 
-function howItEnded(event: ExitEvent, colors: Colors): string {
+/** `code 3`, `SIGKILL from 12 bash`; `ended` where the source does not know. */
+export function howItEnded(event: ExitEvent, colors: Colors): string {
   const { exitCode, signal, coreDumped, oomKilled, sender } = event
   if (signal !== undefined) {
     const by = oomKilled === true ? 'out of memory' : senderText(sender)

@@ -1,4 +1,3 @@
-import { uptime } from 'node:os'
 import { basename } from 'node:path'
 import { inspectProcess, type ProcessInfo, stuckAdvice } from '../../public/inspect.js'
 import { FaultList } from '../fault.js'
@@ -7,7 +6,7 @@ import { escapeForTerminal } from '../terminal.js'
 import { printJson } from './json.js'
 import { mapToJson } from './map.js'
 import { stateInWords } from './states.js'
-import { lookInto, readPid } from './target.js'
+import { ageSeconds, lookInto, readPid } from './target.js'
 
 /** `muster info` with what the user gave. */
 export async function tellInfo(
@@ -20,7 +19,7 @@ export async function tellInfo(
   const environment = raw.environment === true
   const info = await lookInto(pid!, (target) => inspectProcess(target, { environment }))
   if (raw.json === true) return printJson({ ...info, memoryMap: info.memoryMap && mapToJson(info.memoryMap) })
-  const lines = [...identityOf(info), ...useOf(info), ...openOf(info), ...endOf(info)]
+  const lines = [...identityOf(info), ...usageOf(info), ...openOf(info), ...endOf(info)]
   const told = lines.filter((line): line is [string, string] => line[1] !== undefined)
   const width = Math.max(...told.map(([label]) => label.length))
   const text = told.map(([label, value]) => `${label.padEnd(width)}  ${escapeForTerminal(value)}\n`)
@@ -29,12 +28,10 @@ export async function tellInfo(
 
 type Line = readonly [label: string, text: string | undefined]
 
-const TICKS_PER_SECOND = 100 // USER_HZ, part of the kernel's ABI on x64 and arm64
-
 function identityOf(info: ProcessInfo): Line[] {
   const { identity, credentials, cgroup } = info
-  const ageSeconds = Math.max(0, uptime() - identity.startTicks / TICKS_PER_SECOND)
-  const startedAtMs = Date.now() - ageSeconds * 1000
+  const seconds = ageSeconds(identity)
+  const startedAtMs = Date.now() - seconds * 1000
   const ids = (numbers: readonly number[]) => (new Set(numbers).size === 1 ? numbers[0] : numbers.join(' '))
   const isNested = (info.namespacePids?.length ?? 0) > 1
   return [
@@ -49,10 +46,7 @@ function identityOf(info: ProcessInfo): Line[] {
     ['groups', credentials?.groups.join(' ') || undefined],
     ['parent', `${info.ppid} (group ${info.processGroup}, session ${info.session})`],
     ['terminal', info.terminal],
-    [
-      'started',
-      `${localDate(startedAtMs)} ${clockTime(startedAtMs).slice(0, 8)}, ${shortAge(ageSeconds)} ago`,
-    ],
+    ['started', `${localDate(startedAtMs)} ${clockTime(startedAtMs).slice(0, 8)}, ${shortAge(seconds)} ago`],
     ['cgroup', cgroup?.path],
     ['unit', cgroup?.unit],
     ['container', cgroup?.container],
@@ -67,7 +61,7 @@ function identityOf(info: ProcessInfo): Line[] {
 /** As a shell would have to be given it, roughly: an argument with blanks is told from two. */
 const quoteIfNeeded = (argument: string): string => (/^[^\s'"]+$/.test(argument) ? argument : `'${argument}'`)
 
-function useOf({ usage, ...info }: ProcessInfo): Line[] {
+function usageOf({ usage, ...info }: ProcessInfo): Line[] {
   const { memory, io } = usage
   const seconds = (ms: number) => shortTime(ms * 1e6)
   return [

@@ -1,3 +1,4 @@
+import { uptime } from 'node:os'
 import { identify } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
 import type { ProcessIdentity } from '../../public/table.js'
@@ -36,3 +37,9 @@ export async function lookInto<T>(pid: number, look: (target: ProcessIdentity) =
     throw error
   }
 }
+
+const TICKS_PER_SECOND = 100 // USER_HZ, part of the kernel's ABI on x64 and arm64
+
+/** How long it has been there by now. */
+export const ageSeconds = ({ startTicks }: ProcessIdentity): number =>
+  Math.max(0, uptime() - startTicks / TICKS_PER_SECOND)

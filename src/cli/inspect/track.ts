@@ -1,35 +1,26 @@
 import { type ResourceSample, trackResources } from '../../public/inspect.js'
 import { FaultList } from '../fault.js'
-import { readForDuration } from '../for_option.js'
 import { clockTime, shortBytes } from '../quantities.js'
 import { StopSignals } from '../stop_signals.js'
-import { readNumber } from '../values.js'
 import { printJson } from './json.js'
 import { lookInto, readPid } from './target.js'
-
-/** As commander hands them over. */
-export interface RawTrack {
-  interval?: string
-  for?: string
-  json?: boolean
-}
-
-const INTERVAL = { flag: '-i/--interval', wanted: 'seconds from 0.01 to 86400', min: 0.01, max: 86_400 }
+import { type RawTrack, readTrackOptions } from './track_options.js'
 
 /** `muster track` with what the user gave. */
 export async function trackProcess(word: string | undefined, raw: RawTrack): Promise<void> {
   const faults = new FaultList()
   const pid = readPid(word, faults)
-  const seconds = raw.interval === undefined ? 1 : readNumber(raw.interval, INTERVAL, faults)
-  const durationMs = raw.for === undefined ? undefined : readForDuration(raw.for, faults)
+  const { intervalMs, durationMs, count } = readTrackOptions(raw, faults)
   faults.throwIfAny()
   using stop = new StopSignals()
-  const options = { durationMs, intervalMs: Math.round(seconds! * 1000), signal: stop.signal }
+  const options = { durationMs, intervalMs, signal: stop.signal }
+  let left = count
   await lookInto(pid!, async (target) => {
     if (raw.json !== true) process.stdout.write(lineOf(COLUMNS.map(({ heading }) => heading)))
     for await (const sample of trackResources(target, options)) {
       if (raw.json === true) printJson(sample)
       else process.stdout.write(lineOf(COLUMNS.map(({ text }) => text(sample))))
+      if (--left === 0) return
     }
   })
   if (stop.exitCode !== undefined) process.exitCode = stop.exitCode

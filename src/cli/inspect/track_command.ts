@@ -1,12 +1,9 @@
 import type { Command } from 'commander'
-import { valueOption } from '../value_option.js'
 import { pidCommand } from './pid_command.js'
-import type { RawTrack } from './track.js'
+import { addTrackOptions, type RawTrack } from './track_options.js'
 
 export function command(): Command {
-  return pidCommand('track', 'tell what a process uses, again and again')
-    .addOption(valueOption('-i, --interval <SECONDS>', 'between two lines; 1 unless given'))
-    .addOption(valueOption('--for <DURATION>', 'stop after so long, for example 30s; else when it ends'))
+  return addTrackOptions(pidCommand('track', 'record what a process uses, a line for each sample'))
     .addHelpText('after', HELP)
     .action(async (word: string | undefined, raw: RawTrack) =>
       (await import('./track.js')).trackProcess(word, raw),
@@ -14,6 +11,7 @@ export function command(): Command {
 }
 
 const HELP = `
+  A record: line below line, to be kept, or read by a program. \`muster monitor\` shows more of it, in place, to be looked at.
   It ends with the process, too. CPU is in percent of a core since the line before, READ and WRITE are bytes a second from and to
   storage. A dash stands for what the first line cannot have, or may not be read; --json says why, a line for each sample.
 

@@ -1,0 +1,52 @@
+import { EventStream, type ExitEvent } from '../../public/events.js'
+import type { ProcessIdentity } from '../../public/table.js'
+
+/** Hears of the end of a process, where the kernel tells of ends. */
+export class ExitWatch implements AsyncDisposable {
+  /** Why nothing can be heard, in one line; undefined where it can. */
+  readonly obstacle: string | undefined
+  readonly #stream: EventStream
+  readonly #heard = new AbortController()
+  #event: ExitEvent | undefined
+
+  private constructor(target: ProcessIdentity, stream: EventStream) {
+    this.#stream = stream
+    if (stream.source === 'snapshots') {
+      // It would look at all processes, only to see that this one is gone.
+      this.obstacle = stream.sourceReason
+      void stream.close()
+    } else void this.#listen(target)
+  }
+
+  static async open(target: ProcessIdentity): Promise<ExitWatch> {
+    return new ExitWatch(target, await EventStream.open({ types: ['exit'] }))
+  }
+
+  /** Aborted when it has ended. */
+  get signal(): AbortSignal {
+    return this.#heard.signal
+  }
+
+  /** How it ended; undefined where that is not told within `waitMs`. */
+  async event(waitMs: number): Promise<ExitEvent | undefined> {
+    if (this.obstacle !== undefined || this.signal.aborted) return this.#event
+    const timer = setTimeout(() => this.#heard.abort(), waitMs)
+    await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }))
+    clearTimeout(timer)
+    return this.#event
+  }
+
+  async #listen({ pid, startTicks }: ProcessIdentity): Promise<void> {
+    for await (const event of this.#stream) {
+      if (event.type !== 'exit' || event.pid !== pid) continue
+      if (event.startTicks !== undefined && event.startTicks !== startTicks) continue
+      this.#event = event
+      break
+    }
+    this.#heard.abort()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stream.close()
+  }
+}
