@@ -56,6 +56,7 @@ export class Cgroup {
    * `BUSY` when version 2 cannot hand a controller down because a group above has processes of its own
    */
   static async create(path: string, options: CgroupOptions = {}): Promise<Cgroup> {
+    checkCgroupPath(path)
     const places = await placesFor(path, options)
     for (const directory of new Set([...places.values()].map((place) => place.directory))) {
       const [, place] = [...places].find(([, each]) => each.directory === directory)!
@@ -65,16 +66,18 @@ export class Cgroup {
     return new Cgroup(path, places)
   }
 
-  /** A group that is there. @throws ProcmusterError `NOT_FOUND`, `INVALID_ARGUMENT`, `UNSUPPORTED` */
+  /** A group that is there; `/` is the root, which can be looked at and moved to. @throws ProcmusterError `NOT_FOUND`, `INVALID_ARGUMENT`, `UNSUPPORTED` */
   static async open(path: string, options: CgroupOptions = {}): Promise<Cgroup> {
+    if (path !== '/') checkCgroupPath(path)
     const places = await placesFor(path, options)
+    const mountPoints = [...new Set([...places.values()].map(({ mountPoint }) => mountPoint))].join(', ')
     for (const [name, { directory, mountPoint }] of places) {
       if (!existsSync(directory)) places.delete(name)
       else await checkInside(directory, mountPoint)
     }
     if (places.size > 0) return new Cgroup(path, places)
     throw new ProcmusterError('NOT_FOUND', {
-      message: `there is no control group ${JSON.stringify(path)}; make it first`,
+      message: `there is no control group ${JSON.stringify(path)} below ${mountPoints}`,
       path,
     })
   }
@@ -100,6 +103,7 @@ export class Cgroup {
    * @throws ProcmusterError `INVALID_ARGUMENT`, `UNSUPPORTED`, `ACCESS_DENIED`, `NOT_FOUND`, `BUSY`
    */
   async setLimits(limits: CgroupLimits): Promise<void> {
+    this.#refuseRoot()
     await writeLimits(this.#find, limits)
   }
 
@@ -139,6 +143,7 @@ export class Cgroup {
    * @throws ProcmusterError `UNSUPPORTED`, `TIMEOUT`, `NOT_FOUND`, `ACCESS_DENIED`
    */
   async freeze(options: { readonly waitMs?: number } = {}): Promise<void> {
+    this.#refuseRoot()
     const { version, directory } = this.#freezer()
     const waitMs = options.waitMs ?? WAIT_MS
     if (version === 2) {
@@ -168,6 +173,7 @@ export class Cgroup {
    * @throws ProcmusterError `TIMEOUT`, `NOT_FOUND`, `ACCESS_DENIED`, `PROTECTED` when this process is in it
    */
   async kill(options: { readonly waitMs?: number; readonly force?: boolean } = {}): Promise<void> {
+    this.#refuseRoot()
     const waitMs = options.waitMs ?? WAIT_MS
     const { version, directory } = this.#places.get('freezer') ?? this.#places.values().next().value!
     const inside = await processesBelow(directory)
@@ -190,10 +196,21 @@ export class Cgroup {
    * @throws ProcmusterError `BUSY` while somebody is in it, `ACCESS_DENIED`
    */
   async remove(options: { readonly recursive?: boolean } = {}): Promise<void> {
+    this.#refuseRoot()
     for (const directory of this.directories) await removeGroup(directory, options.recursive ?? false)
   }
 
   readonly #find = (controller: PlaceName): ControlPlace | undefined => this.#places.get(controller)
+
+  // Everyone is in it or below, and the kernel has no such files for it.
+  #refuseRoot(): void {
+    if (this.path !== '/') return
+    throw new ProcmusterError('INVALID_ARGUMENT', {
+      message:
+        '"/" is the root of the control groups, with everyone in it; give a group below it, like /web/api',
+      path: '/',
+    })
+  }
 
   #freezer(): ControlPlace {
     const place = this.#places.get('freezer')
@@ -228,7 +245,6 @@ export class Cgroup {
 }
 
 async function placesFor(path: string, options: CgroupOptions): Promise<Map<PlaceName, GroupPlace>> {
-  checkCgroupPath(path)
   const host = await detectCgroups(options)
   const wanted = options.controllers ?? CONTROLLERS
   const places = new Map<PlaceName, GroupPlace>()
@@ -263,6 +279,7 @@ function placeOf(host: CgroupHost, name: Controller, path: string): GroupPlace |
 
 // Of the trees as they are mounted here, so that `/web` is the same whatever a container sees of them.
 function withRoot(mountRoot: string, path: string): string {
+  if (path === '/') return mountRoot
   return mountRoot === '/' ? path : `${mountRoot}${path}`
 }
 

@@ -1,4 +1,6 @@
+import { parseMemberships } from '../cgroups/hierarchies.js'
 import { parseLimits } from '../control/rlimit.js'
+import { getScheduling, type Scheduling } from '../control/scheduling_reading.js'
 import { ProcmusterError } from '../errors.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -10,6 +12,7 @@ import { readMemoryMap } from './memory_map.js'
 import { readNamespaces } from './namespaces.js'
 import { readOpenFiles } from './open_files.js'
 import { readProcFiles } from './proc_files.js'
+import { readProcessCgroups } from './process_cgroups.js'
 import type { InspectSection, MissingField, ProcessInfo } from './process_info.js'
 import { parseStatus } from './process_status.js'
 import { parseFields, parseIo, parseMemory } from './process_texts.js'
@@ -36,6 +39,8 @@ const SECTIONS: readonly InspectSection[] = [
   'threads',
   'namespaces',
   'libraries',
+  'scheduling',
+  'cgroups',
 ]
 // Those that may wait for a lock of the process come last.
 const FILES = [
@@ -174,8 +179,23 @@ export async function inspectProcess(
     threads: await part('threads', () => readThreads(target, { ...options, stacks: true })),
     namespaces: await part('namespaces', () => readNamespaces(target, options)),
     libraries: await part('libraries', () => readLibraries(target, options)),
+    scheduling: await part('scheduling', () => readScheduling(target, procRoot)),
+    cgroups:
+      cgroup === undefined
+        ? undefined
+        : await part('cgroups', () => readProcessCgroups(parseMemberships(cgroup))),
     missing,
   }
+}
+
+async function readScheduling(target: ProcessIdentity, procRoot: string): Promise<Scheduling> {
+  if (procRoot !== '/proc') {
+    const message = `how process ${target.pid} is scheduled is asked of this kernel, and not read from ${procRoot}`
+    throw new ProcmusterError('UNSUPPORTED', { message, pid: target.pid })
+  }
+  const [result] = await getScheduling([target])
+  if (!result!.ok) throw result!.error
+  return result!.threads[0]!
 }
 
 function livingThread(taskList: Buffer, pid: number): number | undefined {

@@ -1,4 +1,5 @@
 import type { ResourceLimits } from '../control/rlimit.js'
+import type { Scheduling } from '../control/scheduling_reading.js'
 import type { ErrorCode } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { CgroupPlace } from './cgroup_path.js'
@@ -7,12 +8,21 @@ import type { Library } from './libraries.js'
 import type { MemoryMap } from './memory_map.js'
 import type { Namespace } from './namespaces.js'
 import type { OpenFile } from './open_files.js'
+import type { ProcessCgroup } from './process_cgroups.js'
 import type { ProcessStatus } from './process_status.js'
 import type { StuckFacts } from './stuck_advice.js'
 import type { Thread } from './threads.js'
 
 /** Parts of `ProcessInfo` that cost more than a few small files. */
-export type InspectSection = 'memoryMap' | 'files' | 'connections' | 'threads' | 'namespaces' | 'libraries'
+export type InspectSection =
+  | 'memoryMap'
+  | 'files'
+  | 'connections'
+  | 'threads'
+  | 'namespaces'
+  | 'libraries'
+  | 'scheduling'
+  | 'cgroups'
 
 /** Something that could not be read, and why. */
 export interface MissingField {
@@ -107,5 +117,9 @@ export interface ProcessInfo {
   readonly threads: readonly Thread[] | undefined
   readonly namespaces: readonly Namespace[] | undefined
   readonly libraries: readonly Library[] | undefined
+  /** Of the main thread; what could not be read of it is in its own `missing`. */
+  readonly scheduling: Scheduling | undefined
+  /** Use and limits of each control group that it is in; what could not be read of one is told there. */
+  readonly cgroups: readonly ProcessCgroup[] | undefined
   readonly missing: readonly MissingField[]
 }

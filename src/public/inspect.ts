@@ -38,6 +38,7 @@ export {
   parseDescriptors,
   readProcFiles,
 } from '../inspect/proc_files.js'
+export type { ProcessCgroup } from '../inspect/process_cgroups.js'
 export { type FactsOptions, type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
 export type {
   InspectSection,

@@ -10,6 +10,7 @@ import {
   capProcess,
   detectCgroups,
   identify,
+  inspectProcess,
   uncapProcess,
 } from '../../dist/index.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
@@ -44,6 +45,41 @@ const cpuTicks = async (pid: number) => {
 }
 
 describe.runIf(allowed)('Cgroup', () => {
+  test('the root: its use is told, and everyone is safe in it', async () => {
+    const group = await Cgroup.open('/')
+    expect(group.directories.every((each) => existsSync(each))).toBe(true)
+    expect((await group.use()).processes.length).toBeGreaterThan(0)
+    expect(await group.limits()).toBeTypeOf('object')
+    const refused = { code: 'INVALID_ARGUMENT' }
+    await expect(group.kill({ force: true })).rejects.toMatchObject(refused)
+    await expect(group.freeze()).rejects.toMatchObject(refused)
+    await expect(group.remove({ recursive: true })).rejects.toMatchObject(refused)
+    await expect(group.setLimits({ pidsMax: 1 })).rejects.toMatchObject(refused)
+    await expect(Cgroup.create('/')).rejects.toMatchObject(refused)
+  })
+
+  test('inspectProcess tells use and limits of the groups of a process', async () => {
+    const group = await create()
+    const { pid } = await startProcess('idle', { rss: 16 << 20 })
+    const identity = await identify(pid)
+    await group.setLimits({ memoryMaxBytes: 64 << 20, pidsMax: 11 })
+    await group.move([identity])
+    const { cgroups, missing } = await inspectProcess(identity, { sections: ['cgroups'] })
+    expect(missing).toEqual([])
+    const own = cgroups!.find(({ path }) => path === group.path)!
+    expect(own).toMatchObject({
+      controllers: group.controllers,
+      limits: { memoryMaxBytes: 64 << 20, pidsMax: 11 },
+      use: { processes: [pid], pids: 1 },
+      reason: undefined,
+    })
+    await group.kill()
+    await group.remove()
+    const after = await startProcess('idle')
+    const others = await inspectProcess(await identify(after.pid), { sections: ['cgroups'] })
+    expect(others.cgroups!.map(({ path }) => path)).not.toContain(group.path)
+  })
+
   test('limits, use, moving in, removing', async () => {
     const group = await create()
     expect(group.controllers.length).toBeGreaterThan(0)

@@ -266,7 +266,19 @@ test.runIf(groups)('a control group from its making to its end', async () => {
   } finally {
     await muster(['cgroup', 'remove', '--recursive', path])
   }
-  expect(await refused(5, 'cgroup', path)).toBe(
-    `muster: there is no control group "${path}"; make it first\n`,
-  )
+  for (const action of ['show', 'freeze', 'kill', 'remove']) {
+    expect(await refused(5, 'cgroup', action, path)).toMatch(
+      new RegExp(
+        `^muster: there is no control group "${path}" below /.+; \`muster info PID\` names those of a`,
+      ),
+    )
+  }
+})
+
+test.runIf(groups)('the root of the control groups can be looked at, and nothing else', async () => {
+  expect(await done('cgroup', 'show', '/')).toMatch(/^\/ \(.+\)\n( {2}.+\n)* {2}use: +[^-]/)
+  for (const action of ['freeze', 'kill', 'remove']) {
+    expect(await refused(3, 'cgroup', action, '/')).toMatch(/"\/" is the root .* give a group below it/)
+  }
+  await refused(3, 'cgroup', 'create', '/')
 })

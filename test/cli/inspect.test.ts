@@ -4,6 +4,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { userInfo } from 'node:os'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { detectCgroups } from '../../dist/public/cgroups.js'
 import { hostileNames, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
 import { endRuns, muster, Run } from './muster.js'
 
@@ -35,6 +36,14 @@ const json = async (...args: string[]) => {
   expect(stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
   return { code, value: JSON.parse(stdout) }
 }
+
+test('info: scheduling, and the use and limits of its control groups', async () => {
+  const { code, stdout } = await muster(['info', String(target.pid)])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^scheduling +policy other, nice \d+, I\/O .+, processors \d/m)
+  const { mode } = await detectCgroups()
+  if (mode !== 'none') expect(stdout).toMatch(/^cgroup use +.+ of \/.*: .+$/m)
+})
 
 test('a process from every side, as JSON', async () => {
   const pid = String(target.pid)
@@ -160,7 +169,7 @@ test.runIf(process.getuid!() === 0)(
       muster(['who', `:${port}`], { uid: 65534 }),
     ])
     expect(info.code).toBe(0)
-    expect(info.stdout).toContain(`not readable  /proc/${pid}/exe: EACCES`)
+    expect(info.stdout).toMatch(new RegExp(`^not readable +/proc/${pid}/exe: EACCES$`, 'm'))
     expect(map).toMatchObject({ code: 6, stdout: '' })
     expect(map.stderr).toMatch(
       /^muster: PID \d+: \/proc\/\d+\/smaps is not for this user to read; run as [^\n]+\n$/,

@@ -7,6 +7,7 @@ import { afterEach, expect, test } from 'vitest'
 import {
   findByFile,
   findProcesses,
+  getScheduling,
   identify,
   inspectProcess,
   listNamespaces,
@@ -69,12 +70,29 @@ test.runIf(isRoot)('another user is told what everybody may know, and why not th
       expect(reasons.get(file), file).toMatchObject({ code: 'ACCESS_DENIED' })
       expect(reasons.get(file)!.reason).toContain(`/proc/${target.pid}/${file}`)
     }
+    expect(seen.info.scheduling).toMatchObject({
+      policy: 'other',
+      nice: 0,
+      missing: { timerSlackNs: expect.stringContaining('no permission') },
+    })
+    expect(seen.info.cgroups).toBeInstanceOf(Array)
     expect(seen.refused).toEqual(['ACCESS_DENIED', 'ACCESS_DENIED', 'ACCESS_DENIED', 'ACCESS_DENIED'])
     expect(seen.port.owners).toBe(0)
     expect(seen.port.unreadable).toContain(process.pid)
   } finally {
     server.close()
   }
+})
+
+test('how it is scheduled', async () => {
+  const target = await startProcess('idle', { nice: 5, policy: 'batch' })
+  const identity = await identify(target.pid)
+  const { scheduling } = await inspectProcess(identity, { sections: ['scheduling'] })
+  const [read] = await getScheduling([identity])
+  expect(read).toMatchObject({ ok: true, threads: [scheduling] })
+  expect(scheduling).toMatchObject({ tid: target.pid, policy: 'batch', nice: 5 })
+  expect(scheduling!.processors!.length).toBeGreaterThan(0)
+  expect((await inspectProcess(identity, { sections: [] })).scheduling).toBe(undefined)
 })
 
 test('a program that was deleted is still told from its libraries, and says so', async () => {

@@ -6,9 +6,10 @@ import {
   type CgroupUse,
   detectCgroups,
 } from '../../public/cgroups.js'
+import { ProcmusterError } from '../../public/errors.js'
 import { wordedBytes } from '../../public/text.js'
 import { EXIT } from '../exit_codes.js'
-import { FaultList } from '../fault.js'
+import { FaultList, fail, messageOf } from '../fault.js'
 import { shortTime } from '../quantities.js'
 import { escapeForTerminal, safeJson } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
@@ -31,7 +32,7 @@ const WAIT_SECONDS = 5
 /** `muster cgroup [PATH]` */
 export async function show(path: string | undefined, raw: RawGroup): Promise<void> {
   if (path === undefined) return list(raw)
-  const group = await Cgroup.open(pathOf(path))
+  const group = await open(path)
   const [limits, use, events] = [await group.limits(), await group.use(), await group.eventCounts()]
   const { controllers, directories } = group
   if (raw.json) return say({ path, controllers, directories, limits, use, events })
@@ -64,7 +65,7 @@ export async function set(path: string, raw: RawChange): Promise<void> {
     faults.add(EXIT.usage, 'no limit is given; `muster cgroup set --help` lists them')
     faults.throwIfAny()
   }
-  const group = await Cgroup.open(pathOf(path))
+  const group = await open(path)
   await group.setLimits(limits)
   done(path, raw, wordedLimits(limits).join(', '), await group.limits())
 }
@@ -75,7 +76,7 @@ export async function move(path: string, words: readonly string[], raw: RawGroup
   const pids = pidsOf(words, faults)
   faults.throwIfAny()
   const targets = await Targets.identify(pids)
-  const group = await Cgroup.open(pathOf(path))
+  const group = await open(path)
   const results = targets.merge(await group.move(targets.identities, { force: raw.force === true }))
   report(results, raw.json, ({ pid }) => `${pid}: moved to ${escapeForTerminal(path)}`)
 }
@@ -83,26 +84,26 @@ export async function move(path: string, words: readonly string[], raw: RawGroup
 /** `muster cgroup freeze PATH` */
 export async function freeze(path: string, raw: RawGroup): Promise<void> {
   const options = waitOf(raw)
-  await (await Cgroup.open(pathOf(path))).freeze(options)
+  await (await open(path)).freeze(options)
   done(path, raw, 'frozen')
 }
 
 /** `muster cgroup thaw PATH` */
 export async function thaw(path: string, raw: RawGroup): Promise<void> {
-  await (await Cgroup.open(pathOf(path))).thaw()
+  await (await open(path)).thaw()
   done(path, raw, 'thawed')
 }
 
 /** `muster cgroup kill PATH` */
 export async function kill(path: string, raw: RawGroup): Promise<void> {
   const options = { ...waitOf(raw), force: raw.force === true }
-  await (await Cgroup.open(pathOf(path))).kill(options)
+  await (await open(path)).kill(options)
   done(path, raw, 'nobody is left in it')
 }
 
 /** `muster cgroup remove PATH` */
 export async function remove(path: string, raw: RawGroup): Promise<void> {
-  await (await Cgroup.open(pathOf(path))).remove({ recursive: raw.recursive === true })
+  await (await open(path)).remove({ recursive: raw.recursive === true })
   done(path, raw, 'removed')
 }
 
@@ -120,12 +121,19 @@ function waitOf({ wait }: RawGroup): { waitMs: number } {
   return { waitMs: seconds! * 1000 }
 }
 
+async function open(path: string): Promise<Cgroup> {
+  try {
+    return await Cgroup.open(pathOf(path))
+  } catch (error) {
+    if (!(error instanceof ProcmusterError) || error.code !== 'NOT_FOUND') throw error
+    const hint = '`muster info PID` names those of a process, `muster cgroup create` makes one'
+    fail(EXIT.noSuchProcess, `${messageOf(error)}; ${hint}`)
+  }
+}
+
 function pathOf(path: string): string {
-  if (path.startsWith('/') && path !== '/') return path
-  const faults = new FaultList()
-  faults.add(EXIT.malformed, `${quoted(path)} is no path of a control group; give one like /web/api`)
-  faults.throwIfAny()
-  return path
+  if (path.startsWith('/')) return path
+  fail(EXIT.malformed, `${quoted(path)} is no path of a control group; give one like /web/api`)
 }
 
 const say = (record: unknown): void => {
@@ -159,25 +167,6 @@ function wordedGroup(
   use: CgroupUse,
   events: CgroupEventCounts,
 ): string[] {
-  const given = wordedLimits(limits)
-  const io = (use.io ?? []).map(
-    ({ device, readBytes = 0, writeBytes = 0 }) =>
-      `I/O of ${device}: read ${wordedBytes(readBytes)}, written ${wordedBytes(writeBytes)}`,
-  )
-  const some = (value: number | undefined, worded: (value: number) => string): string[] =>
-    value === undefined ? [] : [worded(value)]
-  const uses = [
-    ...some(use.memoryBytes, (bytes) => `memory ${wordedBytes(bytes)}`),
-    ...some(use.memoryPeakBytes, (bytes) => `at most ${wordedBytes(bytes)}`),
-    ...some(use.swapBytes, (bytes) => `swap ${wordedBytes(bytes)}`),
-    ...some(use.cpuTimeNs, (ns) => `CPU time ${shortTime(ns)}`),
-    ...some(
-      use.throttledTimeNs,
-      (ns) => `held back ${shortTime(ns)} in ${use.throttledPeriods ?? 0} periods`,
-    ),
-    ...some(use.pids, (count) => `${count} processes and threads`),
-    ...io,
-  ]
   const happened = [
     ...some(events.oomKills, (count) => `${count} killed for memory`),
     ...some(events.memoryMaxHits, (count) => `${count} times at the limit of memory`),
@@ -189,14 +178,36 @@ function wordedGroup(
   return [
     `${escapeForTerminal(path)} (${controllers.join(' ')})`,
     ...directories.map((directory) => `  ${escapeForTerminal(directory)}`),
-    list('limits:    ', given, 'none'),
-    list('use:       ', uses, '-'),
+    list('limits:    ', wordedLimits(limits), 'none'),
+    list('use:       ', wordedUse(use), '-'),
     list('events:    ', happened, '-'),
     list('processes: ', use.processes.map(String), 'none'),
   ]
 }
 
-function wordedLimits(limits: CgroupLimits): string[] {
+const some = (value: number | undefined, worded: (value: number) => string): string[] =>
+  value === undefined ? [] : [worded(value)]
+
+export function wordedUse(use: CgroupUse): string[] {
+  const io = (use.io ?? []).map(
+    ({ device, readBytes = 0, writeBytes = 0 }) =>
+      `I/O of ${device}: read ${wordedBytes(readBytes)}, written ${wordedBytes(writeBytes)}`,
+  )
+  return [
+    ...some(use.memoryBytes, (bytes) => `memory ${wordedBytes(bytes)}`),
+    ...some(use.memoryPeakBytes, (bytes) => `at most ${wordedBytes(bytes)}`),
+    ...some(use.swapBytes, (bytes) => `swap ${wordedBytes(bytes)}`),
+    ...some(use.cpuTimeNs, (ns) => `CPU time ${shortTime(ns)}`),
+    ...some(
+      use.throttledTimeNs,
+      (ns) => `held back ${shortTime(ns)} in ${use.throttledPeriods ?? 0} periods`,
+    ),
+    ...some(use.pids, (count) => `${count} processes and threads`),
+    ...io,
+  ]
+}
+
+export function wordedLimits(limits: CgroupLimits): string[] {
   const bytes = (value: CgroupLimits['memoryMaxBytes'], name: string): string[] =>
     value === undefined ? [] : [`${name} ${value === 'unlimited' ? value : wordedBytes(value)}`]
   const { cpuQuotaPercent: quota, cpuWeight, pidsMax, ioMax = [] } = limits

@@ -72,7 +72,9 @@ export async function sched(words: readonly string[], raw: RawSched): Promise<vo
   }
   // What holds now: the kernel keeps no timer slack of a real-time thread, and a reset on fork from before.
   const read = raw.json ? [] : await getScheduling(targets.identities)
-  const held = new Map(read.map((result) => [result.pid, result.ok ? worded(result.threads[0]!) : '-']))
+  const held = new Map(
+    read.map((result) => [result.pid, result.ok ? wordedScheduling(result.threads[0]!) : '-']),
+  )
   report(targets.merge(results), raw.json, ({ pid }) => `${pid}: ${held.get(pid)}`)
 }
 
@@ -122,13 +124,13 @@ async function show(targets: Targets, raw: RawSched): Promise<void> {
   const read = await getScheduling(targets.identities, { threads: raw.threads ? 'all' : 'leader' })
   report(targets.merge(read), raw.json, ({ pid, threads }) =>
     threads
-      .map((thread) => `${pid}${raw.threads ? ` thread ${thread.tid}` : ''}: ${worded(thread)}`)
+      .map((thread) => `${pid}${raw.threads ? ` thread ${thread.tid}` : ''}: ${wordedScheduling(thread)}`)
       .join('\n'),
   )
 }
 
 /** One line; what could not be read is `-`. */
-function worded(scheduling: Scheduling): string {
+export function wordedScheduling(scheduling: Scheduling): string {
   const { policy, priority, nice, processors, oomScoreAdj, timerSlackNs, autogroup, deadline } = scheduling
   const detail = deadline
     ? ` ${deadline.runtimeNs}/${deadline.deadlineNs}/${deadline.periodNs} ns`

@@ -1,5 +1,8 @@
 import { basename } from 'node:path'
+import type { CgroupUsePart, Controller } from '../../public/cgroups.js'
 import { inspectProcess, type ProcessInfo, stuckAdvice } from '../../public/inspect.js'
+import { wordedLimits, wordedUse } from '../control/cgroup.js'
+import { wordedScheduling } from '../control/sched.js'
 import { FaultList } from '../fault.js'
 import { clockTime, localDate, shortAge, shortBytes, shortTime } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
@@ -19,7 +22,7 @@ export async function tellInfo(
   const environment = raw.environment === true
   const info = await lookInto(pid!, (target) => inspectProcess(target, { environment }))
   if (raw.json === true) return printJson({ ...info, memoryMap: info.memoryMap && mapToJson(info.memoryMap) })
-  const lines = [...identityOf(info), ...usageOf(info), ...openOf(info), ...endOf(info)]
+  const lines = [...identityOf(info), ...usageOf(info), ...openOf(info), ...boundsOf(info), ...endOf(info)]
   const told = lines.filter((line): line is [string, string] => line[1] !== undefined)
   const width = Math.max(...told.map(([label]) => label.length))
   const text = told.map(([label, value]) => `${label.padEnd(width)}  ${escapeForTerminal(value)}\n`)
@@ -134,6 +137,21 @@ function openOf(info: ProcessInfo): Line[] {
   ]
 }
 
+/** Who else it has to share with, and how much it may have. */
+function boundsOf({ scheduling, cgroups = [] }: ProcessInfo): Line[] {
+  return [
+    ['scheduling', scheduling && wordedScheduling(scheduling)],
+    ...cgroups.flatMap(({ path, controllers, limits, use }): Line[] => {
+      const words = (list: readonly string[]) =>
+        `${controllers.join(' ')} of ${path}: ${list.join(', ') || '-'}`
+      return [
+        ['cgroup limits', limits && words(wordedLimits(limits))],
+        ['cgroup use', use && words(wordedUse(use))],
+      ]
+    }),
+  ]
+}
+
 const SHOWN = 12
 
 /** `3 file, pipe`: the commonest first. */
@@ -145,7 +163,8 @@ function counted(words: readonly string[]): string {
   return [...shown, ...(sorted.length > SHOWN ? [`${sorted.length - SHOWN} more`] : [])].join(', ')
 }
 
-function endOf({ state, ppid, wait, environment, missing }: ProcessInfo): Line[] {
+function endOf(info: ProcessInfo): Line[] {
+  const { state, ppid, wait, environment } = info
   const advice =
     state === 'D' && wait !== undefined
       ? stuckAdvice(wait)
@@ -155,6 +174,29 @@ function endOf({ state, ppid, wait, environment, missing }: ProcessInfo): Line[]
   return [
     ...Object.entries(environment ?? {}).map(([name, value]): Line => ['environment', `${name}=${value}`]),
     ...advice.map((text): Line => ['advice', text]),
-    ...missing.map(({ reason }): Line => ['not readable', reason]),
+    ...reasonsOf(info).map((reason): Line => ['not readable', reason]),
   ]
+}
+
+const CONTROLLER_OF: Readonly<Record<CgroupUsePart, Controller>> = {
+  memoryBytes: 'memory',
+  memoryPeakBytes: 'memory',
+  swapBytes: 'memory',
+  cpuTimeNs: 'cpu',
+  throttledPeriods: 'cpu',
+  throttledTimeNs: 'cpu',
+  pids: 'pids',
+  io: 'io',
+}
+
+function reasonsOf({ missing, scheduling, cgroups = [] }: ProcessInfo): string[] {
+  const ofScheduling = Object.entries(scheduling?.missing ?? {}).map(
+    ([part, reason]) => `scheduling, ${part}: ${reason}`,
+  )
+  const ofGroups = cgroups.flatMap(({ path, controllers, use, reason }) => {
+    // Of the root the kernel has no such files, and of other controllers this group has none: that is no loss.
+    const parts = path === '/' ? [] : (Object.entries(use?.missing ?? {}) as [CgroupUsePart, string][])
+    return reason ?? parts.flatMap(([part, why]) => (controllers.includes(CONTROLLER_OF[part]) ? why : []))
+  })
+  return [...missing.map(({ reason }) => reason), ...ofScheduling, ...new Set(ofGroups)]
 }
