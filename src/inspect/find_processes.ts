@@ -20,6 +20,9 @@ export interface ProcessQuery {
   readonly user?: string
   /** State letters, for example `RD`. */
   readonly state?: string
+  /** Id of a session, and of a process group: the pid of who leads it; 0 of kernel threads. */
+  readonly session?: number
+  readonly processGroup?: number
   /** Local port of a socket, see `findByPort`. */
   readonly port?: number
   /** Path, see `findByFile`. */
@@ -45,9 +48,12 @@ export async function findProcesses(
   options: SearchOptions = {},
 ): Promise<Found<ProcessIdentity>> {
   const texts = await compileTexts(query)
-  const { user, name, state, port, file, library, namespace } = query
+  const { user, name, state, session, processGroup, port, file, library, namespace } = query
   // Taken at once: the table is overwritten while files are read.
-  let found = table.filter({ user, name, state }).map(({ identity }) => identity)
+  let found = table
+    .filter({ user, name, state })
+    .filter(({ sid, pgid }) => (session ?? sid) === sid && (processGroup ?? pgid) === pgid)
+    .map(({ identity }) => identity)
   const unreadable = new Map<number, UnreadableProcess>()
   const searches: (() => Promise<Found<{ readonly identity: ProcessIdentity }>>)[] = []
   if (port !== undefined) {

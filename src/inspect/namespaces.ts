@@ -39,6 +39,8 @@ export async function readNamespaces(
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+const KINDS: readonly string[] = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts']
+
 /** A process that is in a namespace, or has made its children be in it. */
 export interface NamespaceMember {
   readonly identity: ProcessIdentity
@@ -55,8 +57,9 @@ export async function findByNamespace(
   id: string,
   options: SearchOptions = {},
 ): Promise<Found<NamespaceMember>> {
-  if (!/^[a-z]+:\[\d+\]$/.test(id)) {
-    const message = `${JSON.stringify(id)} is no namespace; give one such as net:[4026531840]`
+  const [, kind = ''] = /^([a-z]+):\[\d+\]$/.exec(id) ?? []
+  if (!KINDS.includes(kind)) {
+    const message = `${JSON.stringify(id)} is no namespace; give one such as net:[4026531840], of ${KINDS.join(', ')}`
     throw new ProcmusterError('INVALID_ARGUMENT', { message })
   }
   return findUsers(ScanKind.namespaces, [id], options, (identity, lines) => ({
@@ -73,8 +76,6 @@ export interface NamespaceGroup {
   /** In ascending order. */
   readonly pids: readonly number[]
 }
-
-const KINDS = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts']
 
 /** All namespaces that a visible process is in: by kind, those with most processes first. */
 export async function listNamespaces(options: SearchOptions = {}): Promise<Found<NamespaceGroup>> {

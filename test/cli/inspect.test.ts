@@ -159,6 +159,25 @@ test('find and who lead to the process', async () => {
   expect(whoLibrary.stdout).toMatch(new RegExp(`^ *${pid} .*/libc\\.so\\.6$`, 'm'))
 })
 
+test('find: who shares a namespace, a session, a process group', async () => {
+  const leader = await startProcess('idle', { detached: true, name: 'find-leader' })
+  const pidsOf = async (...args: string[]): Promise<number[]> => {
+    const { code, value } = await json('find', ...args)
+    expect(code).toBe(0)
+    return value.map(({ pid }: { pid: number }) => pid)
+  }
+  expect(await pidsOf('--session', String(leader.pid))).toEqual([leader.pid])
+  expect(await pidsOf('--pgroup', String(leader.pid), '--name', 'find-')).toEqual([leader.pid])
+  const inode = /\d+/.exec(readlinkSync('/proc/self/ns/net'))![0]
+  for (const word of [`net:${process.pid}`, `net:${inode}`, `net:[${inode}]`]) {
+    const pids = await pidsOf('--namespace', word)
+    expect(pids).toEqual(expect.arrayContaining([process.pid, leader.pid, target.pid]))
+  }
+  expect(await muster(['find', '--namespace', 'net:4026530000', '--name', 'find-'])).toMatchObject({
+    code: 5,
+  })
+})
+
 test.runIf(process.getuid!() === 0)(
   'what another user may not see is a line and a code of its own',
   async () => {
@@ -229,7 +248,16 @@ test('what is wrong is told with a code of its own', async () => {
     [['track', '1', '--for', 'long'], 3, /--for "long" is no duration/],
     [['net', '--protocol', 'tpc'], 3, /--protocol "tpc" is not known \(did you mean "tcp"\?\)/],
     [['find'], 2, /it is not said what to find/],
-    [['find', '--command', '('], 3, /"\(" is no pattern/],
+    [['find', '--command', '('], 3, /--command "\(" is no pattern/],
+    [['find', '--unit', '/(/'], 3, /--unit "\/\(\/" is no pattern of a unit/],
+    [['find', '--cgroup', '/(/'], 3, /--cgroup "\/\(\/" is no pattern of a cgroup/],
+    [['find', '--namespace', 'net'], 3, /--namespace "net" is none; give KIND:INODE or KIND:PID/],
+    [['find', '--namespace', `foo:${process.pid}`], 3, /foo:\d+: process \d+ has none of that kind.*net, /],
+    [['find', '--namespace', 'foo:4026531840'], 3, /"foo:\[4026531840\]" is no namespace; .* of cgroup, ipc/],
+    [['find', '--namespace', 'net:4194304'], 5, /PID 4194304: no such process/],
+    [['find', '--session', 'x'], 3, /--session "x" is not a whole number; give the PID of who leads it/],
+    [['find', '--pgroup', '-1'], 4, /--pgroup "-1" is out of range/],
+    [['who', 'foo:[1]'], 3, /"foo:\[1\]" is no namespace; give one such as .* of cgroup, ipc, mnt/],
     [['find', '--file', '/nonexistent'], 5, /\/nonexistent: ENOENT, no such file/],
     [['who', ':x'], 3, /port "x" is not a whole number/],
     [['who', 'no-such-library'], 5, /nobody has "no-such-library"/],

@@ -1,5 +1,5 @@
 import { ProcmusterError } from '../../public/errors.js'
-import { findProcesses, type ProcessQuery } from '../../public/inspect.js'
+import { findProcesses, type ProcessQuery, readNamespaces } from '../../public/inspect.js'
 import { Sampler } from '../../public/sampler.js'
 import type { ProcessRow } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
@@ -8,8 +8,9 @@ import { printTable, type TextColumn } from '../print_table.js'
 import { statesOf } from '../ps/options.js'
 import { escapeForTerminal } from '../terminal.js'
 import { requireUser } from '../users.js'
-import { readNumber, readText } from '../values.js'
+import { PID_MAX, quoted, readNumber, readText } from '../values.js'
 import { printJson } from './json.js'
+import { lookInto } from './target.js'
 import { warnOfUnreadable } from './unreadable.js'
 
 /** As commander hands them over. */
@@ -18,9 +19,12 @@ export interface RawFindOptions {
   command?: string
   user?: string
   state?: string
+  session?: string
+  pgroup?: string
   port?: string
   file?: string
   library?: string
+  namespace?: string
   cgroup?: string
   unit?: string
   pids?: boolean
@@ -30,9 +34,11 @@ export interface RawFindOptions {
 /** `muster find` with what the user gave. */
 export async function findAll(raw: RawFindOptions): Promise<void> {
   const faults = new FaultList()
-  const query = readQuery(raw, faults)
-  if (query.user !== undefined) await requireUser(query.user, faults)
+  const asked = readQuery(raw, faults)
+  const namespace = raw.namespace === undefined ? undefined : readNamespace(raw.namespace, faults)
+  if (asked.user !== undefined) await requireUser(asked.user, faults)
   faults.throwIfAny()
+  const query = namespace === undefined ? asked : { ...asked, namespace: await idOf(namespace) }
   if (Object.values(query).every((each) => each === undefined)) {
     fail(
       EXIT.usage,
@@ -48,6 +54,17 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
         EXIT.noSuchProcess,
         `--file: ${messageOf(error)}, no such file; a deleted one shows in \`muster files PID\``,
       )
+    }
+    if (error instanceof ProcmusterError && error.code === 'INVALID_ARGUMENT') {
+      const patterns = [
+        ['--command', raw.command] as const,
+        ['--cgroup', raw.cgroup] as const,
+        ['--unit', raw.unit] as const,
+      ]
+      const bad = patterns.find(
+        ([, value]) => value !== undefined && error.message.startsWith(JSON.stringify(value)),
+      )
+      if (bad !== undefined) fail(EXIT.malformed, `${bad[0]} ${messageOf(error)}`)
     }
     throw error
   })
@@ -68,12 +85,20 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
 function readQuery(raw: RawFindOptions, faults: FaultList): ProcessQuery {
   const text = (value: string | undefined, flag: string, wanted: string) =>
     value === undefined ? undefined : readText(value, flag, wanted, faults)
+  const leader = (value: string | undefined, flag: string) => {
+    const wanted = `the PID of who leads it, as in \`muster ps --columns pid,sid,pgid\``
+    return value === undefined
+      ? undefined
+      : readNumber(value, { flag, wanted, min: 0, max: PID_MAX, integer: true }, faults)
+  }
   const port = { flag: '--port', wanted: 'a port from 1 to 65535', min: 1, max: 65_535, integer: true }
   const query = {
     name: text(raw.name, '--name', 'a part of a process name'),
     commandLine: text(raw.command, '--command', 'a pattern such as "java .*-jar app"'),
     user: text(raw.user, '--user', 'a user name or uid'),
     state: raw.state === undefined ? undefined : statesOf(raw.state, faults),
+    session: leader(raw.session, '--session'),
+    processGroup: leader(raw.pgroup, '--pgroup'),
     port: raw.port === undefined ? undefined : readNumber(raw.port, port, faults),
     file: text(raw.file, '--file', 'a path'),
     library: text(raw.library, '--library', 'a path, or a name such as libssl'),
@@ -81,6 +106,33 @@ function readQuery(raw: RawFindOptions, faults: FaultList): ProcessQuery {
     unit: text(raw.unit, '--unit', 'a glob such as "nginx*"'),
   }
   return query as ProcessQuery
+}
+
+interface NamespaceWord {
+  readonly kind: string
+  readonly number: number
+}
+
+const NAMESPACE = 'KIND:INODE or KIND:PID, such as net:4026531840, or net:1234 for that of process 1234'
+
+function readNamespace(word: string, faults: FaultList): NamespaceWord | undefined {
+  const [, kind, bracketed, plain] = /^([a-z]+):(?:\[(\d+)\]|(\d+))$/.exec(word) ?? []
+  if (kind !== undefined) return { kind, number: Number(bracketed ?? plain) }
+  return faults.add(EXIT.malformed, `--namespace ${quoted(word)} is none; give ${NAMESPACE}`)
+}
+
+/** As the kernel writes it. Its inodes begin far above all PIDs, so that a small number is a PID. */
+async function idOf({ kind, number }: NamespaceWord): Promise<string> {
+  const word = `${kind}:[${number}]`
+  if (number > PID_MAX) return word
+  const namespaces = await lookInto(number, (target) => readNamespaces(target))
+  const found = namespaces.find(({ name }) => name === kind)
+  if (found?.id !== undefined) return found.id
+  const kinds = namespaces.map(({ name }) => name).join(', ')
+  fail(
+    found === undefined ? EXIT.malformed : EXIT.permission,
+    `--namespace ${kind}:${number}: process ${number} has none of that kind, or none that may be read; it has ${kinds}`,
+  )
 }
 
 const toJson = (row: ProcessRow) => ({

@@ -4,15 +4,22 @@ import type { RawFindOptions } from './find.js'
 
 export function command(): Command {
   return new Command('find')
-    .description('find processes by name, command line, user, port, file, library, cgroup, unit')
+    .description(
+      'find processes by name, command line, user, state, port, file, library, namespace, cgroup, unit',
+    )
     .addOption(valueOption('-n, --name <TEXT>', 'processes with TEXT in their name'))
     .addOption(valueOption('-c, --command <PATTERN>', 'RE2 pattern that fits anywhere in the command line'))
     .addOption(valueOption('-u, --user <USER>', "this user's (name or uid)"))
     .addOption(valueOption('--state <LIST>', 'in these states, for example R,D,Z'))
+    .addOption(valueOption('--session <SID>', 'of this session, by the PID of its leader'))
+    .addOption(valueOption('--pgroup <PGID>', 'of this process group, by the PID of its leader'))
     .addOption(valueOption('--port <PORT>', 'with a socket that has this local port'))
     .addOption(valueOption('--file <PATH>', 'with this file open, mapped, as program or directory'))
     .addOption(
       valueOption('--library <LIBRARY>', 'with this library loaded: a path, or a name such as libssl'),
+    )
+    .addOption(
+      valueOption('--namespace <KIND:ID>', 'in this namespace: net:INODE, or net:PID for that of a process'),
     )
     .addOption(valueOption('--cgroup <GLOB>', 'in these control groups (/RE2/ between slashes)'))
     .addOption(valueOption('--unit <GLOB>', 'of these units of the service manager (/RE2/ between slashes)'))
@@ -29,6 +36,8 @@ Examples:
   muster find --command 'java .*-jar app' --user www-data
   muster find --port 8080
   muster find --library libssl --pids
+  muster find --namespace net:1234               who shares the network of process 1234; kinds: muster ns 1234
+  muster find --session "$$" --state T
   muster find --unit 'nginx*' --state D --json
 
 Exit codes: 0 found; 2, 3, 4 bad input; 5 nobody found. \`muster --help\` lists all.`
