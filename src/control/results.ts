@@ -44,10 +44,7 @@ export function stepError(
         `${action}: ${who} has ended, and its pid is another's now; nothing was done`,
       )
     case Step.protected:
-      return fail(
-        'PROTECTED',
-        `${action}: ${who} is pid 1, a kernel thread or this very process; give force to do it all the same`,
-      )
+      return fail('PROTECTED', `${action}: ${who} is ${protectedWhat(pid)}; give force to do it all the same`)
     case Step.goneDuring:
       return fail('PROCESS_GONE', `${action}: ${who} ended while it was under way`)
     case Step.unreadable:
@@ -64,6 +61,11 @@ export function stepError(
   if (code === 'UNSUPPORTED')
     return fail(code, `${action}: this kernel cannot do it (${name}); Linux 5.3 can`)
   return fail(code, `${action}: failed on ${who} (${name})`)
+}
+
+/** Which of those that are acted on only with `force`. */
+function protectedWhat(pid: number): string {
+  return pid === 1 ? 'pid 1' : pid === process.pid ? 'this very process' : 'a kernel thread'
 }
 
 /** The result of one target, for its errno and step. */

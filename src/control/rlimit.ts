@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { ProcmusterError } from '../errors.js'
 import { readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -75,17 +76,41 @@ export async function setResourceLimit(
       message: `the soft limit ${limit.soft} of ${resource} is above the hard limit ${limit.hard}`,
     })
   }
-  return actOn(targets, {
+  const results = await actOn(targets, {
     name: `set limit ${resource}`,
     kind: ActionKind.resourceLimit,
     args,
     force: options.force,
     hints: {
-      EINVAL: 'the soft limit would be above the hard one; give both, or less',
       EPERM:
         "raising a hard limit, nofile above fs.nr_open, and another user's process take CAP_SYS_RESOURCE",
     },
   })
+  return Promise.all(
+    results.map(async (result, index) =>
+      result.ok || result.error.errno !== constants.errno.EINVAL
+        ? result
+        : { ...result, error: await crossed(targets[index]!, resource, limit, result.error) },
+    ),
+  )
+}
+
+/** The kernel says only that the soft limit would be above the hard one; the one that was not given has to be named. */
+async function crossed(
+  target: ProcessIdentity,
+  resource: Resource,
+  { soft, hard }: Partial<ResourceLimit>,
+  cause: ProcmusterError,
+): Promise<ProcmusterError> {
+  const now = await getResourceLimits(target).catch(() => undefined)
+  if (now === undefined) return cause
+  const held = now[resource]
+  const message =
+    hard === undefined
+      ? `the soft limit ${soft} of ${resource} is above the hard one of process ${target.pid}, ${held.hard}; give less, or both`
+      : `the hard limit ${hard} of ${resource} is below the soft one of process ${target.pid}, ${held.soft}; give more, or both`
+  const { pid, startTicks, errno } = cause
+  return new ProcmusterError('OUT_OF_RANGE', { message, pid, startTicks, errno, cause })
 }
 
 /**

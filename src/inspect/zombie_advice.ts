@@ -55,15 +55,18 @@ function remedies({ pid, state, sigchld }: NonNullable<ZombieFacts['parent']>): 
   switch (sigchld) {
     case 'caught':
       return [
-        `a nudge may help (kill -CHLD ${pid}, or the action nudgeParent): it listens to SIGCHLD`,
+        `a nudge may help (\`muster zombies ${pid} --nudge\`, or the action nudgeParent): it listens to SIGCHLD`,
         restart,
       ]
     case 'blocked':
-      return [`it holds SIGCHLD back for now; a nudge (kill -CHLD ${pid}) helps if it looks for it`, restart]
+      return [
+        `it holds SIGCHLD back for now; a nudge (\`muster zombies ${pid} --nudge\`) helps if it looks for it`,
+        restart,
+      ]
     case 'default':
     case 'ignored':
       return ['it does not listen to SIGCHLD: a nudge will hardly help', restart]
     default:
-      return [`a nudge may help (kill -CHLD ${pid}, or the action nudgeParent)`, restart]
+      return [`a nudge may help (\`muster zombies ${pid} --nudge\`, or the action nudgeParent)`, restart]
   }
 }

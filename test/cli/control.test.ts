@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { afterEach, expect, test } from 'vitest'
@@ -50,8 +50,8 @@ test('signals: one line per process, the others are reached all the same', async
     stdout: `${first.pid}: SIGUSR1 sent\n${second.pid}: SIGUSR1 sent\n`,
   })
   expect(stderr).toBe(
-    'muster: process 1 is pid 1, a kernel thread or muster itself, which are refused; give --force if you mean it\n' +
-      'muster: there is no process 4194304\n',
+    'muster: process 1 is pid 1, whom all others need, and is refused; give --force if you mean it\n' +
+      'muster: PID 4194304: no such process; `muster ps` lists those there are\n',
   )
   expect(await Promise.all(ends)).toEqual([
     [null, 'SIGUSR1'],
@@ -61,7 +61,11 @@ test('signals: one line per process, the others are reached all the same', async
   expect(json).toMatchObject({ code: 5, stderr: '' })
   expect(JSON.parse(json.stdout)).toEqual([
     { pid: process.pid, ok: true },
-    { pid: 4194304, ok: false, error: { code: 'PROCESS_GONE', message: 'there is no process 4194304' } },
+    {
+      pid: 4194304,
+      ok: false,
+      error: { code: 'PROCESS_GONE', message: expect.stringMatching(/^PID 4194304: no such process/) },
+    },
   ])
 })
 
@@ -93,6 +97,11 @@ test('what is wrong is named with the way out, and nothing is done', async () =>
   expect(await refused(4, 'cap', pid, '--memory', '0', '--memory-high', '0K')).toMatch(
     /--memory "0" leaves no memory at all; give .* unlimited for no limit\n.*--memory-high "0K" leaves/,
   )
+  for (const list of ['0-999999999', '1-0', 'x']) {
+    expect(await refused(3, 'affinity', '--cpus', list, pid)).toMatch(
+      `--cpus "${list}" is no list of processors; use numbers and ranges like 0-3,8`,
+    )
+  }
   expect(await refused(4, 'limit', pid, 'nofile=9:8')).toMatch(
     /above the hard one; give a soft one of at most 8/,
   )
@@ -101,6 +110,39 @@ test('what is wrong is named with the way out, and nothing is done', async () =>
     /--memory "much" is no size; give bytes, 500M/,
   )
   expect(await refused(3, 'cgroup', 'freeze', '../web')).toMatch(/"\.\.\/web" is no path .* like \/web\/api/)
+})
+
+// A pid namespace has none.
+const hasKernelThreads = existsSync('/proc/2/comm') && readFileSync('/proc/2/comm', 'utf8') === 'kthreadd\n'
+
+test.runIf(hasKernelThreads)('a refusal says what is protected: here a kernel thread', async () => {
+  expect(await refused(6, 'signal', '0', 2)).toBe(
+    'muster: process 2 is a kernel thread, and is refused; give --force if you mean it\n',
+  )
+})
+
+test('limits are shown by one table, and the limit that was crossed is named', async () => {
+  const { pid } = await startProcess('idle')
+  await done('limit', pid, 'nofile=64:128', 'core=0:1M')
+  const [of, ...lines] = (await done('limit', pid)).split('\n')
+  expect(of).toBe(`${pid}:`)
+  expect(lines.join('\n')).toBe(await done('limits', pid))
+  expect(lines).toContainEqual(expect.stringMatching(/^core +0 +1\.0M$/))
+  expect(await refused(4, 'limit', pid, 'nofile=129')).toBe(
+    `muster: the soft limit 129 of nofile is above the hard one of process ${pid}, 128; give less, or both\n`,
+  )
+})
+
+test('--json tells what held before and what holds now', async () => {
+  const { pid } = await startProcess('idle')
+  const changed = async (...args: (string | number)[]) => JSON.parse(await done(...args, '--json'))
+  expect(await changed('nice', 7, pid)).toEqual([{ pid, ok: true, was: 0, now: 7 }])
+  expect(await changed('oom', 500, pid)).toMatchObject([{ now: 500 }])
+  const first = /\d+/.exec(run('taskset', '-cp', pid).replace(/.*: /, ''))![0]
+  // A processor that is not there is left out by the kernel.
+  expect(await changed('affinity', '--cpus', `${first},1000`, pid)).toEqual([
+    { pid, ok: true, was: expect.stringMatching(/^\d/), now: first },
+  ])
 })
 
 test('a tree, children first, and a graceful end of all of it', async () => {
@@ -189,7 +231,7 @@ test('limits as prlimit sees them; sizes with units', async () => {
     ]),
   )
   expect(await done('limit', pid)).toMatch(/^nofile +50 +60$/m)
-  expect(await refused(3, 'limit', pid, 'nofile=61')).toMatch(/soft limit would be above the hard one/)
+  expect(await refused(4, 'limit', pid, 'nofile=61')).toMatch(/the soft limit 61 .* hard one .*, 60;/)
 })
 
 test.runIf(root)('without privileges own processes obey; others, and going back, are refused', async () => {
@@ -235,6 +277,7 @@ test.runIf(groups)('a cap holds, and is taken away by another command', async ()
   expect(await readFile(`/proc/${pid}/cgroup`, 'utf8')).toBe(before)
   expect((capped.directories as string[]).filter(existsSync)).toEqual([])
   expect(await refused(5, 'uncap', pid)).toBe(`muster: process ${pid} has no cap\n`)
+  expect(await done('uncap', '--help')).toMatch(/without a cap .* exit code 5/)
 })
 
 test.runIf(groups)('a control group from its making to its end', async () => {

@@ -49,7 +49,7 @@ test('a process from every side, as JSON', async () => {
   const pid = String(target.pid)
   const [info, map, files, threads] = await Promise.all([
     json('info', pid),
-    json('map', pid),
+    json('map', pid, '--all'),
     json('files', pid),
     json('threads', pid, '--stacks'),
   ])
@@ -69,6 +69,8 @@ test('a process from every side, as JSON', async () => {
   expect(map.value.totals.text.sizeBytes).toBeGreaterThan(0)
   expect(files.value.map(({ fd }: { fd: number }) => fd)).toEqual(expect.arrayContaining([0, 1, 2]))
   expect(threads.value).toHaveLength(3)
+  const { value: sums } = await json('map', pid)
+  expect(sums).toMatchObject({ regions: null, total: { count: map.value.total.count } })
   const [limits, namespaces, all, sockets] = await Promise.all([
     json('limits', pid),
     json('ns', pid),
@@ -107,6 +109,14 @@ test('a process from every side, for a terminal, with nothing of its own raw', a
   expect(all).toMatch(/ heap +\[heap\]$/m)
   expect(limits).toMatch(/^nofile +\d+ +\d+$/m)
   expect(net).toContain(`127.0.0.1:${port} `)
+})
+
+test('usage shows which commands need a process', async () => {
+  for (const name of ['info', 'monitor', 'map', 'files', 'threads', 'limits', 'track']) {
+    expect((await muster([name, '--help'])).stdout).toMatch(`Usage: muster ${name} [options] <pid>\n`)
+  }
+  expect((await muster(['ns', '--help'])).stdout).toMatch('Usage: muster ns [options] [pid]\n')
+  expect((await muster(['who', '--help'])).stdout).toMatch('Usage: muster who [options] <what>\n')
 })
 
 test('the ends of pipes and sockets are told with who has them', async () => {

@@ -58,6 +58,23 @@ test('limits by name, as the kernel shows them', async () => {
   }
 })
 
+test('a limit that would cross the other one, which was not given, is refused by its name', async () => {
+  const identity = await identify((await startProcess('idle')).pid)
+  await setResourceLimit([identity], 'nofile', { soft: 64, hard: 128 })
+  const code = 'OUT_OF_RANGE'
+  const [high] = await setResourceLimit([identity], 'nofile', { soft: 129 })
+  expect(high).toMatchObject({
+    ok: false,
+    error: { code, message: expect.stringMatching(/soft limit 129 .*, 128; give less/) },
+  })
+  const [low] = await setResourceLimit([identity], 'nofile', { hard: 63 })
+  expect(low).toMatchObject({
+    ok: false,
+    error: { code, message: expect.stringMatching(/hard limit 63 .*, 64; give more/) },
+  })
+  expect((await getResourceLimits(identity)).nofile).toEqual({ soft: 64, hard: 128 })
+})
+
 test('what is no limit is refused', async () => {
   const identity = await identify((await startProcess('idle')).pid)
   for (const [resource, limit] of [

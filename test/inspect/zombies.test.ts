@@ -43,7 +43,9 @@ it('finds real zombies by the parent that has not waited for them, and how that 
     { zombies: 3, parent: { pid: never.parent, state: 'S', sigchld: 'default' } },
     { zombies: 1, parent: { pid: stopped.parent, state: 'T', sigchld: 'default' } },
   ])
-  expect(zombieAdvice(facts[0]!).join('\n')).toContain(`a nudge may help (kill -CHLD ${nudged.parent}`)
+  expect(zombieAdvice(facts[0]!).join('\n')).toContain(
+    `a nudge may help (\`muster zombies ${nudged.parent} --nudge\``,
+  )
   expect(zombieAdvice(facts[1]!).join('\n')).toMatch(
     /has 3 zombies\nit does not listen to SIGCHLD.*\nrestart/,
   )
@@ -74,7 +76,7 @@ it('advice of every case, from facts alone', () => {
     [{ parent: { ...parent, pid: 1 }, zombies: 2 }, /init that does/],
     [{ parent: { ...parent, state: 'D' }, zombies: 2 }, /stuck in the kernel/],
     [{ parent: { ...parent, state: 'Z' }, zombies: 2 }, /main thread has ended/],
-    [{ parent: { ...parent, sigchld: 'caught' }, zombies: 1 }, /kill -CHLD 7.*listens/],
+    [{ parent: { ...parent, sigchld: 'caught' }, zombies: 1 }, /`muster zombies 7 --nudge`.*listens/],
     [{ parent: { ...parent, sigchld: 'blocked' }, zombies: 1 }, /holds SIGCHLD back/],
     [{ parent: { ...parent, sigchld: 'ignored' }, zombies: 1 }, /hardly help/],
     [{ parent, zombies: 1 }, /one zombie/],

@@ -47,7 +47,9 @@ describe('built-in rules', () => {
     })
     const alertOf = (pid: number) =>
       waitFor(() => engine.alerts().find(({ identity }) => identity?.pid === pid))
-    expect((await alertOf(zombie.pid)).advice?.join('\n')).toContain(`kill -CHLD ${zombie.parent}`)
+    expect((await alertOf(zombie.pid)).advice?.join('\n')).toContain(
+      `muster zombies ${zombie.parent} --nudge`,
+    )
     expect((await alertOf(stuck.pid)).advice?.at(-1)).toMatch(/^signals, SIGKILL too/)
     const nudge = await waitFor(async () =>
       (await bench!.recordsOf('action-done')).find(({ identity }) => identity.pid === zombie.pid),

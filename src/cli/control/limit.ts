@@ -11,6 +11,8 @@ import {
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
+import { LIMIT_COLUMNS } from '../inspect/limits.js'
+import { tableLines } from '../print_table.js'
 import { didYouMean } from '../suggest.js'
 import { quoted } from '../values.js'
 import type { RawControl } from './options.js'
@@ -70,13 +72,8 @@ async function show(targets: Targets, { json }: RawControl): Promise<void> {
 }
 
 function table(pid: number, limits: ResourceLimits): string {
-  const rows = RESOURCES.map((resource) => {
-    const { soft, hard } = limits[resource]
-    return `${resource.padEnd(10)} ${String(soft).padStart(20)} ${String(hard).padStart(20)} ${RESOURCE_UNITS[resource] ?? ''}`
-  })
-  return [`${pid}:`, `RESOURCE   ${'SOFT'.padStart(20)} ${'HARD'.padStart(20)} UNIT`, ...rows]
-    .map((line) => line.trimEnd())
-    .join('\n')
+  const rows = Object.entries(limits) as [Resource, ResourceLimit][]
+  return [`${pid}:`, ...tableLines(rows, LIMIT_COLUMNS, undefined)].join('\n')
 }
 
 const WANTED = 'give RESOURCE=SOFT, RESOURCE=SOFT:HARD or RESOURCE=:HARD, for example nofile=4096:8192'

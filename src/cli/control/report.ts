@@ -1,6 +1,7 @@
 import type { ProcmusterError } from '../../public/errors.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
+import { noSuchProcess } from '../no_such_process.js'
 import { safeJson } from '../terminal.js'
 import type { Failed, Outcome } from './targets.js'
 
@@ -39,7 +40,12 @@ function writeArray(records: readonly unknown[]): void {
 const exitCodeFor = (error: ProcmusterError) => exitCodeOf[error.code] ?? EXIT.failure
 
 function wordedFailure({ pid, error }: Failed): string {
-  return error.code === 'PROTECTED'
-    ? `process ${pid} is pid 1, a kernel thread or muster itself, which are refused; give --force if you mean it`
-    : messageOf(error)
+  if (error.code === 'PROTECTED') {
+    const what =
+      pid === 1 ? 'pid 1, whom all others need' : pid === process.pid ? 'muster itself' : 'a kernel thread'
+    return `process ${pid} is ${what}, and is refused; give --force if you mean it`
+  }
+  // Who was there when the command began has a start time.
+  const isUnknown = error.code === 'PROCESS_GONE' && error.startTicks === undefined
+  return isUnknown ? noSuchProcess(pid) : messageOf(error)
 }

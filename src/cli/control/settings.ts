@@ -2,6 +2,7 @@ import {
   type ControlResult,
   getScheduling,
   IO_CLASSES,
+  parseProcessors,
   printProcessors,
   type Scheduling,
   setAffinity,
@@ -12,7 +13,7 @@ import {
 } from '../../public/control.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
-import { FaultList } from '../fault.js'
+import { FaultList, messageOf } from '../fault.js'
 import { didYouMean } from '../suggest.js'
 import { quoted, readNumber } from '../values.js'
 import type { RawControl } from './options.js'
@@ -103,16 +104,21 @@ export async function ionice(words: readonly string[], raw: RawIonice): Promise<
 export async function affinity(words: readonly string[], raw: RawAffinity): Promise<void> {
   const faults = new FaultList()
   const pids = pidsOf(words, faults)
-  const { cpus } = raw
-  if (cpus !== undefined && !/^\d/.test(cpus)) {
-    faults.add(EXIT.malformed, `--cpus ${quoted(cpus)} is no list of processors; give one like 0-3,8`)
-  }
+  const cpus = raw.cpus === undefined ? undefined : readProcessors(raw.cpus, faults)
   faults.throwIfAny()
   const worded = ({ processors }: Scheduling) => processors && printProcessors(processors)
   if (cpus === undefined) return show(pids, raw, ['processors'], worded)
   // The kernel leaves out the processors that are not there, or not in the cpuset.
-  const held = (scheduling: Scheduling) => `processors ${worded(scheduling) ?? cpus}`
+  const held = (scheduling: Scheduling) => `processors ${worded(scheduling) ?? raw.cpus}`
   await set(pids, raw, held, worded, (targets) => setAffinity(targets, cpus, threadOptions(raw)))
+}
+
+function readProcessors(text: string, faults: FaultList): number[] | undefined {
+  try {
+    return parseProcessors(text)
+  } catch (error) {
+    return faults.add(EXIT.malformed, `--cpus ${messageOf(error)}`)
+  }
 }
 
 export function threadOptions(raw: RawSetting): ThreadOptions {
@@ -150,22 +156,32 @@ function flat(
   return result.ok ? { pid: result.pid, ok: true, ...result.values } : result
 }
 
-/** Sets, and tells what held before, so that it can be put back. `now` may depend on what the kernel made of it. */
+/**
+ * Sets, and tells what held before, so that it can be put back. `now` may depend on what the kernel made of it; JSON has the part
+ * that is set, before and after.
+ */
 export async function set(
   pids: readonly number[],
   { json }: RawSetting,
   now: string | ((scheduling: Scheduling) => string),
-  before: (scheduling: Scheduling) => string | number | undefined,
+  part: (scheduling: Scheduling) => string | number | undefined,
   act: (targets: readonly ProcessIdentity[]) => Promise<readonly ControlResult[]>,
 ): Promise<void> {
   const targets = await Targets.identify(pids)
   const read = await getScheduling(targets.identities)
-  const was = new Map(read.map((result) => [result.pid, result.ok ? before(result.threads[0]!) : undefined]))
-  const results = (await act(targets.identities)).map((result) =>
-    result.ok ? { ...result, was: was.get(result.pid) ?? null } : result,
-  )
-  const after = json || typeof now === 'string' ? [] : await getScheduling(targets.identities)
+  const was = new Map(read.map((result) => [result.pid, result.ok ? part(result.threads[0]!) : undefined]))
+  const acted = await act(targets.identities)
+  const after = !json && typeof now === 'string' ? [] : await getScheduling(targets.identities)
   const held = new Map(after.map((result) => [result.pid, result.ok ? result.threads[0] : undefined]))
+  const results = acted.map((result) => {
+    if (!result.ok) return result
+    const scheduling = held.get(result.pid)
+    return {
+      ...result,
+      was: was.get(result.pid) ?? null,
+      now: (scheduling && part(scheduling)) ?? null,
+    }
+  })
   const nowOf = (pid: number): string => {
     if (typeof now === 'string') return now
     const scheduling = held.get(pid)

@@ -12,6 +12,8 @@ export function command(): Command {
 }
 
 const HELP = `
+  A process without a cap is a failure: it is named, with exit code 5.
+
 Examples:
   muster uncap 1234
 ${EXIT_HELP}`

@@ -18,7 +18,7 @@ export async function listLimits(word: string | undefined, raw: { json?: boolean
   faults.throwIfAny()
   const limits = await lookInto(pid!, (target) => getResourceLimits(target))
   if (raw.json === true) return printJson(limits)
-  return printTable(Object.entries(limits) as [Resource, ResourceLimit][], COLUMNS)
+  return printTable(Object.entries(limits) as [Resource, ResourceLimit][], LIMIT_COLUMNS)
 }
 
 const SHORT = { seconds: ' s', microseconds: ' us' } as const
@@ -29,7 +29,8 @@ function limitText(resource: Resource, value: LimitValue): string {
   return unit === 'bytes' ? shortBytes(value) : `${value}${unit === undefined ? '' : SHORT[unit]}`
 }
 
-const COLUMNS: readonly TextColumn<[Resource, ResourceLimit]>[] = [
+/** Of a table of limits. */
+export const LIMIT_COLUMNS: readonly TextColumn<[Resource, ResourceLimit]>[] = [
   { heading: 'LIMIT', align: 'left', text: ([resource]) => resource },
   { heading: 'SOFT', align: 'right', text: ([resource, { soft }]) => limitText(resource, soft) },
   { heading: 'HARD', align: 'right', text: ([resource, { hard }]) => limitText(resource, hard) },

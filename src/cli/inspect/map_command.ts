@@ -3,7 +3,7 @@ import { PID_EXIT_CODES, pidCommand } from './pid_command.js'
 
 export function command(): Command {
   return pidCommand('map', 'show what the memory of a process is made of')
-    .option('-a, --all', 'every mapping, not only the sums of each class')
+    .option('-a, --all', 'every mapping, not only the sums of each class; with --json too')
     .addHelpText('after', HELP)
     .action(async (word: string | undefined, raw: { all?: boolean; json?: boolean }) =>
       (await import('./map.js')).showMap(word, raw),

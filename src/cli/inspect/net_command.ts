@@ -5,11 +5,7 @@ import { PID_EXIT_CODES, pidCommand } from './pid_command.js'
 import { PROTOCOLS } from './protocols.js'
 
 export function command(): Command {
-  return pidCommand(
-    'net',
-    'list sockets: of a process, or of the host',
-    'the process; without it all of this network namespace',
-  )
+  return pidCommand('net', 'list sockets: of a process, or of the host', 'all of this network namespace')
     .option('-l, --listen', 'those only that wait for others')
     .addOption(
       valueOption(

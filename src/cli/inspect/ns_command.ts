@@ -2,11 +2,7 @@ import type { Command } from 'commander'
 import { PID_EXIT_CODES, pidCommand } from './pid_command.js'
 
 export function command(): Command {
-  return pidCommand(
-    'ns',
-    'list namespaces: of a process, or of the host',
-    'the process; without it all that a process is in',
-  )
+  return pidCommand('ns', 'list namespaces: of a process, or of the host', 'all that a process is in')
     .addHelpText('after', HELP)
     .action(async (word: string | undefined, raw: { json?: boolean }) =>
       (await import('./ns.js')).listNamespacesOf(word, raw),

@@ -4,6 +4,7 @@ import { ProcmusterError } from '../../public/errors.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, fail } from '../fault.js'
+import { noSuchProcess } from '../no_such_process.js'
 import { escapeForTerminal } from '../terminal.js'
 import { PID_MAX, readNumber } from '../values.js'
 
@@ -23,8 +24,10 @@ export async function lookInto<T>(pid: number, look: (target: ProcessIdentity) =
   } catch (error) {
     if (!(error instanceof ProcmusterError)) throw error
     if (error.code === 'PROCESS_GONE') {
-      const what = target === undefined ? 'no such process' : 'it has ended meanwhile'
-      fail(EXIT.noSuchProcess, `PID ${pid}: ${what}; \`muster ps\` lists those there are`)
+      fail(
+        EXIT.noSuchProcess,
+        target === undefined ? noSuchProcess(pid) : `PID ${pid}: it has ended meanwhile`,
+      )
     }
     if (error.code === 'ACCESS_DENIED') {
       const file = escapeForTerminal(error.path ?? `/proc/${pid}`)

@@ -4,6 +4,7 @@ import type { RawWhoOptions } from './who.js'
 export function command(): Command {
   return new Command('who')
     .description('tell who has a port, a file, a library or a namespace')
+    .usage('[options] <what>')
     .addArgument(new Argument('[what]', ':PORT, a path, a library such as libssl, or net:[INODE]'))
     .option('--remote', 'with :PORT also sockets whose other end has it')
     .option('-j, --json', 'JSON: found, and unreadable with whom this user may not look into')

@@ -4,6 +4,7 @@ import { Sampler } from '../../public/sampler.js'
 import { type OptionalGroup, type ProcessRow, RATE_WINDOW_MS, type Table } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
+import { noSuchProcess } from '../no_such_process.js'
 import { printTable, tableLines } from '../print_table.js'
 import { requireSource } from '../require_source.js'
 import { Screen } from '../screen.js'
@@ -76,9 +77,6 @@ const print = ({ rows, context }: View, { fields, json }: PsOptions): Promise<vo
 function refuseMissing(pids: ReadonlySet<number>, table: Table): void {
   const missing = [...pids].filter((pid) => table.get(pid) === undefined)
   if (missing.length > 0) {
-    fail(
-      EXIT.noSuchProcess,
-      `--pid ${missing.join(',')}: no such process; \`muster ps\` lists those there are`,
-    )
+    fail(EXIT.noSuchProcess, noSuchProcess(missing.join(','), '--pid'))
   }
 }

@@ -1,4 +1,4 @@
-import { ProcmusterError } from '../../public/errors.js'
+import { type ErrorCode, ProcmusterError } from '../../public/errors.js'
 import { type IpcIdentity, type IpcKind, type IpcResult, listIpc, removeIpc } from '../../public/ipc.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
@@ -48,16 +48,33 @@ export async function remove(kindWord: string, words: readonly string[], raw: Ra
     fail(EXIT.failure, escapeForTerminal(listing.missing.map(({ reason }) => reason).join('; ')))
   }
   const targets = ids.map((id) => objects.find((each) => each.id === id))
-  const unknown = ids
-    .filter((_, index) => targets[index] === undefined)
-    .map((id): IpcResult => {
-      const message = `${word} ${id}: no such object; \`muster ipc\` lists those there are`
-      return { kind, id, ok: false, error: new ProcmusterError('NOT_FOUND', { message }) }
-    })
   // Of several, all or none are to be found: a slip of the pen is not to remove half of them.
-  if (unknown.length > 0) return report(unknown, word!, raw)
+  if (targets.includes(undefined)) return report(refusals(kind, word!, ids, targets), word!, raw)
   const results = await removeIpc(targets as IpcIdentity[], { force: raw.force === true })
   report(results, word!, raw)
+}
+
+/** One for each id; those that are not there come first, and decide the exit code. */
+function refusals(
+  kind: IpcKind,
+  word: KindWord,
+  ids: readonly number[],
+  targets: readonly (IpcIdentity | undefined)[],
+): IpcResult[] {
+  const refuse =
+    (code: ErrorCode, why: string) =>
+    (id: number): IpcResult => {
+      const error = new ProcmusterError(code, { message: `${word} ${id}: ${why}` })
+      return { kind, id, ok: false, error }
+    }
+  const isThere = (_: number, index: number) => targets[index] !== undefined
+  const isNot = (id: number, index: number) => !isThere(id, index)
+  return [
+    ...ids.filter(isNot).map(refuse('NOT_FOUND', 'no such object; `muster ipc` lists those there are')),
+    ...ids
+      .filter(isThere)
+      .map(refuse('INVALID_ARGUMENT', 'not removed, as others of those given are not there')),
+  ]
 }
 
 function report(results: readonly IpcResult[], word: KindWord, raw: RawRemoval): void {

@@ -12,6 +12,7 @@ import {
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { readPid } from '../inspect/target.js'
+import { noSuchProcess } from '../no_such_process.js'
 import { ChunkedWriter } from '../output.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { shortBytes } from '../quantities.js'
@@ -68,10 +69,15 @@ async function sampleTree(
     table = await sampler.sample()
   }
   if (root !== undefined && table.get(root) === undefined) {
-    fail(EXIT.noSuchProcess, `PID ${root}: no such process; \`muster ps\` lists those there are`)
+    fail(EXIT.noSuchProcess, noSuchProcess(root))
   }
-  if (commandLines) await sampler.readDetails(table)
-  return processTree(table, { commandLines, ...(root !== undefined && { root }) })
+  const options = root === undefined ? {} : { root }
+  if (!commandLines) return processTree(table, options)
+  // Only of those that are shown.
+  const shown =
+    root === undefined ? table : [...processTree(table, options)].map(({ pid }) => table.get(pid)!)
+  await sampler.readDetails(shown)
+  return processTree(table, { ...options, commandLines })
 }
 
 /** Whether the locale, by the variable that counts of locale(7), has box drawing characters. */

@@ -6,6 +6,7 @@ import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { printJson } from '../inspect/json.js'
 import { readPid } from '../inspect/target.js'
+import { noSuchProcess } from '../no_such_process.js'
 import { fineDuration } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
 
@@ -28,7 +29,7 @@ export async function tellZombies(word: string | undefined, raw: RawZombies): Pr
   await using sampler = await Sampler.open({ source: 'procfs' })
   const table = await sampler.sample()
   if (pid !== undefined && table.get(pid) === undefined) {
-    fail(EXIT.noSuchProcess, `PID ${pid}: no such process; \`muster zombies\` lists all zombies`)
+    fail(EXIT.noSuchProcess, noSuchProcess(pid))
   }
   const groups = findZombies(table).filter(({ parent }) => pid === undefined || parent?.identity.pid === pid)
   // Before the nudge: a parent may end by it.
