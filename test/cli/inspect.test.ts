@@ -263,7 +263,11 @@ test('what is wrong is told with a code of its own', async () => {
     [['find', '--cgroup', '/(/'], 3, /--cgroup "\/\(\/" is no pattern of a cgroup/],
     [['find', '--namespace', 'net'], 3, /--namespace "net" is none; give KIND:INODE or KIND:PID/],
     [['find', '--namespace', `foo:${process.pid}`], 3, /foo:\d+: process \d+ has none of that kind.*net, /],
-    [['find', '--namespace', 'foo:4026531840'], 3, /"foo:\[4026531840\]" is no namespace; .* of cgroup, ipc/],
+    [
+      ['find', '--namespace', 'foo:4026531840'],
+      3,
+      /--namespace "foo:\[4026531840\]" is no namespace; .* of cgroup, ipc/,
+    ],
     [['find', '--namespace', 'net:4194304'], 5, /PID 4194304: no such process/],
     [['find', '--session', 'x'], 3, /--session "x" is not a whole number; give the PID of who leads it/],
     [['find', '--pgroup', '-1'], 4, /--pgroup "-1" is out of range/],

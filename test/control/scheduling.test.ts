@@ -102,7 +102,7 @@ describe('as the tools of util-linux see it', () => {
     await setResourceLimit([identity], 'nofile', { soft: 50, hard: 60 })
     expect(run('prlimit', '-p', pid, '--nofile', '-o', 'SOFT,HARD', '--noheadings')).toMatch(/^ *50 +60$/m)
     expect(await setResourceLimit([identity], 'nofile', { soft: 61 })).toMatchObject([
-      { ok: false, error: { code: 'INVALID_ARGUMENT', message: expect.stringContaining('above the hard') } },
+      { ok: false, error: { code: 'OUT_OF_RANGE', message: expect.stringContaining('above the hard') } },
     ])
   })
 })

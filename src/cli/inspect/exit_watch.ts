@@ -15,7 +15,10 @@ export class ExitWatch implements AsyncDisposable {
       // It would look at all processes, only to see that this one is gone.
       this.obstacle = stream.sourceReason
       void stream.close()
-    } else void this.#listen(target)
+    } else {
+      // A stream that fails tells nothing any more; that the process is gone is seen all the same.
+      this.#listen(target).catch(() => {})
+    }
   }
 
   static async open(target: ProcessIdentity): Promise<ExitWatch> {
@@ -41,9 +44,9 @@ export class ExitWatch implements AsyncDisposable {
       if (event.type !== 'exit' || event.pid !== pid) continue
       if (event.startTicks !== undefined && event.startTicks !== startTicks) continue
       this.#event = event
-      break
+      this.#heard.abort()
+      return
     }
-    this.#heard.abort()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -48,26 +48,9 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
   // The lists of files come from /proc; the bpf source would have to be started for one sample.
   await using sampler = await Sampler.open({ source: 'procfs' })
   const table = await sampler.sample()
-  const { found, unreadable } = await findProcesses(table, query).catch((error: unknown) => {
-    if (error instanceof ProcmusterError && error.code === 'NOT_FOUND') {
-      fail(
-        EXIT.noSuchProcess,
-        `--file: ${messageOf(error)}, no such file; a deleted one shows in \`muster files PID\``,
-      )
-    }
-    if (error instanceof ProcmusterError && error.code === 'INVALID_ARGUMENT') {
-      const patterns = [
-        ['--command', raw.command] as const,
-        ['--cgroup', raw.cgroup] as const,
-        ['--unit', raw.unit] as const,
-      ]
-      const bad = patterns.find(
-        ([, value]) => value !== undefined && error.message.startsWith(JSON.stringify(value)),
-      )
-      if (bad !== undefined) fail(EXIT.malformed, `${bad[0]} ${messageOf(error)}`)
-    }
-    throw error
-  })
+  const { found, unreadable } = await findProcesses(table, query).catch((error: unknown) =>
+    refuse(error, query),
+  )
   warnOfUnreadable(unreadable)
   if (found.length === 0) {
     if (raw.json === true && raw.pids !== true) printJson([])
@@ -80,6 +63,24 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
   const rows = found.flatMap(({ pid }) => table.get(pid) ?? [])
   await sampler.readDetails(rows)
   return raw.json === true ? printJson(rows.map(toJson)) : printTable(rows, COLUMNS)
+}
+
+function refuse(error: unknown, { commandLine, cgroup, unit, namespace }: ProcessQuery): never {
+  const code = error instanceof ProcmusterError ? error.code : undefined
+  if (code === 'NOT_FOUND') {
+    fail(
+      EXIT.noSuchProcess,
+      `--file: ${messageOf(error)}, no such file; a deleted one shows in \`muster files PID\``,
+    )
+  }
+  if (code !== 'INVALID_ARGUMENT') throw error
+  // It begins with the value that could not be understood.
+  const { message } = error as ProcmusterError
+  const flags = { '--command': commandLine, '--cgroup': cgroup, '--unit': unit, '--namespace': namespace }
+  const bad = Object.entries(flags).find(
+    ([, value]) => value !== undefined && message.startsWith(JSON.stringify(value)),
+  )
+  fail(EXIT.malformed, `${bad === undefined ? '' : `${bad[0]} `}${messageOf(error)}`)
 }
 
 function readQuery(raw: RawFindOptions, faults: FaultList): ProcessQuery {
