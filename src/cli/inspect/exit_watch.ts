@@ -3,22 +3,19 @@ import type { ProcessIdentity } from '../../public/table.js'
 
 /** Hears of the end of a process, where the kernel tells of ends. */
 export class ExitWatch implements AsyncDisposable {
-  /** Why nothing can be heard, in one line; undefined where it can. */
-  readonly obstacle: string | undefined
+  /** Whether the kernel tells of ends here. */
+  readonly isHearing: boolean
   readonly #stream: EventStream
   readonly #heard = new AbortController()
   #event: ExitEvent | undefined
 
   private constructor(target: ProcessIdentity, stream: EventStream) {
     this.#stream = stream
-    if (stream.source === 'snapshots') {
-      // It would look at all processes, only to see that this one is gone.
-      this.obstacle = stream.sourceReason
-      void stream.close()
-    } else {
-      // A stream that fails tells nothing any more; that the process is gone is seen all the same.
-      this.#listen(target).catch(() => {})
-    }
+    this.isHearing = stream.source !== 'snapshots'
+    // A stream that fails tells nothing any more; that the process is gone is seen all the same.
+    if (this.isHearing) this.#listen(target).catch(() => {})
+    // It would look at all processes, only to see that this one is gone.
+    else void stream.close()
   }
 
   static async open(target: ProcessIdentity): Promise<ExitWatch> {
@@ -32,7 +29,7 @@ export class ExitWatch implements AsyncDisposable {
 
   /** How it ended; undefined where that is not told within `waitMs`. */
   async event(waitMs: number): Promise<ExitEvent | undefined> {
-    if (this.obstacle !== undefined || this.signal.aborted) return this.#event
+    if (!this.isHearing || this.signal.aborted) return this.#event
     const timer = setTimeout(() => this.#heard.abort(), waitMs)
     await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }))
     clearTimeout(timer)

@@ -6,7 +6,7 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { Screen } from '../screen.js'
 import { StopSignals } from '../stop_signals.js'
-import { colorsFor, escapeForTerminal } from '../terminal.js'
+import { colorsFor } from '../terminal.js'
 import { ExitWatch } from './exit_watch.js'
 import { printJson } from './json.js'
 import { blockOf } from './monitor_block.js'
@@ -86,7 +86,7 @@ async function tellEnd({ pid }: ProcessIdentity, watch: ExitWatch, json: boolean
   }
   const how =
     event === undefined
-      ? `how is not known (${escapeForTerminal(watch.obstacle ?? 'the kernel did not tell in time')})`
+      ? `how is not known, as ${watch.isHearing ? 'the kernel did not tell in time' : 'the kernel tells of no ends here (see `muster doctor`)'}`
       : howItEnded(event, colorsFor(process.stdout))
   process.stdout.write(`\nprocess ${pid} has ended: ${how}\n`)
 }
