@@ -48,8 +48,9 @@ async function showUntilItEnds(
   const over = durationMs === undefined ? undefined : AbortSignal.timeout(durationMs)
   const signal = AbortSignal.any([stop, watch.signal, ...(over === undefined ? [] : [over])])
   let info: ProcessInfo | undefined
-  let shown = 0
+  let seen = 0
   for await (const sample of trackResources(target, { ...options, signal })) {
+    seen++
     if (options.json) printJson({ type: 'sample', ...sample })
     else {
       // Who it is stays as it is, until it runs another program.
@@ -57,11 +58,10 @@ async function showUntilItEnds(
       if (info === undefined) break
       await screen.show(blockOf(sample, info))
     }
-    shown++
-    if (shown === options.count) return undefined
+    if (seen === options.count) return undefined
   }
   if (stop.aborted || over?.aborted) return undefined
-  if (shown === 0 && !watch.signal.aborted) return 'never there'
+  if (seen === 0 && !watch.signal.aborted) return 'never there'
   await tellEnd(target, watch, options.json)
   return undefined
 }
