@@ -1,11 +1,12 @@
 import type { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
+import { levelOf } from '../alerts/notifiers/log.js'
 import { EventQueue, type LostEvents } from './event_queue.js'
 import type { EngineEvent, EngineEvents } from './events.js'
 
 type Publishable = Exclude<EngineEvent, LostEvents>
 
-/** Tells an engine's listeners and its `for await` readers what happens. */
+/** Tells an engine's log, its listeners and its `for await` readers what happens. */
 export class Broadcast {
   readonly #emitter: EventEmitter<EngineEvents>
   readonly #capacity: number
@@ -38,10 +39,20 @@ export class Broadcast {
   release(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    for (const event of held) this.publish(event)
+    for (const event of held) this.#send(event)
   }
 
   publish(event: Publishable): void {
+    logEvent(this.#log, event)
+    this.#send(event)
+  }
+
+  /** Something went wrong that the engine goes on after. */
+  failed(error: unknown): void {
+    this.publish({ type: 'error', error: asError(error) })
+  }
+
+  #send(event: Publishable): void {
     if (this.#held !== undefined) {
       this.#held.push(event)
       return
@@ -93,11 +104,51 @@ export class Broadcast {
       ;(this.#emitter as EventEmitter).emit(name, argument)
     } catch (error) {
       this.#log.error({ err: error }, `a listener of '${name}' threw`)
-      if (name !== 'error') this.publish({ type: 'error', error: asError(error) })
+      if (name !== 'error') this.#send({ type: 'error', error: asError(error) })
     }
   }
 }
 
-export function asError(error: unknown): Error {
+function logEvent(log: Logger, event: Publishable): void {
+  switch (event.type) {
+    case 'alert':
+      log[levelOf(event.alert)]({ alert: event.alert }, event.alert.message)
+      break
+    case 'action': {
+      const { action } = event
+      const isWell = action.status === 'done' || action.status === 'dry-run'
+      log[isWell ? 'info' : 'warn']({ action }, `${action.action} ${action.status}`)
+      break
+    }
+    case 'governed':
+      log.info({ governed: event.governed }, `a restart was ${event.governed.verdict}`)
+      break
+    case 'outcome':
+      log.info({ outcome: event.outcome }, 'outcome of an action')
+      break
+    case 'tick':
+      break
+    case 'recovered':
+      log.info({ action: event.action }, 'recovered')
+      break
+    case 'overrun':
+      log.warn(
+        { overrun: event.overrun },
+        'events of births and deaths were lost; the sample makes up for them',
+      )
+      break
+    case 'notify-failed':
+      log.warn({ failure: event.failure }, 'a notifier was not told')
+      break
+    case 'rules':
+      log.info({ rules: event.change }, 'other rules')
+      break
+    case 'error':
+      log.error({ err: event.error }, 'the engine goes on after an error')
+      break
+  }
+}
+
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }

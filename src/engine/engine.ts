@@ -1,47 +1,34 @@
 import { EventEmitter } from 'node:events'
 import { type Logger, pino } from 'pino'
-import { attemptEnd } from '../actions/attempt_end.js'
-import type { ActionContext, ActionReport } from '../actions/context.js'
-import { Governor } from '../actions/governor.js'
-import { effectiveLimits } from '../actions/governor_options.js'
-import { ActionRunner, type RunnerOptions } from '../actions/runner.js'
 import type { AlertQuery } from '../alerts/alert_book.js'
 import { Alerting, type AlertNote, type SilenceResult } from '../alerts/alerting.js'
-import { levelOf } from '../alerts/notifiers/log.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
-import { type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
-import { GovernorReplay } from '../journal/governor_replay.js'
-import { PendingStore } from '../journal/pending.js'
 import { currentPlace } from '../journal/place.js'
-import type { Alert, GovernedBody, JournalBody, OutcomeBody, Place } from '../journal/records.js'
+import type { Alert, JournalBody } from '../journal/records.js'
 import { JournalFold, UNFOLDED } from '../journal/recover.js'
 import { Journal } from '../journal/writer.js'
-import type { GroupKind } from '../rules/language/ast.js'
-import type { FactNeeds } from '../rules/match/facts.js'
 import type { Explanation } from '../rules/rule_engine.js'
 import type { Rule } from '../rules/schema/rule.js'
-import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
-import { bindPids, meantAfterRecovery } from './bind_pids.js'
-import { asError, Broadcast } from './broadcast.js'
+import { Acting } from './acting.js'
+import { bindPids } from './bind_pids.js'
+import { Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
+import { Governing } from './governing.js'
 import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
-import { hostAvailableBytes, look, now, userOf, wallTimeOf } from './look.js'
+import { hostAvailableBytes, look, now, userOf } from './look.js'
 import { checkEngineRules, checkOptions, type EngineOptions, type Settings } from './options.js'
 import { Outcomes } from './outcomes.js'
 import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
-import { recoverActions, type Succession } from './recovery.js'
 import { RuleChanges } from './rule_changes.js'
-import { RuleMembers } from './rule_members.js'
-import { Rulebook, type RuleEntry, type RulesChange } from './rulebook.js'
+import { Rulebook, type RulesChange } from './rulebook.js'
 import type { ShortLivedCount } from './short_lived.js'
 import { Sources } from './sources.js'
-import { SuspensionAlerts } from './suspension_alerts.js'
 import { Ticker } from './ticker.js'
 import { WatchedProcesses } from './watched.js'
 
@@ -66,20 +53,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #deaths: Deaths
   readonly #outcomes: Outcomes
   readonly #reactions: Reactions
-  readonly #closing = new AbortController()
   readonly #ticker: Ticker
   readonly #ownUse: OwnUse
   readonly #fold = new JournalFold()
-  readonly #members: RuleMembers
-  readonly #suspensions: SuspensionAlerts
-  readonly #governor: Governor
-  readonly #replay: GovernorReplay
-  /** What the journal held before this run has been read. */
-  #isReplayed = false
-  #context: ActionContext | undefined
+  readonly #governing: Governing
   #journal: Journal | undefined
-  #table: Table | undefined
-  #runner: ActionRunner | undefined
+  #acting: Acting | undefined
   #closed: Promise<void> | undefined
   /** Ticks, changes of rules and questions about the last sample, one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -95,40 +74,32 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     const note = (body: JournalBody) => this.#journal?.append(body)
     this.#alerting = new Alerting({
       ...{ capacity: settings.alertCapacity, notifiers: settings.notifiers, log: this.#log, note },
-      tell: (alert) => this.#alerted(alert),
-      onNotifyFailed: (failure) => {
-        this.#log.warn({ failure }, 'a notifier was not told')
-        this.#broadcast.publish({ type: 'notify-failed', failure })
-      },
-      onError: (error) => this.#failed(error),
+      tell: (alert) => this.#broadcast.publish({ type: 'alert', alert }),
+      onNotifyFailed: (failure) => this.#broadcast.publish({ type: 'notify-failed', failure }),
+      onError: (error) => this.#broadcast.failed(error),
       ruleNames: () => this.#book.names,
       resume: (rule) => this.resume(rule),
       pending: () => this.#judging.pending(),
-      userOf: ({ identity }) => this.#table && userOf(this.#table, identity),
+      userOf: ({ identity }) => this.#sources.table && userOf(this.#sources.table, identity),
     })
     const { alarms } = this.#alerting
     const book = this.#book
+    const sources = this.#sources
     this.#judging = new Judging({ book, alarms, note })
-    this.#members = new RuleMembers({ judging: this.#judging })
-    this.#suspensions = new SuspensionAlerts({ alarms, note, wallTimeOf })
-    this.#governor = new Governor(settings.governor, {
-      members: (rule, group) => {
-        const { table } = this.#judging
-        return table && this.#members.of(rule, group, table)
-      },
-      onChange: (change) => {
-        if (this.#isReplayed) this.#suspensions.changed(change)
-      },
-    })
-    this.#replay = new GovernorReplay(this.#governor, now())
+    const judging = this.#judging
+    this.#governing = new Governing({ settings: settings.governor, book, alarms, judging, sources, note })
     this.#outcomes = new Outcomes({
       windowMs: settings.outcomeWindowMs,
       hostAvailableBytes,
-      onOutcome: (outcome) => this.#followed(outcome),
+      onOutcome: (outcome) => {
+        note(outcome)
+        this.#broadcast.publish({ type: 'outcome', outcome })
+        this.#governing.followed(outcome)
+      },
       onBreachedAgain: note,
     })
     const watched = this.#watched
-    const listening = () => this.#sources.lifecycle.listening
+    const listening = () => sources.lifecycle.listening
     const deaths = new Deaths({ listening, alarms })
     this.#deaths = deaths
     this.#reactions = new Reactions({
@@ -137,21 +108,21 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       ...{ book, alarms, watched, deaths },
       outcomes: this.#outcomes,
       note,
-      bind: (rule, identity) => this.#judging.bind(rule, identity),
-      membersOf: (rule, group) => this.#judging.membersOf(rule, group),
-      rssBytesOf: (identity) => this.#rssBytesOf(identity),
+      bind: (rule, identity) => judging.bind(rule, identity),
+      membersOf: (rule, group) => judging.membersOf(rule, group),
+      rssBytesOf: (identity) => sources.rssBytesOf(identity),
       hostAvailableBytes,
     })
     this.#ruleChanges = new RuleChanges({
-      ...{ book, watched, alarms },
-      ...{ sources: this.#sources, judging: this.#judging, governor: this.#governor },
+      ...{ book, watched, alarms, sources, judging },
+      governor: this.#governing.governor,
     })
     this.#ticker = new Ticker(settings.intervalMs, () => this.#alone(() => this.#tick()))
     this.#ownUse = new OwnUse(this.#ticker, settings.selfIntervalMs, note)
     this.#lifecycleReactions = new LifecycleReactions({
-      ...{ watched, deaths, note, ticker: this.#ticker, log: this.#log },
+      ...{ watched, deaths, note, ticker: this.#ticker },
       tell: (overrun) => this.#broadcast.publish({ type: 'overrun', overrun }),
-      onError: (error) => this.#failed(error),
+      onError: (error) => this.#broadcast.failed(error),
     })
   }
 
@@ -211,11 +182,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       this.#checkOpen()
       const checked = await checkEngineRules(rules, this.#settings)
       const change = await this.#ruleChanges.carryOut(rules, checked)
-      this.#members.renew()
+      this.#governing.renewMembers()
       const { added, changed, removed } = change
       if (added.length + changed.length + removed.length > 0) {
         this.#journal?.append({ type: 'rules', ...change })
-        this.#log.info({ rules: change }, 'other rules')
         this.#broadcast.publish({ type: 'rules', change })
       }
       return change
@@ -293,8 +263,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * once. False when there are none.
    */
   resume(rule: string): boolean {
-    const isResumed = this.#governor.resume(rule)
-    if (isResumed) this.#runner?.askAgain()
+    const isResumed = this.#governing.governor.resume(rule)
+    if (isResumed) this.#acting?.runner.askAgain()
     return isResumed
   }
 
@@ -337,21 +307,27 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       this.#journal = await Journal.open(journal, {
         onRecord: (record) => {
           this.#fold.add(record)
-          if (!this.#isReplayed) this.#replay.add(record)
+          this.#governing.replay(record)
         },
         without: UNFOLDED,
-        onError: (error) => this.#failed(error),
+        onError: (error) => this.#broadcast.failed(error),
       })
       if (this.#journal.badLines > 0) {
         this.#log.warn({ journal, badLines: this.#journal.badLines }, 'lines of the journal cannot be read')
       }
     }
     const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
-    this.#replay.finish(place)
-    this.#isReplayed = true
+    this.#governing.replayed(place)
     // Before processes are bound to rules, so that no end of one is missed.
     await this.#sources.open(this.#lifecycleReactions)
-    this.#runner = this.#makeRunner(place)
+    this.#acting = new Acting(
+      {
+        ...{ settings: this.#settings, log: this.#log, broadcast: this.#broadcast, sources: this.#sources },
+        ...{ governing: this.#governing, judging: this.#judging, reactions: this.#reactions },
+      },
+      place,
+      this.#journal,
+    )
     const { source, reason: sourceReason } = this.#sources.samplerStats
     const { source: eventSource, reason: eventSourceReason } = this.#sources.lifecycle.stats
     this.#log.info(
@@ -365,126 +341,26 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       ...{ intervalMs, dryRun, rules: this.#book.names },
     })
     if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
-    this.#governor.tick(now())
-    for (const suspension of this.#governor.suspensions) {
-      // A rule that is there no more has nothing to restart.
-      if (suspension.scope === 'host' || this.#book.get(suspension.rule) !== undefined)
-        this.#suspensions.tell(suspension)
-    }
-    const entries = await this.#recoverAndBind()
+    this.#governing.takeUpSuspensions()
+    // Rules by pid are bound to the processes that they mean.
+    const { rules: checkedRules, ruleTexts } = this.#settings
+    const entries = await bindPids(
+      checkedRules.map((checked, at) => ({ text: ruleTexts[at]!, checked })),
+      this.#watched,
+      await this.#acting.recover(this.#fold.state.unfinished),
+    )
     this.#book.use(entries)
     const { perGroup } = this.#settings.governor.limits
     const rules = await this.#judging.open(entries, {
       ...{ groups: this.#sources.groups, intervalMs },
       ...(workers === undefined ? {} : { workers }),
       ...(perGroup === undefined ? {} : { perGroup: perGroup.by }),
-      readFacts: (slots, needs) => this.#readFacts(slots, needs),
-      onWarning: (error) => this.#failed(error),
+      readFacts: (slots, needs) => this.#sources.readFacts(slots, needs),
+      onWarning: (error) => this.#broadcast.failed(error),
     })
     // A recovery that goes on may have made a successor since the rules were bound.
     for (const { rule, identity } of this.#watched.all) this.#judging.bind(rule, identity)
     this.#lifecycleReactions.use(rules)
-  }
-
-  #makeRunner(place: Place): ActionRunner {
-    const settings = this.#settings
-    const reactions = this.#reactions
-    this.#context = {
-      journal: this.#journal,
-      pending: settings.journal === undefined ? undefined : new PendingStore(settings.journal),
-      place,
-      procRoot: settings.sampler.procRoot ?? '/proc',
-      dryRun: settings.dryRun,
-      graceMs: settings.graceMs,
-      evidence: settings.evidence,
-      startBackoff: settings.startBackoff,
-      startAttempts: settings.startAttempts,
-      hooks: settings.hooks,
-      log: this.#log,
-      closing: this.#closing.signal,
-      onError: (error) => this.#failed(error),
-      onBegin: (target, action) => reactions.begins(target, action),
-      onSuccessor: (old, successor) => reactions.hasSuccessor(old, successor),
-    }
-    return new ActionRunner(this.#context, {
-      governor: this.#governor,
-      now,
-      limitsOf: (rule) => this.#limitsOf(rule),
-      groupOf: (identity, by) => this.#groupOf(identity, by),
-      rssBytesOf: (identity) => this.#rssBytesOf(identity),
-      onReport: (report) => this.#reported(report),
-      onTrouble: (target, trouble) => reactions.troubled(target, trouble),
-      onLost: (target, step) => reactions.lost(target, step),
-      onGoverned: (governed) => this.#governed(governed),
-      stillWanted: (target) => reactions.stillWanted(target),
-    })
-  }
-
-  /** In the last sample. */
-  #rssBytesOf(identity: ProcessIdentity): number | undefined {
-    return this.#table && look(this.#table, identity)?.rssBytes
-  }
-
-  #limitsOf(name: string): ReturnType<RunnerOptions['limitsOf']> {
-    // A restart that an earlier run had begun can be of a rule that there is no more.
-    const { limits: own = {}, severity = 'warning' } = this.#book.get(name)?.checked ?? {}
-    return { limits: effectiveLimits(own, this.#settings.governor.limits), severity }
-  }
-
-  /** Undefined when the process is gone. */
-  async #groupOf({ pid, startTicks }: ProcessIdentity, by: GroupKind): Promise<string | undefined> {
-    const known = (): string | undefined => {
-      const table = this.#table
-      const slot = table?.slotOf(pid)
-      if (table === undefined || slot === undefined || table.columns.startTicks[slot] !== startTicks)
-        return undefined
-      return this.#judging.groupOf(by, slot, table) ?? `${by}:`
-    }
-    const group = known()
-    if (group !== `${by}:`) return group
-    await this.#judging.factsLearned
-    return known()
-  }
-
-  #followed(outcome: OutcomeBody): void {
-    this.#journal?.append(outcome)
-    this.#log.info({ outcome }, 'outcome of an action')
-    this.#broadcast.publish({ type: 'outcome', outcome })
-    const { rule, successor, relieved = 'unknown' } = outcome
-    if (successor === undefined) return
-    const { rearmMs } = this.#limitsOf(rule).limits
-    this.#governor.judged(rule, successor, relieved, rearmMs, now())
-  }
-
-  /** Rules as they are given to the judge: those by pid bound to the processes that they mean. */
-  async #recoverAndBind(): Promise<RuleEntry[]> {
-    const recovered: Succession[] = []
-    const recovery = await recoverActions(this.#fold.state.unfinished, {
-      context: this.#context!,
-      runner: this.#runner!,
-      onReport: (report) => {
-        const { identity, successor } = report
-        if (successor !== undefined) recovered.push({ identity, successor })
-        this.#log.info({ action: report }, 'recovered')
-        if (report.action === 'restart') this.#governor.ended(identity, attemptEnd(report), successor, now())
-        this.#reactions.reported(report, now())
-        this.#broadcast.publish({ type: 'recovered', action: report })
-      },
-      onTrouble: ({ begun }, trouble) => this.#reactions.troubled(begun, trouble),
-    })
-    const { rules, ruleTexts } = this.#settings
-    return bindPids(
-      rules.map((checked, at) => ({ text: ruleTexts[at]!, checked })),
-      this.#watched,
-      meantAfterRecovery(recovered, recovery),
-    )
-  }
-
-  /** Of the processes that the newest table has in these slots. */
-  #readFacts(slots: Uint32Array, { limits }: FactNeeds): Promise<(ProcessFacts | undefined)[]> {
-    const { pid, startTicks } = this.#table!.memory.columns
-    const targets = Array.from(slots, (slot) => ({ pid: pid[slot]!, startTicks: startTicks[slot]! }))
-    return readProcessFacts(targets, { procRoot: this.#settings.sampler.procRoot ?? '/proc', limits })
   }
 
   async #tick(): Promise<void> {
@@ -495,11 +371,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       this.#alerting.tick()
       this.#reactions.beginSample()
       this.#lifecycleReactions.beginSample()
-      const { sampler } = this.#sources
-      const table = await sampler.sample()
-      this.#table = table
+      const table = await this.#sources.sample()
       unburied = table
-      this.#sources.keepExact(sampler.memTotalBytes)
+      this.#sources.keepExact()
       const sampledAt = performance.now()
       // Epoch milliseconds that no clock step moves: durations of rules are measured with them.
       const nowMs = performance.timeOrigin + sampledAt
@@ -507,11 +381,11 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       const host = await this.#sources.readHost(table.size)
       const decisions = await this.#judging.tick(table, nowMs, host)
       const judgedAt = performance.now()
-      this.#members.renew()
-      await this.#reactions.sampled(table, decisions, this.#runner!, nowMs)
+      this.#governing.renewMembers()
+      await this.#reactions.sampled(table, decisions, this.#acting!.runner, nowMs)
       unburied = undefined
       this.#outcomes.tick((identity) => look(table, identity), nowMs)
-      this.#runner!.tick(now())
+      this.#acting!.runner.tick(now())
       const endedAt = performance.now()
       const times = {
         sampleMs: sampledAt - startedAt,
@@ -523,45 +397,16 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       this.#broadcast.publish({ type: 'tick', tick: { tick, table, decisions: decisions.length, ...times } })
     } catch (error) {
       this.#ownUse.tickFailed()
-      this.#failed(error)
-      if (unburied !== undefined) await this.#reactions.bury(unburied).catch((cause) => this.#failed(cause))
+      this.#broadcast.failed(error)
+      if (unburied !== undefined)
+        await this.#reactions.bury(unburied).catch((cause) => this.#broadcast.failed(cause))
     }
-  }
-
-  #alerted(alert: Alert): void {
-    this.#log[levelOf(alert)]({ alert }, alert.message)
-    this.#broadcast.publish({ type: 'alert', alert })
-  }
-
-  #reported(report: ActionReport): void {
-    this.#log[report.status === 'done' || report.status === 'dry-run' ? 'info' : 'warn'](
-      { action: report },
-      `${report.action} ${report.status}`,
-    )
-    this.#reactions.reported(report, now())
-    // Rules may judge by its limits, which are read once per program.
-    if (report.action === 'limit' && report.status === 'done') this.#judging.rematch(report.identity.pid)
-    this.#broadcast.publish({ type: 'action', action: report })
-  }
-
-  #governed(told: GovernedBody): void {
-    const { untilMs } = told
-    const governed = untilMs === undefined ? told : { ...told, untilMs: wallTimeOf(untilMs) }
-    this.#journal?.append(governed)
-    this.#log.info({ governed }, `a restart was ${governed.verdict}`)
-    this.#broadcast.publish({ type: 'governed', governed })
-  }
-
-  #failed(error: unknown): void {
-    this.#log.error({ err: error }, 'the engine goes on after an error')
-    this.#broadcast.publish({ type: 'error', error: asError(error) })
   }
 
   async #close(): Promise<void> {
     await this.#ticker.stop()
     await this.#turn
-    this.#closing.abort()
-    await this.#runner?.settled()
+    await this.#acting?.close()
     await this.#sources.lifecycle.close()
     this.#deaths.close()
     this.#reactions.close()

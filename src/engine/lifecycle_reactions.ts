@@ -1,4 +1,3 @@
-import type { Logger } from 'pino'
 import type { ExecEvent, ExitEvent, LostEvent } from '../events/event.js'
 import type { JournalBody } from '../journal/records.js'
 import type { RuleEngine } from '../rules/rule_engine.js'
@@ -17,7 +16,6 @@ export interface LifecycleParts {
   readonly watched: WatchedProcesses
   readonly deaths: Deaths
   readonly ticker: Ticker
-  readonly log: Logger
   readonly note: (body: JournalBody) => void
   readonly tell: (overrun: Overrun) => void
   readonly onError: (error: unknown) => void
@@ -88,8 +86,7 @@ export class LifecycleReactions implements LifecycleListeners {
 
   #tellLost(): void {
     if (this.#lost === undefined) return
-    const { log, note, tell } = this.#parts
-    log.warn({ overrun: this.#lost }, 'events of births and deaths were lost; the sample makes up for them')
+    const { note, tell } = this.#parts
     note({ type: 'overrun', count: this.#lost.count })
     tell(this.#lost)
     this.#lost = undefined

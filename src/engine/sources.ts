@@ -1,12 +1,17 @@
 import { totalmem } from 'node:os'
+import { type ProcessFacts, readProcessFacts } from '../inspect/process_facts.js'
 import { exactNear, needsExactForAll } from '../rules/exact_near.js'
+import type { FactNeeds } from '../rules/match/facts.js'
 import { groupsOf, hostMetricsOf } from '../rules/program.js'
 import type { CheckedRule } from '../rules/schema/rule.js'
 import { Sampler } from '../sampler/sampler.js'
 import { HostMetrics } from '../system/host_metrics.js'
+import type { ProcessIdentity } from '../table/identity.js'
 import type { OptionalGroup } from '../table/layout.js'
+import type { Table } from '../table/table.js'
 import type { EngineStats } from './events.js'
 import { Lifecycle, type LifecycleListeners } from './lifecycle.js'
+import { look } from './look.js'
 import type { Settings } from './options.js'
 
 /** Where an engine learns of the host: samples, and what is heard between them. */
@@ -18,6 +23,7 @@ export class Sources {
   #groups: readonly OptionalGroup[]
   #readsHost: boolean
   #sampler: Sampler | undefined
+  #table: Table | undefined
   /** Physical memory that the thresholds near which cells are exact were computed with. */
   #exactForBytes = 0
 
@@ -66,8 +72,30 @@ export class Sources {
     return { source: this.#sampler?.source ?? '', reason: this.#sampler?.sourceReason ?? '' }
   }
 
+  async sample(): Promise<Table> {
+    this.#table = await this.sampler.sample()
+    return this.#table
+  }
+
+  /** The last sample. */
+  get table(): Table | undefined {
+    return this.#table
+  }
+
+  /** In the last sample. */
+  rssBytesOf(identity: ProcessIdentity): number | undefined {
+    return this.#table && look(this.#table, identity)?.rssBytes
+  }
+
+  /** Of the processes that the last sample has in these slots. */
+  readFacts(slots: Uint32Array, { limits }: FactNeeds): Promise<(ProcessFacts | undefined)[]> {
+    const { pid, startTicks } = this.#table!.memory.columns
+    const targets = Array.from(slots, (slot) => ({ pid: pid[slot]!, startTicks: startTicks[slot]! }))
+    return readProcessFacts(targets, { procRoot: this.#settings.sampler.procRoot ?? '/proc', limits })
+  }
+
   /** A cell by which a rule could turn has to be exact; what percentages mean in bytes follows from the host's memory. */
-  keepExact(memTotalBytes: number): void {
+  keepExact(memTotalBytes = this.sampler.memTotalBytes): void {
     if (memTotalBytes === this.#exactForBytes) return
     this.#exactForBytes = memTotalBytes
     this.sampler.setExactNear(exactNear(this.#rules, memTotalBytes))
