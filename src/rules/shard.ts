@@ -11,6 +11,8 @@ import type { JudgeResult, JudgeTask, ShardMemory, TaskMemory } from './worker.j
 let ids = 0
 const tableIds = new WeakMap<SharedArrayBuffer, number>()
 
+/** What a tick is to all shards. */
+export type ShardTick = Omit<Tick, 'maxBytes'>
 type Tick = Pick<
   JudgeTask,
   'sequence' | 'nowMs' | 'tick' | 'learned' | 'rebound' | 'host' | 'intervalMs' | 'maxBytes' | 'explain'

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessFacts } from '../../inspect/process_facts.js'
 import type { TextFact } from './ast.js'
 import { type FactSpec, KEYED_GROUPS, type KeyedGroup } from './compile.js'
@@ -25,6 +26,7 @@ export interface FactTask {
 }
 export interface FactPool {
   run(task: FactTask): Promise<TextVerdicts>
+  close(): Promise<void>
 }
 
 /** Processes per read and per task: few enough that neither holds up the event loop. */
@@ -119,6 +121,20 @@ export class Facts {
     })
   }
 
+  /** Asks for facts, and waits until they have been learned, no longer than the limit. */
+  async learnWithin(
+    limitMs: number,
+    slots: Uint32Array,
+    generationOf: Uint32Array,
+    nowMs: number,
+  ): Promise<void> {
+    this.want([slots], generationOf, nowMs)
+    const over = new AbortController()
+    const limit = sleep(limitMs, undefined, { signal: over.signal }).catch(() => {})
+    await Promise.race([this.idle, limit])
+    over.abort()
+  }
+
   /** What was learned so far, for a tick; it is given again until `forget`, because a tick can fail. */
   learned(): Learned | undefined {
     this.#handed = this.#learned.length
@@ -144,9 +160,11 @@ export class Facts {
     this.#handed = 0
   }
 
-  close(): void {
+  /** Ends the threads of its pool too. */
+  close(): Promise<void> {
     this.#closed = true
     this.#waiting.length = 0
+    return this.#pool.close()
   }
 
   #queue({ slots, generations }: Batch): void {

@@ -16,7 +16,7 @@ const facts = (given: Partial<ProcessFacts>): ProcessFacts => ({
 })
 const localPool = (spec: FactSpec): FactPool => {
   const matcher = new TextMatcher(spec.texts)
-  return { run: async ({ texts, limitMs }) => matcher.match(texts, limitMs) }
+  return { run: async ({ texts, limitMs }) => matcher.match(texts, limitMs), close: async () => {} }
 }
 const generations = (size: number): Uint32Array => new Uint32Array(size).fill(1)
 
@@ -107,6 +107,7 @@ describe('facts', () => {
     const matcher = new TextMatcher([exeLeaf])
     const sizes: number[] = []
     const pool: FactPool = {
+      close: async () => {},
       run: async ({ texts }) => {
         sizes.push(texts.length)
         // As if the time had been over after 300.
@@ -132,6 +133,7 @@ describe('facts', () => {
     try {
       const matcher = new TextMatcher([exeLeaf, unitLeaf])
       const pool: FactPool = {
+        close: async () => {},
         run: async ({ texts }) => {
           nowMs += 3000
           const one = matcher.match(texts.slice(0, 1), 1)

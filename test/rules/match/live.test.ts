@@ -40,7 +40,10 @@ class LiveMatcher implements AsyncDisposable {
     this.#sampler = sampler
     const spec = this.#matcher.compiled.facts
     const texts = new TextMatcher(spec.texts)
-    const pool: FactPool = { run: async (task) => texts.match(task.texts, task.limitMs) }
+    const pool: FactPool = {
+      run: async (task) => texts.match(task.texts, task.limitMs),
+      close: async () => {},
+    }
     this.#facts = new Facts(
       pool,
       spec,
