@@ -1,4 +1,4 @@
-import type { ClauseValue } from './journal/records.js'
+import type { ClauseValue } from './journal/decision_records.js'
 import type { Unit } from './rules/language/ast.js'
 
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const

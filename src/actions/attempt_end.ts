@@ -1,4 +1,4 @@
-import type { ActionDoneBody } from '../journal/records.js'
+import type { ActionDoneBody } from '../journal/action_records.js'
 import type { AttemptEnd } from './governor_types.js'
 
 /** `given-up` where trying again is of no use: the process is gone, or the engine closes; undefined: left to its next start. */

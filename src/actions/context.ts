@@ -1,13 +1,8 @@
 import type { Logger } from 'pino'
+import type { ActionStatus, ActionType, RecordedError, RestartStep } from '../journal/action_records.js'
 import type { PendingStore } from '../journal/pending.js'
-import type {
-  ActionStatus,
-  ActionType,
-  JournalBody,
-  Place,
-  RecordedError,
-  RestartStep,
-} from '../journal/records.js'
+import type { Place } from '../journal/place.js'
+import type { JournalBody } from '../journal/records.js'
 import type { Journal } from '../journal/writer.js'
 import type { ActionSpec } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'

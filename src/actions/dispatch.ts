@@ -3,7 +3,7 @@ import type { ControlResult } from '../control/results.js'
 import { setResourceLimit } from '../control/rlimit.js'
 import { sendSignal } from '../control/signal.js'
 import { ProcmusterError } from '../errors.js'
-import type { ActionStatus, RecordedError } from '../journal/records.js'
+import type { ActionStatus, RecordedError } from '../journal/action_records.js'
 import type { ActionSpec, Step } from '../rules/schema/rule.js'
 import {
   type ActionContext,

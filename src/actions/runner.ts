@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { GovernedBody } from '../journal/records.js'
+import type { GovernedBody } from '../journal/action_records.js'
 import type { GroupKind } from '../rules/language/ast.js'
 import type { Severity, Step } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'

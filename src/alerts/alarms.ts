@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ProcmusterError } from '../errors.js'
-import type { Acknowledgement, Alert, JournalBody } from '../journal/records.js'
+import type { JournalBody } from '../journal/records.js'
+import type { Acknowledgement, Alert } from './alert.js'
 import { AlertBook, type AlertQuery } from './alert_book.js'
 import { type AlertSubject, alertKey } from './alert_key.js'
 import { Silences } from './silences.js'

@@ -1,5 +1,5 @@
-import type { Alert, AlertState } from '../journal/records.js'
 import type { Severity } from '../rules/schema/rule.js'
+import type { Alert, AlertState } from './alert.js'
 import { type AlertSubject, subjectOf } from './alert_key.js'
 
 /** Which alerts `engine.alerts()` gives; all that are kept unless told otherwise. */

@@ -1,4 +1,6 @@
-import type { Alert, EngineStartBody, JournalRecord, Place } from '../journal/records.js'
+import type { Place } from '../journal/place.js'
+import type { EngineStartBody, JournalRecord } from '../journal/records.js'
+import type { Alert } from './alert.js'
 import { alertKey } from './alert_key.js'
 import type { Silence } from './silences.js'
 

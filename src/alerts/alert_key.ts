@@ -1,5 +1,5 @@
-import type { Alert } from '../journal/records.js'
 import { type Subject, subjectKey } from '../rules/subject.js'
+import type { Alert } from './alert.js'
 
 /** What an alert is about: of a process and a group exactly one is there. */
 export type AlertSubject = Partial<Subject>

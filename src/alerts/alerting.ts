@@ -2,7 +2,6 @@ import type { Logger } from 'pino'
 import { ProcmusterError } from '../errors.js'
 import type {
   AcknowledgedBody,
-  Alert,
   JournalBody,
   NotifyFailedBody,
   ResumeBody,
@@ -13,6 +12,7 @@ import type { Journal } from '../journal/writer.js'
 import type { Severity } from '../rules/schema/rule.js'
 import { nearestWord } from '../spelling.js'
 import { Alarms } from './alarms.js'
+import type { Alert } from './alert.js'
 import { type AlertQuery, isWanted } from './alert_book.js'
 import type { FoldedAlerts } from './alert_fold.js'
 import { type AlertSubject, subjectOf } from './alert_key.js'

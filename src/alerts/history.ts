@@ -1,5 +1,5 @@
 import { readJournal } from '../journal/reader.js'
-import type { Alert, AlertState } from '../journal/records.js'
+import type { Alert, AlertState } from './alert.js'
 import { type AlertQuery, isWanted } from './alert_book.js'
 import { AlertFold } from './alert_fold.js'
 import { type Silence, Silences } from './silences.js'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ProcmusterError } from '../errors.js'
-import type { Alert } from '../journal/records.js'
 import { namePattern } from '../rules/match/pattern.js'
+import type { Alert } from './alert.js'
 import { subjectOf } from './alert_key.js'
 import { checked, noteSchema, personSchema } from './checked.js'
 

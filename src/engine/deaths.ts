@@ -1,6 +1,6 @@
 import type { Alarms } from '../alerts/alarms.js'
+import type { ExitCause } from '../alerts/alert.js'
 import type { ExitEvent } from '../events/event.js'
-import type { ExitCause } from '../journal/records.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { deathMessage } from './messages.js'
 import { type Binding, type EventIdentity, isOf } from './watched.js'

@@ -1,4 +1,10 @@
-import type { ClauseValue, DecisionBody, Exclusion, PlannedStep, RecordedGroup } from '../journal/records.js'
+import type {
+  ClauseValue,
+  DecisionBody,
+  Exclusion,
+  PlannedStep,
+  RecordedGroup,
+} from '../journal/decision_records.js'
 import type { Decision } from '../rules/decision.js'
 import { printWhen } from '../rules/language/print.js'
 import type { CheckedRule, Step } from '../rules/schema/rule.js'

@@ -1,12 +1,8 @@
 import type { ActionReport } from '../actions/context.js'
+import type { Alert } from '../alerts/alert.js'
 import type { NotifierStats } from '../alerts/notifiers/notifiers.js'
-import type {
-  Alert,
-  GovernedBody,
-  LifecycleStats,
-  NotifyFailedBody,
-  OutcomeBody,
-} from '../journal/records.js'
+import type { GovernedBody, OutcomeBody } from '../journal/action_records.js'
+import type { LifecycleStats, NotifyFailedBody } from '../journal/records.js'
 import type { Table } from '../table/table.js'
 import type { LostEvents } from './event_queue.js'
 import type { RulesChange } from './rulebook.js'

@@ -1,4 +1,4 @@
-import type { ExitCause } from '../journal/records.js'
+import type { ExitCause } from '../alerts/alert.js'
 import { escapeForTerminal } from '../printable.js'
 import type { Decision } from '../rules/decision.js'
 import type { ProcessIdentity } from '../table/identity.js'

@@ -1,4 +1,4 @@
-import type { BreachedAgainBody, OutcomeBody } from '../journal/records.js'
+import type { BreachedAgainBody, OutcomeBody } from '../journal/action_records.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { reliefOf } from './relief_of.js'
 

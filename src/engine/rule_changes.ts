@@ -1,6 +1,6 @@
 import type { Governor } from '../actions/governor.js'
 import type { Alarms } from '../alerts/alarms.js'
-import type { AlertKind } from '../journal/records.js'
+import type { AlertKind } from '../alerts/alert.js'
 import type { CheckedRule, Rule } from '../rules/schema/rule.js'
 import { bindPids, meantNow } from './bind_pids.js'
 import type { Judging } from './judging.js'

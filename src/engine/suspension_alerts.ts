@@ -1,7 +1,8 @@
 import type { GovernorChange, SuspensionScope } from '../actions/governor_types.js'
 import type { Who } from '../actions/lineages.js'
 import type { Alarms } from '../alerts/alarms.js'
-import type { AlertKind, JournalBody } from '../journal/records.js'
+import type { AlertKind } from '../alerts/alert.js'
+import type { JournalBody } from '../journal/records.js'
 import { ALL_PROCESSES } from '../rules/subject.js'
 import { quotedName } from './messages.js'
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { COLUMNS } from '../table/columns.js'
-import type { ClauseValue, DecisionBody, Exclusion, JournalRecord, PlannedStep } from './records.js'
+import type { ClauseValue, DecisionBody, Exclusion, PlannedStep } from './decision_records.js'
+import type { JournalRecord } from './records.js'
 
 /** A decision as the journal has it, whichever version wrote it. */
 export type RecordedDecision = Omit<DecisionBody, 'type'> & {

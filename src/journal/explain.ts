@@ -1,10 +1,11 @@
+import type { Alert } from '../alerts/alert.js'
 import { escapeForTerminal } from '../printable.js'
 import { parseWhen } from '../rules/language/parse.js'
 import { unitOf } from '../rules/language/typing.js'
 import { allOperands } from '../rules/language/walk.js'
 import { wordedClause, wordedDuration, wordedQuantity } from '../words.js'
+import type { ClauseValue, Exclusion, PlannedStep } from './decision_records.js'
 import { explainAction } from './explain_action.js'
-import type { Alert, ClauseValue, Exclusion, PlannedStep } from './records.js'
 import type { Trace, TracedDecision, TracedOrigin, TracedRun, TracedSubject } from './trace.js'
 
 export interface ExplainOptions {

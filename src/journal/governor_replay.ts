@@ -1,6 +1,8 @@
 import { attemptEnd } from '../actions/attempt_end.js'
 import type { Governor } from '../actions/governor.js'
-import type { JournalRecord, Place, SuspendedBody } from './records.js'
+import type { SuspendedBody } from './action_records.js'
+import type { Place } from './place.js'
+import type { JournalRecord } from './records.js'
 
 /**
  * Brings a governor to where the runs before this one had it: what they restarted and when, what came of it, what they

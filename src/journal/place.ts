@@ -1,5 +1,14 @@
 import { readFile, readlink } from 'node:fs/promises'
-import type { Place } from './records.js'
+
+/**
+ * Where an identity means something: the boot, and the PID namespace. After a reboot, or in another container, a pid
+ * with its start ticks can name a stranger.
+ */
+export interface Place {
+  readonly bootId: string
+  /** `pid:[number]@start`, the start being that of its first process in clock ticks. */
+  readonly pidNamespace: string
+}
 
 /** This boot and PID namespace; see `Place`. Empty where the kernel hides one, which then never tells apart. */
 export async function currentPlace(): Promise<Place> {

@@ -1,6 +1,8 @@
 import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import type { ActionBegunBody, JournalRecord, Place, RestartStep } from './records.js'
+import type { ActionBegunBody, RestartStep } from './action_records.js'
+import type { Place } from './place.js'
+import type { JournalRecord } from './records.js'
 
 /** An action that the journal says was begun, and not that it ended. */
 export interface UnfinishedAction {

@@ -1,17 +1,11 @@
+import type { Alert } from '../alerts/alert.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import type { ActionDoneBody, ActionType, OutcomeBody, RestartStep } from './action_records.js'
 import type { RecordedDecision } from './decision_reading.js'
+import type { DecisionBody, RecordedGroup } from './decision_records.js'
 import { readJournal } from './reader.js'
-import type {
-  ActionDoneBody,
-  ActionType,
-  Alert,
-  DecisionBody,
-  JournalRecord,
-  OutcomeBody,
-  RecordedGroup,
-  RestartStep,
-} from './records.js'
+import type { JournalRecord } from './records.js'
 import { subjectKey, TraceCollector } from './trace_collector.js'
 
 /** What of a journal to tell: of a pid (of one of its lives, with `startTicks`), or of the id of an alert, a decision or an action. */

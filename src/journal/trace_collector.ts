@@ -1,7 +1,11 @@
+import type { Alert } from '../alerts/alert.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { wordedDuration } from '../words.js'
+import type { ActionBegunBody } from './action_records.js'
 import { type RecordedDecision, readDecision } from './decision_reading.js'
-import type { ActionBegunBody, Alert, JournalRecord, Place, RecordedGroup } from './records.js'
+import type { RecordedGroup } from './decision_records.js'
+import type { Place } from './place.js'
+import type { JournalRecord } from './records.js'
 import type { Trace, TracedAction, TracedDecision, TracedNote, TracedOrigin, TracedRun } from './trace.js'
 
 /** Of one decision or one subject; a rule that is put off again and again must not fill the memory. */

@@ -1,32 +1,27 @@
-export { type ExplainOptions, explainTrace } from '../journal/explain.js'
-export { currentPlace } from '../journal/place.js'
-export { type JournalReader, type ReadJournalOptions, readJournal } from '../journal/reader.js'
+export type { Acknowledgement, Alert, AlertKind, AlertState, ExitCause } from '../alerts/alert.js'
 export type {
-  Acknowledgement,
   ActionStatus,
   ActionType,
-  Alert,
-  AlertKind,
-  AlertState,
   BreachedAgainBody,
+  GovernedBody,
+  OutcomeBody,
+  RecordedError,
+  ResumedBody,
+  SuspendedBody,
+} from '../journal/action_records.js'
+export type {
   ClauseSample,
   ClauseValue,
   DecisionBody,
   Exclusion,
-  ExitCause,
-  GovernedBody,
-  JournalBody,
-  JournalRecord,
-  LifecycleStats,
-  NotifyFailedBody,
-  OutcomeBody,
-  Place,
   PlannedStep,
-  RecordedError,
   RecordedGroup,
-  ResumedBody,
-  SuspendedBody,
-} from '../journal/records.js'
+} from '../journal/decision_records.js'
+export { type ExplainOptions, explainTrace } from '../journal/explain.js'
+export type { Place } from '../journal/place.js'
+export { currentPlace } from '../journal/place.js'
+export { type JournalReader, type ReadJournalOptions, readJournal } from '../journal/reader.js'
+export type { JournalBody, JournalRecord, LifecycleStats, NotifyFailedBody } from '../journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from '../journal/recover.js'
 export {
   type Trace,

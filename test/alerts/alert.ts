@@ -1,4 +1,4 @@
-import type { Alert } from '../../dist/journal/records.js'
+import type { Alert } from '../../dist/alerts/alert.js'
 import type { GroupRef } from '../../dist/rules/subject.js'
 
 export const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { Alert } from '../../dist/alerts/alert.js'
 import { AlertBook } from '../../dist/alerts/alert_book.js'
-import type { Alert } from '../../dist/journal/records.js'
 import { alert, group, identity } from './alert.js'
 
 const ids = (alerts: Alert[]) => alerts.map(({ id }) => id)

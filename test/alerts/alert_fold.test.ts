@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { alertKey } from '../../dist/alerts/alert_key.js'
-import type { JournalBody, JournalRecord, Place } from '../../dist/journal/records.js'
+import type { Place } from '../../dist/journal/place.js'
+import type { JournalBody, JournalRecord } from '../../dist/journal/records.js'
 import { recover } from '../../dist/journal/recover.js'
 import { alert, group, identity } from './alert.js'
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Alarms } from '../../dist/alerts/alarms.js'
+import type { Alert } from '../../dist/alerts/alert.js'
 import { type SilenceMatch, Silences } from '../../dist/alerts/silences.js'
-import type { Alert, JournalBody } from '../../dist/journal/records.js'
+import type { JournalBody } from '../../dist/journal/records.js'
 import { alert, group, identity } from './alert.js'
 
 const HOUR = 3_600_000

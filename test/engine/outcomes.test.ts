@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Ended, Outcomes } from '../../dist/engine/outcomes.js'
 import { reliefOf, type Seen } from '../../dist/engine/relief_of.js'
-import type { BreachedAgainBody, OutcomeBody } from '../../dist/journal/records.js'
+import type { BreachedAgainBody, OutcomeBody } from '../../dist/journal/action_records.js'
 
 const identity = (pid: number, startTicks = 1) => ({ pid, startTicks, settled: true })
 const restarted: Ended = {

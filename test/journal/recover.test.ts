@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { RestartStep } from '../../dist/journal/action_records.js'
 import { PendingStore } from '../../dist/journal/pending.js'
 import { currentPlace } from '../../dist/journal/place.js'
-import type { JournalBody, JournalRecord, RestartStep } from '../../dist/journal/records.js'
+import type { JournalBody, JournalRecord } from '../../dist/journal/records.js'
 import { type Facts, planRecovery, recover, type UnfinishedAction } from '../../dist/journal/recover.js'
 
 const place = { bootId: 'boot', pidNamespace: 'pid:[1]' }

@@ -1,4 +1,4 @@
-import type { Alert } from '../../journal/records.js'
+import type { Alert } from '../alert.js'
 import type { Deliver } from './queue.js'
 
 /** Calls a function; one whose promise does not settle in time is given up, not waited for. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Alert } from '../../journal/records.js'
+import type { Alert } from '../alert.js'
 import { payloadOf } from './payload.js'
 import type { Deliver } from './queue.js'
 import type { CommandSettings } from './spec.js'

@@ -1,6 +1,6 @@
 import { constants, open } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import type { Alert } from '../../journal/records.js'
+import type { Alert } from '../alert.js'
 import { payloadOf } from './payload.js'
 import type { Deliver } from './queue.js'
 

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
-import type { Alert } from '../../journal/records.js'
 import { escapeUnprintable } from '../../journal/writer.js'
+import type { Alert } from '../alert.js'
 
 /** Of what notifiers send; another one when a key changes its meaning. */
 const PAYLOAD_VERSION = 1

@@ -1,4 +1,4 @@
-import type { Alert } from '../../journal/records.js'
+import type { Alert } from '../alert.js'
 
 /** One delivery that was tried, and how often. */
 export interface Delivery {

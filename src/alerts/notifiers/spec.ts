@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ProcmusterError } from '../../errors.js'
-import type { Alert } from '../../journal/records.js'
 import { nearestWord } from '../../spelling.js'
+import type { Alert } from '../alert.js'
 import { checked } from '../checked.js'
 
 const HOUR_MS = 3_600_000

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Alert } from '../../journal/records.js'
+import type { Alert } from '../alert.js'
 import { payloadOf } from './payload.js'
 import type { Deliver, Delivery } from './queue.js'
 import type { WebhookSettings } from './spec.js'
