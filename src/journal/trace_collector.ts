@@ -6,12 +6,11 @@ import { type RecordedDecision, readDecision } from './decision_reading.js'
 import type { RecordedGroup } from './decision_records.js'
 import type { Place } from './place.js'
 import type { JournalRecord } from './records.js'
-import type { Trace, TracedAction, TracedDecision, TracedNote, TracedOrigin, TracedRun } from './trace.js'
+import { type ActionStory, addNote, Stories, type Story, type Writable } from './stories.js'
+import type { Trace, TracedOrigin, TracedRun } from './trace.js'
 
-/** Of one decision or one subject; a rule that is put off again and again must not fill the memory. */
-const MAX_NOTES = 64
+/** Of one subject. */
 const MAX_ALERTS = 64
-const MAX_ACTIONS = 64
 /** Lives of one pid that have nothing but an alert or an origin. */
 const MAX_SUBJECTS = 1000
 
@@ -24,13 +23,6 @@ export interface CollectorOptions {
   readonly limit: number
 }
 
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
-type Action = Writable<Omit<TracedAction, 'steps'>> & { steps: TracedAction['steps'][number][] }
-interface Story extends Writable<Pick<TracedDecision, 'decision' | 'alert' | 'end'>> {
-  readonly actions: Action[]
-  readonly notes: TracedNote[]
-  readonly subject: string
-}
 interface Subject {
   readonly identity: ProcessIdentity | undefined
   group: RecordedGroup | undefined
@@ -44,14 +36,7 @@ interface Subject {
 export class TraceCollector {
   readonly #options: CollectorOptions
   readonly #subjects = new Map<string, Subject>()
-  /** Oldest first. */
-  #stories: Story[] = []
-  readonly #byDecision = new Map<string, Story>()
-  readonly #byAction = new Map<string, { readonly story: Story; readonly action: Action }>()
-  /** By rule and subject: breaches that last, and the last one of all. */
-  readonly #open = new Map<string, Story[]>()
-  readonly #last = new Map<string, Story>()
-  #leftOut = 0
+  readonly #stories: Stories
   #run: Writable<TracedRun> | undefined
   #place: Place | undefined
   /** Counts places: a pid with its start ticks means somebody else after a reboot. */
@@ -59,6 +44,7 @@ export class TraceCollector {
 
   constructor(options: CollectorOptions) {
     this.#options = options
+    this.#stories = new Stories(options.limit, options.id)
   }
 
   add(record: JournalRecord): void {
@@ -68,7 +54,7 @@ export class TraceCollector {
         break
       case 'engine-stop':
         if (this.#run !== undefined) this.#run.stoppedAtMs = record.atMs
-        this.#closeOpen(record.atMs)
+        this.#stories.endAll(record.atMs)
         break
       case 'decision':
         this.#decided(record)
@@ -83,15 +69,15 @@ export class TraceCollector {
       case 'action-step': {
         const { atMs, step, child, endedBy, tookMs } = record
         const known = { step, atMs, child: identityOrNone(child), endedBy, tookMs }
-        this.#byAction.get(record.actionId)?.action.steps.push(known)
+        this.#stories.action(record.actionId)?.steps.push(known)
         break
       }
       case 'action-done':
         this.#done(record)
         break
       case 'outcome': {
-        const found = this.#byAction.get(record.actionId)
-        if (found !== undefined && identityOrNone(record.successor)) found.action.outcome = record
+        const action = this.#stories.action(record.actionId)
+        if (action !== undefined && identityOrNone(record.successor)) action.outcome = record
         break
       }
       case 'rules':
@@ -110,7 +96,7 @@ export class TraceCollector {
 
   result(): Omit<Trace, 'query' | 'badLines'> {
     const { id } = this.#options
-    const told = id === undefined ? this.#stories : this.#stories.filter((story) => isAbout(story, id))
+    const { told, leftOut } = this.#stories
     const subjects = [...this.#subjects]
       .map(([key, { alerts, ...subject }]) => ({
         ...subject,
@@ -122,12 +108,12 @@ export class TraceCollector {
       }))
       .filter(({ decisions, alerts, origin }) => decisions.length + alerts.length > 0 || origin !== undefined)
       .sort((a, b) => b.lastAtMs - a.lastAtMs)
-    return { subjects, leftOut: id === undefined ? this.#leftOut : 0, run: this.#run }
+    return { subjects, leftOut, run: this.#run }
   }
 
   #started(record: JournalRecord & { type: 'engine-start' }): void {
     const { place, rules, dryRun, atMs } = record
-    this.#closeOpen(atMs)
+    this.#stories.endAll(atMs)
     const same = place?.bootId === this.#place?.bootId && place?.pidNamespace === this.#place?.pidNamespace
     if (!same && this.#place !== undefined) this.#boot++
     this.#place = place
@@ -139,52 +125,22 @@ export class TraceCollector {
     }
   }
 
-  /** Nobody watches any more: what lasted may be over, or not. */
-  #closeOpen(atMs: number): void {
-    for (const stories of this.#open.values())
-      for (const story of stories) story.end ??= { atMs, cause: 'engine-stop' }
-    this.#open.clear()
-  }
-
   #decided(record: JournalRecord & { type: 'decision' }): void {
     const key = this.#accepted(record)
     const decision = key === undefined ? undefined : readDecision(record)
     if (key === undefined || decision === undefined) return
     const { rule, atMs, cause, decisionId, kind } = decision
-    const ruleKey = `${key} ${rule}`
     if (kind === 'clear') {
-      for (const story of this.#open.get(ruleKey) ?? []) story.end = { atMs, cause, decisionId }
-      this.#open.delete(ruleKey)
+      this.#stories.end(key, rule, { atMs, cause, decisionId })
       const subject = this.#subjects.get(key)
       if (subject !== undefined) subject.lastAtMs = atMs
       return
     }
     this.#subject(key, decision)
-    const story: Story = { decision, alert: undefined, actions: [], notes: [], end: undefined, subject: key }
-    this.#stories.push(story)
-    this.#byDecision.set(decisionId, story)
-    this.#open.set(ruleKey, [...(this.#open.get(ruleKey) ?? []), story])
-    this.#last.set(ruleKey, story)
-    if (this.#stories.length > this.#options.limit) this.#leaveOutOldest()
-  }
-
-  #leaveOutOldest(): void {
-    const { id } = this.#options
-    const at = id === undefined ? 0 : this.#stories.findIndex((story) => !isAbout(story, id))
-    const [story] = at < 0 ? [] : this.#stories.splice(at, 1)
-    if (story === undefined) return
-    this.#leftOut++
-    this.#byDecision.delete(story.decision.decisionId)
-    for (const { actionId } of story.actions) this.#byAction.delete(actionId)
-    const ruleKey = `${story.subject} ${story.decision.rule}`
-    const open = this.#open.get(ruleKey)?.filter((other) => other !== story) ?? []
-    if (open.length > 0) this.#open.set(ruleKey, open)
-    else this.#open.delete(ruleKey)
-    if (this.#last.get(ruleKey) === story) this.#last.delete(ruleKey)
-    if (!this.#stories.some(({ subject }) => subject === story.subject)) {
-      const subject = this.#subjects.get(story.subject)
-      if (subject?.alerts.size === 0 && subject.origin === undefined) this.#subjects.delete(story.subject)
-    }
+    const leftOut = this.#stories.begin(key, decision)
+    if (leftOut === undefined || this.#stories.isAnyOf(leftOut)) return
+    const subject = this.#subjects.get(leftOut)
+    if (subject?.alerts.size === 0 && subject.origin === undefined) this.#subjects.delete(leftOut)
   }
 
   #alerted(alert: Alert, atMs: number): void {
@@ -195,7 +151,7 @@ export class TraceCollector {
       story.alert = alert
       if (alert.state === 'resolved') story.end ??= { atMs, cause: 'resolved' }
     } else if (story !== undefined && alert.kind === 'restart-failed' && alert.state === 'firing') {
-      note(story, { atMs, type: alert.kind, text: alert.message })
+      addNote(story, { atMs, type: alert.kind, text: alert.message })
     } else if (alert.kind !== 'breach' && alert.kind !== 'restart-failed') {
       const { alerts } = this.#subject(key, { ...alert, atMs })
       if (alerts.size < MAX_ALERTS || alerts.has(alert.id)) alerts.set(alert.id, alert)
@@ -206,42 +162,21 @@ export class TraceCollector {
 
   /** An alert follows its decision at once; it keeps its id when the rule fires again while it lasts. */
   #storyOf(alert: Alert, key: string): Story | undefined {
-    const ruleKey = `${key} ${alert.rule}`
-    const last = this.#last.get(ruleKey)
+    const last = this.#stories.last(key, alert.rule)
     const isIts = last?.alert === undefined || last.alert.id === alert.id || alert.kind !== 'breach'
-    if (isIts) return last
-    return this.#stories.findLast((story) => story.alert?.id === alert.id)
+    return isIts ? last : this.#stories.ofAlert(alert)
   }
 
   #begun(record: JournalRecord & ActionBegunBody): void {
-    const story = this.#byDecision.get(record.decisionId)
-    if (story === undefined || story.actions.length >= MAX_ACTIONS) return
-    this.#addAction(story, record).parameters = record.parameters ?? {}
-  }
-
-  #addAction(
-    story: Story,
-    {
-      actionId,
-      action: type,
-      identity,
-      name,
-      atMs,
-    }: Pick<ActionBegunBody, 'actionId' | 'action' | 'identity' | 'name'> & { readonly atMs: number },
-  ): Action {
-    const action: Action = {
-      ...{ actionId, action: type, identity, name, begunAtMs: atMs, parameters: {}, steps: [] },
-      ...{ done: undefined, outcome: undefined },
-    }
-    story.actions.push(action)
-    this.#byAction.set(actionId, { story, action })
-    return action
+    const story = this.#stories.ofDecision(record.decisionId)
+    const action = story && this.#stories.addAction(story, record)
+    if (action !== undefined) action.parameters = record.parameters ?? {}
   }
 
   #done(record: JournalRecord & { type: 'action-done' }): void {
     const { actionId, decisionId, rule, atMs } = record
     const [identity, successor] = [identityOrNone(record.identity), identityOrNone(record.successor)]
-    const action = this.#byAction.get(actionId)?.action ?? this.#neverBegun(record)
+    const action = this.#stories.action(actionId) ?? this.#neverBegun(record)
     if (action !== undefined) action.done = { ...record, successor, result: record.result ?? undefined }
     const { isAsked } = this.#options
     if (identity !== undefined && successor !== undefined && isAsked?.(successor)) {
@@ -252,15 +187,14 @@ export class TraceCollector {
   }
 
   /** Refused, or only said: there is no record of its beginning. */
-  #neverBegun(record: JournalRecord & { type: 'action-done' }): Action | undefined {
+  #neverBegun(record: JournalRecord & { type: 'action-done' }): ActionStory | undefined {
     const { decisionId, rule } = record
     const story =
       decisionId === undefined
-        ? this.#last.get(`${this.#accepted(record)} ${rule}`)
-        : this.#byDecision.get(decisionId)
-    if (story === undefined || story.actions.length >= MAX_ACTIONS) return undefined
-    const action = this.#addAction(story, record)
-    action.begunAtMs = undefined
+        ? this.#stories.last(this.#accepted(record), rule)
+        : this.#stories.ofDecision(decisionId)
+    const action = story && this.#stories.addAction(story, record)
+    if (action !== undefined) action.begunAtMs = undefined
     return action
   }
 
@@ -291,9 +225,9 @@ export class TraceCollector {
     { atMs, type }: JournalRecord,
     textOf: (decision: RecordedDecision) => string | undefined,
   ): void {
-    for (const story of [...this.#open.values()].flat()) {
+    for (const story of this.#stories.lasting) {
       const text = textOf(story.decision)
-      if (text !== undefined) note(story, { atMs, type, text })
+      if (text !== undefined) addNote(story, { atMs, type, text })
     }
   }
 
@@ -302,14 +236,13 @@ export class TraceCollector {
     const { atMs } = record
     const body = record as unknown as Readonly<Record<string, unknown>>
     const { type, decisionId, actionId, rule } = body
-    const key = this.#accepted(body)
     const story =
-      this.#byDecision.get(String(decisionId)) ??
-      this.#byAction.get(String(actionId))?.story ??
-      (key === undefined ? undefined : this.#last.get(`${key} ${String(rule)}`))
+      this.#stories.ofDecision(String(decisionId)) ??
+      this.#stories.ofAction(String(actionId)) ??
+      this.#stories.last(this.#accepted(body), String(rule))
     if (story === undefined) return
     const text = [body.message, body.reason, body.why].find((each) => typeof each === 'string')
-    note(story, { atMs, type: String(type), text: (text as string | undefined) ?? '' })
+    addNote(story, { atMs, type: String(type), text: (text as string | undefined) ?? '' })
   }
 
   /** The key of the subject that a record is about, where that was asked for. */
@@ -350,9 +283,7 @@ export class TraceCollector {
     Object.assign(found, { group, name, lastAtMs: atMs })
     this.#subjects.set(key, found)
     if (this.#subjects.size > MAX_SUBJECTS) {
-      const idle = [...this.#subjects.keys()].find(
-        (other) => other !== key && !this.#stories.some(({ subject }) => subject === other),
-      )
+      const idle = [...this.#subjects.keys()].find((other) => other !== key && !this.#stories.isAnyOf(other))
       if (idle !== undefined) this.#subjects.delete(idle)
     }
     return found
@@ -379,17 +310,4 @@ function isAlert(value: unknown): value is Alert {
   const { id, rule, kind, advice } = (value ?? {}) as Partial<Record<keyof Alert, unknown>>
   const isTold = advice === undefined || Array.isArray(advice)
   return typeof id === 'string' && typeof rule === 'string' && typeof kind === 'string' && isTold
-}
-
-function isAbout({ decision, alert, actions, end }: Story, id: string): boolean {
-  return (
-    decision.decisionId === id ||
-    alert?.id === id ||
-    end?.decisionId === id ||
-    actions.some(({ actionId }) => actionId === id)
-  )
-}
-
-function note(story: Story, said: TracedNote): void {
-  if (story.notes.length < MAX_NOTES) story.notes.push(said)
 }
