@@ -1,13 +1,6 @@
+export type { TreeNode } from '../tree/node.js'
 export type { Detachment } from '../tree/parentage.js'
 export { type RenderTreeOptions, renderTree } from '../tree/render.js'
 export { readThreadNames, type ThreadName, type ThreadNames } from '../tree/threads.js'
-export {
-  type ProcessTree,
-  type ProcessTreeOptions,
-  type ProcessUse,
-  processTree,
-  type SubtreeUse,
-  TREE_METRICS,
-  type TreeMetric,
-  type TreeNode,
-} from '../tree/tree.js'
+export { type ProcessTree, type ProcessTreeOptions, processTree } from '../tree/tree.js'
+export { type ProcessUse, type SubtreeUse, TREE_METRICS, type TreeMetric } from '../tree/use.js'

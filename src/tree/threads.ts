@@ -1,5 +1,5 @@
 import { readProcFiles } from '../inspect/proc_files.js'
-import type { TreeNode } from './tree.js'
+import type { TreeNode } from './node.js'
 
 export interface ThreadName {
   readonly tid: number

@@ -1,45 +1,18 @@
 import { checkPid } from '../control/targets.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { type ColumnName, columnId, headerCell, isMissing, type TableMemory } from '../table/layout.js'
+import { columnId, headerCell, isMissing } from '../table/layout.js'
 import { decodeName } from '../table/process.js'
 import type { Table } from '../table/table.js'
+import { TreeNode } from './node.js'
 import { type Detachment, linkParents, placeOf, preorder } from './parentage.js'
-
-/** Columns that a tree adds up; those of the groups `status` and `io` only where the table has them. */
-export const TREE_METRICS = [
-  'threads',
-  'cpuPercent',
-  'cpuTimeNs',
-  'rssBytes',
-  'rssAnonBytes',
-  'vszBytes',
-  'readBytesPerSecond',
-  'writeBytesPerSecond',
-] as const
-export type TreeMetric = (typeof TREE_METRICS)[number]
-
-/** What a process uses; undefined where the cell is missing or the table has no such column. */
-export type ProcessUse = Readonly<Record<TreeMetric, number | undefined>>
-
-/** What a process and all its descendants use together; a sum is undefined where none of its cells could be read. */
-export interface SubtreeUse extends ProcessUse {
-  readonly processes: number
-  /** How many cells are missing from each sum; in a table without the column: all. */
-  readonly missing: Readonly<Record<TreeMetric, number>>
-}
+import { addUp, cellsOf, type MetricSums, TREE_METRICS, type TreeMetric } from './use.js'
 
 export interface ProcessTreeOptions {
   /** Only this process and its descendants. With `startTicks` it has to be that very process. */
   readonly root?: number | (Pick<ProcessIdentity, 'pid'> & Partial<ProcessIdentity>)
   /** Keeps the arguments that the table has, see `Sampler.readDetails`. */
   readonly commandLines?: boolean
-}
-
-interface Metric {
-  readonly own: Float64Array
-  readonly sums: Float64Array
-  readonly missing: Uint32Array
 }
 
 /**
@@ -70,7 +43,7 @@ export class ProcessTree implements Iterable<TreeNode> {
   readonly #depths: Int32Array
   readonly #processes: Int32Array
   readonly #detached = new Map<number, Detachment>()
-  readonly #metrics = new Map<TreeMetric, Metric>()
+  readonly #metrics = new Map<TreeMetric, MetricSums>()
   readonly #args: readonly (readonly string[] | undefined)[] | undefined
   readonly #pidsAscending: Int32Array
   readonly #placeByPid: Int32Array
@@ -237,122 +210,6 @@ export class ProcessTree implements Iterable<TreeNode> {
   }
 }
 
-/** One process of a tree. */
-export class TreeNode {
-  readonly tree: ProcessTree
-  /** Where it stands among all: parents before children, a subtree in one piece. */
-  readonly place: number
-
-  /** @internal */
-  constructor(tree: ProcessTree, place: number) {
-    this.tree = tree
-    this.place = place
-  }
-
-  get pid(): number {
-    return this.tree.pidAt(this.place)
-  }
-
-  /** Clock ticks since boot, proc_pid_stat(5) field 22. */
-  get startTicks(): number {
-    return this.identity.startTicks
-  }
-
-  /** What an action on it takes. */
-  get identity(): ProcessIdentity {
-    return this.tree.identityAt(this.place)
-  }
-
-  /** Name as the kernel keeps it (comm). A process chooses it: escape it before it is shown. */
-  get name(): string {
-    return this.tree.nameAt(this.place)
-  }
-
-  /** Effective user id. */
-  get uid(): number | undefined {
-    return this.tree.uidAt(this.place)
-  }
-
-  /** Undefined unless the tree was made with `commandLines` from a table that has them. */
-  get args(): readonly string[] | undefined {
-    return this.tree.argsAt(this.place)
-  }
-
-  get parent(): TreeNode | undefined {
-    const place = this.tree.parentOf(this.place)
-    return place < 0 ? undefined : this.tree.at(place)
-  }
-
-  /** In ascending order of pid. */
-  get children(): TreeNode[] {
-    const children: TreeNode[] = []
-    const end = this.place + this.tree.processesAt(this.place)
-    for (let place = this.place + 1; place < end; place += this.tree.processesAt(place)) {
-      children.push(this.tree.at(place))
-    }
-    return children
-  }
-
-  /** Number of ancestors in the tree. */
-  get depth(): number {
-    return this.tree.depthAt(this.place)
-  }
-
-  /** Why its parent is not in the tree although it names one; undefined with a parent, and without one by nature. */
-  get detached(): Detachment | undefined {
-    return this.tree.detachedAt(this.place)
-  }
-
-  /** What it uses itself. */
-  get use(): ProcessUse {
-    return byMetric((metric) => this.tree.ownAt(metric, this.place))
-  }
-
-  /** What it and all its descendants use together. */
-  get subtree(): SubtreeUse {
-    const { tree, place } = this
-    return {
-      processes: tree.processesAt(place),
-      ...byMetric((metric) => tree.sumAt(metric, place)),
-      missing: byMetric((metric) => tree.missingAt(metric, place)),
-    }
-  }
-
-  /** This process and all its descendants, parents before children. */
-  *descend(): Generator<TreeNode> {
-    const end = this.place + this.tree.processesAt(this.place)
-    for (let place = this.place; place < end; place++) yield this.tree.at(place)
-  }
-}
-
-/** NaN where a cell is missing. */
-function cellsOf(memory: TableMemory, slots: Uint32Array, name: ColumnName): Float64Array {
-  const column = memory.columns[name]!
-  const id = columnId[name]
-  const count = slots.length
-  const cells = new Float64Array(count)
-  for (let place = 0; place < count; place++) cells[place] = column[slots[place]!]!
-  for (let place = 0; place < count; place++) {
-    if (isMissing(memory, slots[place]!, id)) cells[place] = Number.NaN
-  }
-  return cells
-}
-
-function addUp(own: Float64Array, parents: Int32Array): Metric {
-  const sums = new Float64Array(own.length)
-  const missing = new Uint32Array(own.length)
-  for (let place = own.length - 1; place >= 0; place--) {
-    const value = own[place]!
-    if (Number.isNaN(value)) missing[place]! += 1
-    else sums[place]! += value
-    const parent = parents[place]!
-    if (parent < 0) continue
-    sums[parent]! += sums[place]!
-    missing[parent]! += missing[place]!
-  }
-  return { own, sums, missing }
-}
-
 function rootPlace(
   root: NonNullable<ProcessTreeOptions['root']>,
   pids: Int32Array,
@@ -376,7 +233,3 @@ function rootPlace(
 }
 
 const known = (value: number): number | undefined => (Number.isNaN(value) ? undefined : value)
-
-function byMetric<T>(read: (metric: TreeMetric) => T): Record<TreeMetric, T> {
-  return Object.fromEntries(TREE_METRICS.map((metric) => [metric, read(metric)])) as Record<TreeMetric, T>
-}
