@@ -1,8 +1,7 @@
 import type { ActionReport, ActionTarget } from '../actions/context.js'
-import type { ReplaceTrouble, RestartResult } from '../actions/replace.js'
+import type { ReplaceTrouble } from '../actions/replace.js'
 import type { ActionRunner } from '../actions/runner.js'
 import type { Alarms } from '../alerts/alarms.js'
-import { signalName, signalNumber } from '../control/signal_names.js'
 import type { JournalBody } from '../journal/records.js'
 import type { UnfinishedAction } from '../journal/recover.js'
 import type { Decision, DecisionClause } from '../rules/decision.js'
@@ -14,6 +13,7 @@ import type { Table } from '../table/table.js'
 import { Advisor } from './advisor.js'
 import type { Deaths } from './deaths.js'
 import { decisionRecord, recordedGroup } from './decision_record.js'
+import { Endings } from './endings.js'
 import { HeldChildren } from './held_children.js'
 import type { Judging } from './judging.js'
 import { type DueSteps, Ladder } from './ladder.js'
@@ -24,8 +24,6 @@ import type { Rulebook } from './rulebook.js'
 import { type Aim, isMeant, targetsOf } from './targets.js'
 import type { Binding, WatchedProcesses } from './watched.js'
 
-/** Signals that a process is meant to end by: INT, QUIT, ABRT, KILL, TERM. */
-const ENDING_SIGNALS = [2, 3, 6, 9, 15]
 const SEEN = Number.POSITIVE_INFINITY
 /** `PF_FORKNOEXEC` of linux/sched.h: forked, and no program executed yet. */
 const FORK_NO_EXEC = 0x40
@@ -49,15 +47,6 @@ export interface ReactionParts {
   readonly rssBytesOf: (identity: ProcessIdentity) => number | undefined
 }
 
-/** What was known of a process when something began to be done to it that ends it. */
-interface Before {
-  readonly rssBytes: number | undefined
-  readonly hostAvailableBytes: number | undefined
-  readonly isAboutMemory: boolean
-  /** Of a signal, its name. */
-  readonly endedBy: string | undefined
-}
-
 /** What follows from decisions, deaths and reports: alerts, actions, outcomes. */
 export class Reactions {
   readonly #parts: ReactionParts
@@ -66,13 +55,13 @@ export class Reactions {
   readonly #ladder: Ladder<Aim>
   /** Restarts of a group's largest member that came too late: the next sample shows who is it now. */
   #lost: { readonly target: ActionTarget; readonly step: Step }[] = []
-  /** By what is done to whom, while it is under way. */
-  readonly #before = new Map<string, Before>()
+  readonly #endings: Endings
   #decisions = 0
 
   constructor(parts: ReactionParts) {
     this.#parts = parts
     this.#advisor = new Advisor(parts.alarms)
+    this.#endings = new Endings(parts)
     this.#ladder = new Ladder(parts.intervalMs)
   }
 
@@ -230,12 +219,7 @@ export class Reactions {
   }
 
   begins(target: ActionTarget, action: ActionSpec): void {
-    if (!endsProcesses(action)) return
-    const { identity, rssBytes, isAboutMemory } = target
-    const hostAvailableBytes = this.#parts.hostAvailableBytes()
-    const endedBy = action.type === 'signal' ? signalName(signalNumber(action.signal)) : undefined
-    this.#before.set(beforeKey(action.type, target), { rssBytes, hostAvailableBytes, isAboutMemory, endedBy })
-    this.#parts.watched.expectEnd(identity)
+    if (this.#endings.begins(target, action)) this.#parts.watched.expectEnd(target.identity)
   }
 
   hasSuccessor(old: ProcessIdentity, successor: ProcessIdentity): void {
@@ -246,12 +230,11 @@ export class Reactions {
   reported(report: ActionReport, nowMs: number): void {
     const { alarms, watched, deaths } = this.#parts
     const { rule, identity, status, successor } = report
-    const before = this.#before.get(beforeKey(report.action, report))
-    this.#before.delete(beforeKey(report.action, report))
+    const before = this.#endings.over(report)
     if (report.action !== 'restart') {
       if (before === undefined) return
       if (status !== 'done') deaths.ended(watched.expectLife(identity))
-      else this.#track(report, undefined, before, nowMs)
+      else this.#endings.follow(report, undefined, before, nowMs)
       return
     }
     if (status === 'done' && successor !== undefined) {
@@ -259,7 +242,7 @@ export class Reactions {
       alarms.resolve(rule, 'restart-failed', report)
       alarms.resolve(rule, 'breach', report)
       this.#ladder.cleared(rule, subjectKey({ identity, group: undefined }))
-      this.#track(report, successor, before, nowMs)
+      this.#endings.follow(report, successor, before, nowMs)
       deaths.ended(watched.expectLife(successor))
       return
     }
@@ -284,25 +267,6 @@ export class Reactions {
     this.#restartFailed({ rule, identity, name }, 'critical', trouble.message)
   }
 
-  #track(
-    report: ActionReport,
-    successor: ProcessIdentity | undefined,
-    before: Before | undefined,
-    nowMs: number,
-  ): void {
-    const { actionId, action, rule, identity, name, result = {} } = report
-    const { endedBy = before?.endedBy ?? 'an earlier run', exitedInMs } = result as Partial<RestartResult>
-    this.#parts.outcomes.track(
-      {
-        ...{ action: action === 'restart' ? 'restart' : 'signal', actionId, rule, identity, name, successor },
-        ...{ exitedInMs, endedBy, isAboutMemory: before?.isAboutMemory ?? true },
-        rssBeforeBytes: before?.rssBytes,
-        hostAvailableBeforeBytes: before?.hostAvailableBytes,
-      },
-      nowMs,
-    )
-  }
-
   #restartFailed(
     { rule, identity, name }: Pick<ActionReport, 'rule' | 'identity' | 'name'>,
     severity: Severity,
@@ -317,18 +281,6 @@ function removedFirst(decisions: readonly Decision[]): readonly Decision[] {
   const isRemoved = ({ cause }: Decision) => cause === 'removed'
   if (!decisions.some(isRemoved)) return decisions
   return [...decisions.filter(isRemoved), ...decisions.filter((decision) => !isRemoved(decision))]
-}
-
-function endsProcesses(action: ActionSpec): boolean {
-  if (action.type === 'restart') return true
-  return action.type === 'signal' && ENDING_SIGNALS.includes(signalNumber(action.signal))
-}
-
-function beforeKey(
-  type: ActionSpec['type'],
-  { rule, identity }: Pick<ActionReport, 'rule' | 'identity'>,
-): string {
-  return `${type}\n${rule}\n${identity.pid}:${identity.startTicks}`
 }
 
 const isOfMemory = ({ operand }: DecisionClause): boolean => /\b(rss|pss|vsz|swap|memory)/i.test(operand)
