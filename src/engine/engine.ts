@@ -13,6 +13,7 @@ import { Journal } from '../journal/writer.js'
 import type { Explanation } from '../rules/rule_engine.js'
 import type { Rule } from '../rules/schema/rule.js'
 import type { Table } from '../table/table.js'
+import { Turns } from '../turns.js'
 import { Acting } from './acting.js'
 import { bindPids } from './bind_pids.js'
 import { Broadcast } from './broadcast.js'
@@ -62,7 +63,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   #acting: Acting | undefined
   #closed: Promise<void> | undefined
   /** Ticks, changes of rules and questions about the last sample, one after the other. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   private constructor(settings: Settings, logger: Logger | undefined) {
     super()
@@ -118,7 +119,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       ...{ book, watched, alarms, sources, judging },
       governor: this.#governing.governor,
     })
-    this.#ticker = new Ticker(settings.intervalMs, () => this.#alone(() => this.#tick()))
+    this.#ticker = new Ticker(settings.intervalMs, () => this.#turns.take(() => this.#tick()))
     this.#ownUse = new OwnUse(this.#ticker, settings.selfIntervalMs, note)
     this.#lifecycleReactions = new LifecycleReactions({
       ...{ watched, deaths, note, ticker: this.#ticker },
@@ -179,7 +180,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * only be had from the start: `sampler: { groups }`), `CLOSED`; the rules stay as they were then.
    */
   setRules(rules: readonly Rule[]): Promise<RulesChange> {
-    return this.#alone(async () => {
+    return this.#turns.take(async () => {
       this.#checkOpen()
       const checked = await checkEngineRules(rules, this.#settings)
       const change = await this.#ruleChanges.carryOut(rules, checked)
@@ -221,7 +222,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * `INVALID_ARGUMENT` for a rule that is not enabled and before the first tick with the rules that there are, `CLOSED`
    */
   explain(rule: string, pid: number): Promise<Explanation> {
-    return this.#alone(() => {
+    return this.#turns.take(() => {
       this.#checkOpen()
       return this.#judging.explain(rule, pid)
     })
@@ -288,12 +289,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #alone<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work)
-    this.#turn = done.catch(() => {})
-    return done
   }
 
   #checkOpen(): void {
@@ -406,7 +401,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   async #close(): Promise<void> {
     await this.#ticker.stop()
-    await this.#turn
+    await this.#turns.over()
     await this.#acting?.close()
     await this.#sources.lifecycle.close()
     this.#deaths.close()

@@ -6,6 +6,7 @@ import { ProcmusterError } from '../errors.js'
 import { range } from '../range.js'
 import type { Rule, Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { Turns } from '../turns.js'
 
 /** When to raise an alert about a process; thresholds are passed when a value is above them, and at least one is needed. */
 export interface MonitorOptions {
@@ -49,7 +50,7 @@ export class Monitors {
   readonly #options: Omit<EngineOptions, 'rules'> & { readonly intervalMs: number }
   readonly #monitors = new Map<string, Monitor>()
   #engine: Engine | undefined
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #isClosed = false
 
   constructor(options: Omit<EngineOptions, 'rules'> & { readonly intervalMs: number }) {
@@ -97,17 +98,15 @@ export class Monitors {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#turn
+    await this.#turns.over()
     await this.#engine?.close()
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(() => {
+    return this.#turns.take(async () => {
       if (this.#isClosed) throw new ProcmusterError('CLOSED', { message: 'the manager has been closed' })
       return work()
     })
-    this.#turn = done.catch(() => {})
-    return done
   }
 
   #startEngine(): Promise<Engine> {

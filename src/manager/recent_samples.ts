@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sampler } from '../sampler/sampler.js'
 import { RATE_WINDOW_MS } from '../table/rate_window.js'
 import type { Table } from '../table/table.js'
+import { Turns } from '../turns.js'
 
 /** A rate since an older sample would tell of what has long passed. */
 const MOST_AGE_MS = 1000
@@ -11,7 +12,7 @@ export class RecentSamples {
   readonly #sampler: Sampler
   #sampledAt = Number.NEGATIVE_INFINITY
   /** A table is good for two samples, so that one piece of work goes on at a time. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(sampler: Sampler) {
     this.#sampler = sampler
@@ -19,9 +20,7 @@ export class RecentSamples {
 
   /** Calls `work` with a new table, whose rates are over `RATE_WINDOW_MS` at least and about a second at most. */
   use<T>(work: (table: Table) => T | Promise<T>): Promise<T> {
-    const done = this.#turn.then(async () => work(await this.#recent()))
-    this.#turn = done.catch(() => {})
-    return done
+    return this.#turns.take(async () => work(await this.#recent()))
   }
 
   async #recent(): Promise<Table> {

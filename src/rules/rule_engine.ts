@@ -3,6 +3,7 @@ import { inSlices } from '../slices.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { headerCell, type OptionalGroup, type TableMemory } from '../table/layout.js'
+import { Turns } from '../turns.js'
 import { type Decision, type DecisionClause, DecisionReader } from './decision.js'
 import type { GroupKind } from './language/ast.js'
 import type { FactSpec, KeyedGroup } from './match/compile.js'
@@ -66,7 +67,8 @@ export class RuleEngine implements AsyncDisposable {
   #table: (RuleTable & { nowMs: number; host: Float64Array | undefined }) | undefined
   #isWarnedOfMemory = false
   #tick = 0
-  #queue: Promise<unknown> = Promise.resolve()
+  /** Ticks, changes of rules and explanations. */
+  readonly #turns = new Turns()
   #closed = false
 
   private constructor(settings: RuleEngineSettings) {
@@ -100,9 +102,7 @@ export class RuleEngine implements AsyncDisposable {
    * @throws ProcmusterError INVALID_ARGUMENT as `open`; the rules stay as they were then
    */
   update(rules: readonly Rule[], groups?: readonly OptionalGroup[]): Promise<void> {
-    const updated = this.#queue.then(() => this.#use(rules, groups))
-    this.#queue = updated.catch(() => {})
-    return updated
+    return this.#turns.take(() => this.#use(rules, groups))
   }
 
   async #use(texts: readonly Rule[], groups = this.#sampled): Promise<void> {
@@ -206,9 +206,7 @@ export class RuleEngine implements AsyncDisposable {
    * @throws ProcmusterError TIMEOUT when it takes too long; CLOSED after `close`
    */
   tick(table: RuleTable, nowMs: number, host?: Float64Array): Promise<Decision[]> {
-    const ticked = this.#queue.then(() => this.#judge(table, nowMs, host))
-    this.#queue = ticked.catch(() => {})
-    return ticked
+    return this.#turns.take(() => this.#judge(table, nowMs, host))
   }
 
   /** By index of a rule: the slots that it matched at the last tick. */
@@ -247,9 +245,7 @@ export class RuleEngine implements AsyncDisposable {
    * @throws ProcmusterError STALE_TABLE when that table has been overwritten; INVALID_ARGUMENT before the first tick with these rules
    */
   explain(ruleIndex: number, slot: number): Promise<Explanation> {
-    const explained = this.#queue.then(() => this.#explain(ruleIndex, slot))
-    this.#queue = explained.catch(() => {})
-    return explained
+    return this.#turns.take(() => this.#explain(ruleIndex, slot))
   }
 
   get memory(): RuleMemory {
@@ -260,7 +256,7 @@ export class RuleEngine implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([this.#facts?.close(), this.#shards.close(), ...this.#retired])
-    await this.#queue
+    await this.#turns.over()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
