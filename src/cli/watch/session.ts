@@ -1,28 +1,12 @@
-import {
-  type ActionReport,
-  type Alert,
-  Engine,
-  type GovernedBody,
-  ProcmusterError,
-  type Rule,
-  type Table,
-} from '../../index.js'
+import type { ActionReport, Alert, Engine, GovernedBody, Rule, Table } from '../../index.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
-import { fail, messageOf } from '../fault.js'
-import type { StopSignals } from '../stop_signals.js'
+import { messageOf } from '../fault.js'
 import { escapeForTerminal } from '../terminal.js'
-import { quoted } from '../values.js'
-import { ConfigWatch } from './config_watch.js'
-import { endOfAction, isSame } from './earlier_run.js'
-import { ownUse, ownUseText, stayOutOfTheWay } from './own_use.js'
+import { isSame } from './earlier_run.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
-import { Reload } from './reload.js'
 import type { Reporter } from './report.js'
-import { describePlan, listed, notifyFailed, sourcesUsed, Tally } from './words.js'
+import { listed, notifyFailed, Tally } from './words.js'
 
-const ONCE_INTERVAL_MS = 200
-/** Of all sets together; the oldest make room. A breach that comes back all night must not fill the disk. */
-const EVIDENCE_BUDGET_BYTES = 2 ** 30
 /** Refusals that more waiting does not mend. */
 const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
 
@@ -30,121 +14,8 @@ const LASTING = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED'])
 const AMONG_EACH_OTHER = new Set(['busy', 'jitter', 'host-concurrent', 'rule-concurrent', 'group-concurrent'])
 const PATIENCE_MS = 10_000
 
-const REFUSED_BY_HOST = new Set(['INVALID_ARGUMENT', 'OUT_OF_RANGE', 'PROCESS_GONE'])
-
-/** Runs a checked watch until a signal, an end of its own, or (with --once) the end of one look. */
-export async function runWatch(plan: WatchPlan, reporter: Reporter, stop: StopSignals): Promise<number> {
-  const engine = await startEngine(plan)
-  // Once its threads are there: on a busy host a start at low priority would take long, and miss the breach.
-  if (plan.flags.lowerOwnPriority) stayOutOfTheWay(plan.rules, { mayChange: plan.readsAgain })
-  const session = new Session(plan, reporter, engine)
-  try {
-    reporter.note(...describePlan(plan, engine))
-    using _ = await readAgain(plan, { reporter, engine, session, stop })
-    await session.ended(stop.signal)
-    if (stop.name) {
-      reporter.note(`${stop.name}: stopping; an action under way is finished first, unless told once more`, {
-        type: 'stopping',
-        signal: stop.name,
-      })
-    }
-  } finally {
-    await engine.close()
-    reporter.end()
-  }
-  const exitCode = session.exitCode ?? stop.exitCode ?? EXIT.ok
-  const { stats } = engine
-  const { ticks: looks, missedTicks: missedLooks, lifecycle } = stats
-  const { text } = sourcesUsed(stats)
-  reporter.note(`stopped after ${session.tally.text(stats)}; ${ownUseText()}; ${text}`, {
-    ...{ type: 'watch-stop', exitCode, looks, missedLooks, ...session.tally.counts, ...ownUse() },
-    ...{ source: stats.sampler.source, lifecycle },
-  })
-  return exitCode
-}
-
-interface Running {
-  readonly reporter: Reporter
-  readonly engine: Engine
-  readonly session: Session
-  readonly stop: StopSignals
-}
-
-/** The rules of a file that can be read again are, when it changes and at SIGHUP. */
-async function readAgain(
-  plan: WatchPlan,
-  { reporter, engine, session, stop }: Running,
-): Promise<Disposable | undefined> {
-  const { config, flags, readsAgain } = plan
-  const { config: file } = flags
-  if (!readsAgain || config === undefined || file === undefined) return undefined
-  const onRules = (rules: readonly Rule[]) => session.useRules(rules)
-  const reload = new Reload({ ...{ plan, file, config, engine, reporter }, onRules })
-  const watch = await ConfigWatch.open(file, () => void reload.run(false))
-  stop.onHangup = () => void reload.run(true)
-  // What has changed since the watch began to start.
-  void reload.run(false)
-  return {
-    [Symbol.dispose]() {
-      reload[Symbol.dispose]()
-      watch[Symbol.dispose]()
-    },
-  }
-}
-
-async function startEngine(plan: WatchPlan): Promise<Engine> {
-  const {
-    rules,
-    graceMs,
-    outcomeWindowMs,
-    dryRun,
-    source,
-    journal,
-    directory,
-    environ,
-    notifiers,
-    governor,
-  } = plan
-  try {
-    return await Engine.start({
-      ...{ rules, graceMs, dryRun, notifiers, governor, sampler: { source } },
-      intervalMs: plan.flags.once ? Math.min(ONCE_INTERVAL_MS, plan.intervalMs) : plan.intervalMs,
-      ...(outcomeWindowMs !== undefined && { outcomeWindowMs }),
-      ...(journal !== undefined && { journal }),
-      ...(directory !== undefined && {
-        evidence: { directory, environ, budgetBytes: EVIDENCE_BUDGET_BYTES, prune: true },
-      }),
-    })
-  } catch (error) {
-    // What is left to go wrong at the start: the journal, or another engine that writes it.
-    const isJournal = error instanceof ProcmusterError && (error.code === 'IO_ERROR' || error.code === 'BUSY')
-    if (isJournal) fail(EXIT.directory, messageOf(error))
-    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') await failAsGone(plan, error)
-    const { config } = plan.flags
-    // What only the host could refuse of the file: a user that it does not know, a pid that is not there.
-    if (config !== undefined && error instanceof ProcmusterError && REFUSED_BY_HOST.has(error.code)) {
-      const exitCode = error.code === 'PROCESS_GONE' ? EXIT.noSuchProcess : EXIT.config
-      fail(exitCode, `--config ${quoted(config)}: ${messageOf(error)}`)
-    }
-    throw error
-  }
-}
-
-/** The process of -p is not there, or ended since it was checked. */
-async function failAsGone({ target, journal, dryRun }: WatchPlan, error: ProcmusterError): Promise<void> {
-  if (target === undefined) return
-  const { pid } = target.identity
-  if (target.unfinished === undefined) {
-    fail(EXIT.noSuchProcess, `-p/--pid "${pid}" ended before the watch began: ${messageOf(error)}`)
-  }
-  const why = dryRun
-    ? 'a dry run does not finish that; leave out --dry-run'
-    : `that was given up: ${(journal && (await endOfAction(journal, target.unfinished))) ?? 'see the journal'}`
-  fail(EXIT.noSuchProcess, `-p/--pid "${pid}": no such process; an earlier run was restarting it, and ${why}`)
-}
-
 /** Hands on what the engine tells, and knows when a watch is over. */
-class Session {
+export class Session {
   readonly #plan: WatchPlan
   readonly #reporter: Reporter
   readonly #over: Promise<void>

@@ -4,7 +4,7 @@ import { colorsFor } from '../terminal.js'
 import { type RawWatchOptions, readWatchFlags } from './options.js'
 import { planWatch } from './plan.js'
 import { JsonReporter, TextReporter } from './report.js'
-import { runWatch } from './session.js'
+import { runWatch } from './run.js'
 
 /** `muster watch` with what the user gave, to its end. */
 export async function startWatch(raw: RawWatchOptions): Promise<void> {
