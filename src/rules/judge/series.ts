@@ -1,15 +1,15 @@
 import type { SeriesPlan, SeriesRead } from '../compile/plan.js'
+import { clearSeconds, countSeconds, SECONDS } from './seconds.js'
 import { type LaneList, listLanes, NOBODY } from './series_list.js'
 import {
   type ChunkShape,
   chunkCell,
   chunkNumber,
   chunkShapeOf,
-  columnAt,
   LANES,
   type SeriesMemory,
 } from './series_memory.js'
-import { TREND, type Trends } from './trends.js'
+import type { Trends } from './trends.js'
 import { readBuckets, readWindows } from './window_reads.js'
 import { addSamples, advance, bucketOf, clearLane, holeMsOf } from './windows.js'
 
@@ -25,10 +25,6 @@ export interface SeriesTick {
   /** Bytes that may be in use. */
   readonly maxBytes: number
 }
-
-/** Since when a process is in one of the states (NaN: it is not), and for how many seconds. */
-const SINCE_MS = 0
-const SECONDS = 1
 
 /** Beside the numbers of columns: the lane itself, where the samples are. */
 export const LANE = -1
@@ -140,10 +136,8 @@ export class Series {
   #clear(chunk: number, lane: number): void {
     const { family } = this.plan
     if (family === 'trend') this.#trends.clear(chunk, lane, this.plan)
-    else if (family === 'since') {
-      this.#memory.numbers[columnAt(chunk, SINCE_MS) + lane] = Number.NaN
-      this.#memory.numbers[columnAt(chunk, SECONDS) + lane] = Number.NaN
-    } else clearLane(this.#memory, chunk, lane, this.plan)
+    else if (family === 'since') clearSeconds(this.#memory, chunk, lane)
+    else clearLane(this.#memory, chunk, lane, this.plan)
   }
 
   /** A number that changes with who is followed. */
@@ -206,25 +200,10 @@ export class Series {
         const value = samples[at++]!
         if (isDone) continue
         if (family === 'trend') this.#trends.add(chunk, lane, this.plan, value, tick.nowMs)
-        else this.#countSeconds(chunk, lane, value, tick)
+        else countSeconds(memory, chunk, lane, this.plan, value, tick)
       }
       numbers[chunk + chunkNumber.tick] = tick.tick
     }
-  }
-
-  #countSeconds(chunk: number, lane: number, state: number, { nowMs, gapMs, seenMs }: SeriesTick): void {
-    const { numbers } = this.#memory
-    const since = columnAt(chunk, SINCE_MS) + lane
-    const seconds = columnAt(chunk, SECONDS) + lane
-    if (!this.plan.states.includes(state)) {
-      numbers[since] = Number.NaN
-      numbers[seconds] = Number.isNaN(state) ? Number.NaN : 0
-      return
-    }
-    // Time that nobody saw does not count.
-    if (Number.isNaN(numbers[since]!)) numbers[since] = nowMs
-    else numbers[since]! += gapMs - seenMs
-    numbers[seconds] = (nowMs - numbers[since]!) / 1000
   }
 
   /**
@@ -317,5 +296,3 @@ export class Series {
       into.push({ chunk, plan: this.plan })
   }
 }
-
-export { TREND }

@@ -4,7 +4,8 @@ import { reckon } from '../compile/compile.js'
 import type { SeriesRead, Signal } from '../compile/plan.js'
 import type { NumberFact } from '../match/compile.js'
 import type { GroupTick } from './groups.js'
-import { type Series, TREND } from './series.js'
+import type { Series } from './series.js'
+import { TREND } from './trends.js'
 
 export type Cells = Float64Array | Int32Array | Uint32Array | Uint8Array
 

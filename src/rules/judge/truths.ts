@@ -1,6 +1,6 @@
 import type { Truth } from '../compile/plan.js'
-import { TREND } from './series.js'
 import type { Signals } from './signals.js'
+import { TREND } from './trends.js'
 
 /** In this order `and` is the least, `or` the greatest of its parts, and `not` turns the order around (Kleene's logic). */
 export const NO = 0
