@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "control/pid_handle.h"
+#include "control/pid_handle_binding.h"
 
 namespace procmuster {
 namespace {

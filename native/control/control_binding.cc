@@ -7,13 +7,13 @@
 
 #include "common/clock.h"
 #include "control/action.h"
-#include "control/deferred_worker.h"
+#include "control/deferred_worker_binding.h"
 #include "control/exit_watch_binding.h"
 #include "control/identity.h"
 #include "control/members_binding.h"
-#include "control/pid_handle.h"
+#include "control/pid_handle_binding.h"
 #include "control/scheduling.h"
-#include "control/target_numbers.h"
+#include "control/target_numbers_binding.h"
 
 namespace procmuster {
 namespace {

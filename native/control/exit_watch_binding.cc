@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "control/exit_watch.h"
-#include "control/pid_handle.h"
+#include "control/pid_handle_binding.h"
 
 namespace procmuster {
 namespace {

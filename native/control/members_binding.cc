@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-#include "control/deferred_worker.h"
+#include "control/deferred_worker_binding.h"
 #include "control/members.h"
-#include "control/pid_handle.h"
-#include "control/target_numbers.h"
+#include "control/pid_handle_binding.h"
+#include "control/target_numbers_binding.h"
 
 namespace procmuster {
 namespace {

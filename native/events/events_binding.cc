@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "control/deferred_worker.h"
+#include "control/deferred_worker_binding.h"
 #include "events/event.h"
 #include "events/lifecycle_source.h"
 #include "events/process_connector.h"

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "control/deferred_worker.h"
+#include "control/deferred_worker_binding.h"
 #include "ipc/removal.h"
 
 namespace procmuster {

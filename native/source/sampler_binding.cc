@@ -41,7 +41,7 @@ struct Result {
 // capacity that the sample takes, 0 when there has been enough. It has a thread of its own, because the pool
 // that Node shares with the program's own file and DNS calls can be busy for seconds, and a watchdog must not
 // be late for that. Arguments are numbers, strings and arrays, and results go into `out`: see
-// control/deferred_worker.h for why.
+// control/deferred_worker_binding.h for why.
 class Sampler : public Napi::ObjectWrap<Sampler> {
  public:
   static Napi::Function Class(Napi::Env env) {

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "control/deferred_worker.h"
+#include "control/deferred_worker_binding.h"
 #include "control/identity.h"
-#include "control/pid_handle.h"
+#include "control/pid_handle_binding.h"
 #include "spawn/gated_child.h"
 #include "spawn/stdio.h"
 

@@ -5,7 +5,7 @@ import { type ControlResult, controlResult } from './results.js'
 
 const NUMBERS_PER_TARGET = 4
 const PID_MAX = 4_194_304
-// The bits in native/control/target_numbers.h.
+// The bits in native/control/target_numbers_binding.h.
 const SETTLED = 1
 const PROVEN_BY_INODE = 2
 // Most of the time goes into system calls: a thread of the pool for each half.

@@ -1,4 +1,4 @@
-// An open pidfd that JavaScript holds. Only bindings include this.
+// An open pidfd that JavaScript holds.
 #pragma once
 
 #include <napi.h>

@@ -1,4 +1,4 @@
-// Identities as JavaScript hands them over. Only bindings include this.
+// Identities as JavaScript hands them over.
 #pragma once
 
 #include <napi.h>

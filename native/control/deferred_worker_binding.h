@@ -1,4 +1,4 @@
-// A piece of work on a pool thread whose end settles a promise. Only bindings include this.
+// A piece of work on a pool thread whose end settles a promise.
 #pragma once
 
 #include <napi.h>
