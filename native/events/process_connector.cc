@@ -1,13 +1,8 @@
 #include "events/process_connector.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/connector.h>
-#include <linux/netlink.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,15 +10,12 @@
 
 #include "common/clock.h"
 #include "common/pidfd.h"
+#include "common/unique_fd.h"
 #include "source/procfs/pid_list.h"
 
 namespace procmuster {
 namespace {
 
-constexpr int kAcknowledgeMs = 200;     // it answers within the request
-constexpr size_t kMessageBytes = 1024;  // a message is below 100
-// The kernel charges a message with about ten times its size.
-constexpr uint32_t kSmallestSocketBytes = 1 << 18;
 constexpr int kMessagesAtOnce = 256;
 constexpr size_t kLongestRound = 4096;
 
@@ -46,77 +38,11 @@ double TickNs() { return 1e9 / static_cast<double>(sysconf(_SC_CLK_TCK)); }
 
 }  // namespace
 
-uint32_t MessageCounts::MissingBefore(uint32_t cpu, uint32_t sequence) {
-  constexpr uint32_t kMostProcessors = 1 << 16;
-  if (cpu >= kMostProcessors) return 0;
-  if (cpu >= counts_.size()) counts_.resize(cpu + 1);
-  Count& count = counts_[cpu];
-  uint32_t missing = count.known ? sequence - count.next : 0;
-  count = {true, sequence + 1};
-  return missing;
-}
-
 ProcessConnector::ProcessConnector(uint32_t wanted, uint32_t bytes)
     : wanted_(wanted),
-      bytes_(bytes),
       capacity_(std::max<size_t>(bytes / sizeof(Event), 16)),
-      inbox_capacity_(std::max<size_t>(bytes / sizeof(ConnectorMessage), 1024)) {}
-
-ProcessConnector::~ProcessConnector() {
-  // Older kernels go on making messages for a listener that is gone.
-  if (socket_.valid()) Request(false);
-}
-
-int ProcessConnector::Open(std::string* refusal) {
-  socket_.reset(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR));
-  if (!socket_.valid()) {
-    *refusal = "the kernel has no process connector";
-    return errno;
-  }
-  int room = static_cast<int>(std::max(bytes_, kSmallestSocketBytes));
-  if (setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0) {
-    setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-  }
-  struct sockaddr_nl address = {};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = CN_IDX_PROC;
-  if (bind(socket_.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) != 0) {
-    *refusal = "the process connector needs CAP_NET_ADMIN";
-    return errno;
-  }
-  int error = Request(true);
-  if (error == 0) error = AwaitAcknowledgement();
-  if (error == EPERM) *refusal = "the process connector needs CAP_NET_ADMIN";
-  if (error == ECONNREFUSED)
-    *refusal = "the process connector is not there, or not in this network namespace";
-  if (error == ETIMEDOUT) {
-    *refusal = "the process connector does not answer: this process is in a pid or user namespace of its own";
-  }
-  if (error != 0) socket_.reset();
-  return error;
-}
-
-int ProcessConnector::Request(bool listen) {
-  char request[kConnectorRequestBytes];
-  WriteConnectorRequest(listen, request);
-  return send(socket_.get(), request, sizeof(request), MSG_NOSIGNAL) < 0 ? errno : 0;
-}
-
-int ProcessConnector::AwaitAcknowledgement() {
-  double deadline = ClockNs(CLOCK_MONOTONIC) + kAcknowledgeMs * 1e6;
-  char buffer[kMessageBytes];
-  for (;;) {
-    double left = (deadline - ClockNs(CLOCK_MONOTONIC)) / 1e6;
-    if (left <= 0) return ETIMEDOUT;
-    struct pollfd readable = {socket_.get(), POLLIN, 0};
-    if (poll(&readable, 1, static_cast<int>(left) + 1) < 0) continue;
-    ssize_t size = recv(socket_.get(), buffer, sizeof(buffer), 0);
-    ConnectorMessage message;
-    if (size < 0 || !ParseConnectorMessage(buffer, static_cast<size_t>(size), &message)) continue;
-    counts_.MissingBefore(message.cpu, message.sequence);
-    if (message.kind == ConnectorMessage::kAcknowledged) return static_cast<int>(message.error);
-  }
-}
+      inbox_capacity_(std::max<size_t>(bytes / sizeof(ConnectorMessage), 1024)),
+      socket_(bytes) {}
 
 // Who ends may be reaped before its message is read: so those who are there already are looked at now.
 void ProcessConnector::Prepare() {
@@ -133,29 +59,10 @@ void ProcessConnector::Prepare() {
 
 // Taking a message costs a hundredth of asking /proc about it, and the socket holds only so many.
 void ProcessConnector::Receive() {
-  char buffer[kMessageBytes];
-  while (inbox_.size() < inbox_capacity_) {
-    struct sockaddr_nl from = {};
-    socklen_t from_size = sizeof(from);
-    ssize_t size = recvfrom(socket_.get(), buffer, sizeof(buffer), MSG_DONTWAIT,
-                            reinterpret_cast<struct sockaddr*>(&from), &from_size);
-    if (size < 0 && errno == ENOBUFS) {
-      // At least one; how many, the next message of each processor will tell.
-      overruns_ += 1;
-      Lose(1);
-      continue;
-    }
-    if (size < 0) return;
-    ConnectorMessage message;
-    if (from.nl_pid != 0 || !ParseConnectorMessage(buffer, static_cast<size_t>(size), &message)) continue;
-    // Answers to other listeners come here, too, and are counted with the rest.
-    double missing = counts_.MissingBefore(message.cpu, message.sequence);
-    double told = std::min(missing, overruns_);
-    overruns_ -= told;
-    Lose(missing - told);
-    bool of_use = message.kind != ConnectorMessage::kOther && message.kind != ConnectorMessage::kAcknowledged;
-    if (of_use) inbox_.push_back(message);
-  }
+  ConnectorMessage message;
+  double lost = 0;
+  while (inbox_.size() < inbox_capacity_ && socket_.Receive(&message, &lost)) inbox_.push_back(message);
+  Lose(lost);
 }
 
 bool ProcessConnector::Collect() {

@@ -10,36 +10,21 @@
 #include <unordered_set>
 #include <vector>
 
-#include "common/unique_fd.h"
 #include "events/connector_message.h"
+#include "events/connector_socket.h"
 #include "events/event.h"
 #include "events/event_source.h"
 #include "source/procfs/parse.h"
 
 namespace procmuster {
 
-// Finds the losses: each processor counts its messages.
-class MessageCounts {
- public:
-  // How many messages of that processor are missing before this one.
-  uint32_t MissingBefore(uint32_t cpu, uint32_t sequence);
-
- private:
-  struct Count {
-    bool known = false;
-    uint32_t next = 0;
-  };
-  std::vector<Count> counts_;
-};
-
 class ProcessConnector : public EventSource {
  public:
   // `wanted`: bits 1 << kEvent...; `bytes`: room for events that were not read yet, and of the socket.
   ProcessConnector(uint32_t wanted, uint32_t bytes);
-  ~ProcessConnector() override;
 
-  int Open(std::string* refusal) override;
-  int fd() const override { return socket_.get(); }
+  int Open(std::string* refusal) override { return socket_.Open(refusal); }
+  int fd() const override { return socket_.fd(); }
   bool eager() const override { return true; }
   void Prepare() override;
   bool Collect() override;
@@ -55,8 +40,6 @@ class ProcessConnector : public EventSource {
     char name[16] = {};
   };
 
-  int Request(bool listen);
-  int AwaitAcknowledgement();
   void Handle(const ConnectorMessage& message);
   void HandleExit(const ConnectorMessage& message);
   // Fills in who it is; whether /proc could still be asked, and told of the one that it was at that time.
@@ -69,14 +52,11 @@ class ProcessConnector : public EventSource {
   void Lose(double count);
 
   const uint32_t wanted_;
-  const uint32_t bytes_;
   const size_t capacity_;  // of events_
   const size_t inbox_capacity_;
-  UniqueFd socket_;
   // Of the waiting thread.
+  ConnectorSocket socket_;
   std::deque<ConnectorMessage> inbox_;
-  MessageCounts counts_;
-  double overruns_ = 0;  // told by the socket, and not yet found in the counts
   std::unordered_map<int32_t, Known> known_;
   std::unordered_set<int32_t> headless_;  // processes whose main thread has ended before the others
   // Events whose messages were read since the socket was last empty; type 0: taken back. An exit's place, by

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "events/process_connector.h"
+#include "events/connector_socket.h"
 
 namespace procmuster {
 namespace {
