@@ -1,3 +1,5 @@
+import { parseFields } from './process_texts.js'
+
 /** The fields of `/proc/<pid>/status` that tell what a process may do, proc_pid_status(5), capabilities(7). */
 export interface ProcessStatus {
   /** Real, effective, saved, file system. */
@@ -20,12 +22,7 @@ export interface ProcessStatus {
 const SECCOMP_MODES = ['disabled', 'strict', 'filter'] as const
 
 export function parseStatus(text: string): ProcessStatus {
-  // The kernel escapes newlines in the name, so no process can forge a line.
-  const fields = new Map<string, string>()
-  for (const line of text.split('\n')) {
-    const colon = line.indexOf(':')
-    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).trim())
-  }
+  const fields = parseFields(text)
   const numbers = (key: string) => (fields.get(key) ?? '').split(/\s+/).filter(Boolean).map(Number)
   const mask = (key: string) => BigInt(`0x${fields.get(key) ?? '0'}`)
   return {
