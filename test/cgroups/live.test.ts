@@ -14,6 +14,7 @@ import {
   uncapProcess,
 } from '../../dist/index.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
+import { runAsNobody, runNodeScript } from '../fixtures/node_script.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
 const allowed = (await controlGroupRoot()) !== undefined
@@ -252,13 +253,10 @@ describe.runIf(allowed)('a cap on a running process', () => {
       expect(await uncapProcess([await identify(child)])).toMatchObject([
         { ok: false, error: { code: 'NOT_FOUND', message: expect.stringContaining(`process ${shell.pid}`) } },
       ])
-      const script = `
-        const m = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
-        console.log(JSON.stringify(await m.uncapProcess([await m.identify(${shell.pid})])))`
-      const other = spawn(process.execPath, ['--input-type=module', '-e', script], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      expect(JSON.parse(String((await once(other.stdout!, 'data'))[0]))).toMatchObject([{ ok: true }])
+      const uncapped = await runNodeScript(
+        `console.log(JSON.stringify(await m.uncapProcess([await m.identify(${shell.pid})])))`,
+      )
+      expect(uncapped).toMatchObject([{ ok: true }])
       expect([await membership(shell.pid!), await membership(child)]).toEqual(homes)
     } finally {
       process.kill(child, 'SIGKILL')
@@ -292,19 +290,11 @@ describe.runIf(allowed)('a cap on a running process', () => {
 
   test.runIf(process.getuid!() === 0)('without privileges: ACCESS_DENIED', async () => {
     const own = await startProcess('idle', { uid: 65534 })
-    const script = `
-      const m = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
-      process.setgroups([]); process.setgid(65534); process.setuid(65534)
+    const printed = await runAsNobody(`
       const [capped] = await m.capProcess([await m.identify(${own.pid})], { pidsMax: 5 })
       const made = await m.Cgroup.create('/procmuster-nobody').then(() => 'made', (error) => error.code)
-      console.log(JSON.stringify([capped.error?.code, made]))`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    expect(JSON.parse(String((await once(child.stdout!, 'data'))[0]))).toEqual([
-      'ACCESS_DENIED',
-      'ACCESS_DENIED',
-    ])
+      console.log(JSON.stringify([capped.error?.code, made]))`)
+    expect(printed).toEqual(['ACCESS_DENIED', 'ACCESS_DENIED'])
   })
 })
 

@@ -224,23 +224,17 @@ test('a program that is deleted while it is watched: the restart is refused, and
   expect(await isAlive(pid)).toBe(true)
 })
 
-test('a signal during a restart lets it end; nothing is left half done', async () => {
+/** A restart under way of a process that ignores SIGTERM, so that the grace time has to pass. */
+const watchStubborn = async (graceSeconds: number): Promise<{ pid: number; run: Run }> => {
   const pid = await startLeaky(64 << 20, { ignoreTerm: true })
-  const flags = [
-    '-p',
-    String(pid),
-    '-t',
-    await threshold(),
-    '-i',
-    '0.2',
-    '-d',
-    directory,
-    '-r',
-    '--grace',
-    '2',
-  ]
-  const run = new Run(['watch', ...flags])
+  const target = ['-p', String(pid), '-t', await threshold(), '-i', '0.2']
+  const run = new Run(['watch', ...target, '-d', directory, '-r', '--grace', String(graceSeconds)])
   await waitFor(async () => (await journalOf()).some(({ step }) => step === 'terminating'))
+  return { pid, run }
+}
+
+test('a signal during a restart lets it end; nothing is left half done', async () => {
+  const { pid, run } = await watchStubborn(2)
   run.child.kill('SIGTERM')
   const { code, stdout } = await run.ended
   const [successor] = successorsIn(stdout) as [number]
@@ -252,22 +246,7 @@ test('a signal during a restart lets it end; nothing is left half done', async (
 })
 
 test('a second signal gives a restart up at once; the next watch with that journal finishes it', async () => {
-  const pid = await startLeaky(64 << 20, { ignoreTerm: true })
-  const flags = [
-    '-p',
-    String(pid),
-    '-t',
-    await threshold(),
-    '-i',
-    '0.2',
-    '-d',
-    directory,
-    '-r',
-    '--grace',
-    '20',
-  ]
-  const run = new Run(['watch', ...flags])
-  await waitFor(async () => (await journalOf()).some(({ step }) => step === 'terminating'))
+  const { pid, run } = await watchStubborn(20)
   run.child.kill('SIGINT')
   await run.said(/stopping/)
   // What follows at once is the same request, for example a Ctrl-C that npx passes on.

@@ -1,15 +1,13 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { runNodeScript } from '../fixtures/node_script.js'
 
 // In a process of its own: what is lowered cannot be raised again without a privilege.
 const script = `
-  import { lowerOwnPriority } from '${new URL('../../dist/index.js', import.meta.url).href}'
   import { native } from '${new URL('../../dist/native.js', import.meta.url).href}'
   import { readdirSync, readFileSync } from 'node:fs'
   import { readFile } from 'node:fs/promises'
   await readFile('/proc/self/stat') // libuv's pool threads exist now
-  const result = lowerOwnPriority()
+  const result = m.lowerOwnPriority()
   await readFile('/proc/self/stat')
   const threads = readdirSync('/proc/self/task').map((tid) => {
     const stat = readFileSync('/proc/self/task/' + tid + '/stat', 'latin1')
@@ -19,15 +17,7 @@ const script = `
 `
 
 test('every thread of the process is lowered, in CPU and in I/O', async () => {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk) => {
-    output += chunk
-  })
-  expect((await once(child, 'close'))[0]).toBe(0)
-  const { result, threads } = JSON.parse(output) as {
+  const { result, threads } = (await runNodeScript(script)) as {
     result: { nice: number; ioLevel: number }
     threads: { nice: number; io: number }[]
   }

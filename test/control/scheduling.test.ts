@@ -18,6 +18,7 @@ import {
   setScheduler,
   setTimerSlack,
 } from '../../dist/index.js'
+import { runAsNobody } from '../fixtures/node_script.js'
 import { startProcess, stopAll } from '../fixtures/processes.js'
 
 afterEach(stopAll)
@@ -200,9 +201,7 @@ test('the stale, the gone and the protected are left alone', async () => {
 test.runIf(root)('without privileges own processes obey, others answer ACCESS_DENIED', async () => {
   const foreign = await startProcess('idle')
   const own = await startProcess('idle', { uid: 65534 })
-  const script = `
-    const m = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
-    process.setgroups([]); process.setgid(65534); process.setuid(65534)
+  const printed = await runAsNobody(`
     const targets = await Promise.all([m.identify(${foreign.pid}), m.identify(${own.pid})])
     const show = (results) => results.map((r) => (r.ok ? 'ok' : r.error.code))
     const [other] = await m.getScheduling(targets)
@@ -216,16 +215,8 @@ test.runIf(root)('without privileges own processes obey, others answer ACCESS_DE
       tree: (await m.signalTree(targets[0], 'TERM')).members.map((r) => r.error?.code),
       missing: other.threads[0].missing,
       policy: other.threads[0].policy,
-    }))`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk) => {
-    output += chunk
-  })
-  await once(child, 'close')
-  expect(JSON.parse(output)).toEqual({
+    }))`)
+  expect(printed).toEqual({
     io: ['ACCESS_DENIED', 'ok'],
     batch: ['ACCESS_DENIED', 'ok'],
     fifo: ['ACCESS_DENIED', 'ACCESS_DENIED'],

@@ -14,6 +14,7 @@ import {
   signalNumber,
 } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
+import { runAsNobody } from '../fixtures/node_script.js'
 import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
 afterEach(stopAll)
@@ -196,22 +197,12 @@ describe('without privileges', () => {
   test.runIf(root)('own processes obey, others answer ACCESS_DENIED', async () => {
     const foreign = await startProcess('idle')
     const own = await startProcess('idle', { uid: 65534 })
-    const script = `
-      const { identify, sendSignal, setPriority, getResourceLimits } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
-      process.setgroups([]); process.setgid(65534); process.setuid(65534)
-      const targets = await Promise.all([identify(${foreign.pid}), identify(${own.pid})])
+    const printed = await runAsNobody(`
+      const targets = await Promise.all([m.identify(${foreign.pid}), m.identify(${own.pid})])
       const show = (results) => results.map((r) => (r.ok ? 'ok' : r.error.code))
-      const limits = (await getResourceLimits(targets[0])).nofile
-      console.log(JSON.stringify({ renice: show(await setPriority(targets, 5)), kill: show(await sendSignal(targets, 'TERM')), limits }))`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let output = ''
-    child.stdout.on('data', (chunk) => {
-      output += chunk
-    })
-    await once(child, 'close')
-    expect(JSON.parse(output)).toEqual({
+      const limits = (await m.getResourceLimits(targets[0])).nofile
+      console.log(JSON.stringify({ renice: show(await m.setPriority(targets, 5)), kill: show(await m.sendSignal(targets, 'TERM')), limits }))`)
+    expect(printed).toEqual({
       renice: ['ACCESS_DENIED', 'ok'],
       kill: ['ACCESS_DENIED', 'ok'],
       limits: (await getResourceLimits(await identify(foreign.pid))).nofile,
