@@ -11,10 +11,11 @@ import type {
   Verdict,
 } from './governor_types.js'
 import { fraction } from './jitter.js'
-import { flapsWithin, keyOf, type Lineage, Lineages, pardon, type Who } from './lineages.js'
+import { flapsWithin, keyOf, type Lineage, Lineages, type Who } from './lineages.js'
 import { LruMap } from './lru_map.js'
 import { type Relief, ReliefLedger } from './relief.js'
 import { RestartLog } from './restart_log.js'
+import { Suspensions } from './suspensions.js'
 
 interface Running {
   readonly rule: string
@@ -28,7 +29,6 @@ interface RuleState {
   readonly log: RestartLog
   readonly ledger: ReliefLedger
   lastRelievedMs: number
-  suspended: Suspension | undefined
 }
 
 const KEPT_LINEAGES = 10_000
@@ -47,12 +47,15 @@ export class Governor {
   readonly #groups = new LruMap<RestartLog>(KEPT_GROUPS)
   readonly #rules = new LruMap<RuleState>(KEPT_RULES)
   readonly #lineages = new Lineages(KEPT_LINEAGES)
-  readonly #givenUp = new Set<Lineage>()
-  #hostStop: Suspension | undefined
+  readonly #suspensions: Suspensions
 
   constructor(settings: GovernorSettings, parts: GovernorParts) {
     this.settings = settings
     this.#parts = parts
+    this.#suspensions = new Suspensions({
+      onChange: (change) => parts.onChange(change),
+      onRuleResumed: (rule) => this.#forgetRelief(rule),
+    })
   }
 
   /** Restarts under way. */
@@ -67,9 +70,7 @@ export class Governor {
 
   /** What is suspended. */
   get suspensions(): Suspension[] {
-    const rules = [...this.#rules.values()].flatMap(({ suspended }) => suspended ?? [])
-    const processes = Array.from(this.#givenUp, ({ gaveUp }) => gaveUp!)
-    return [...(this.#hostStop === undefined ? [] : [this.#hostStop]), ...rules, ...processes]
+    return this.#suspensions.all
   }
 
   /** Whether the restart may be begun now; `began` has to be told if it is. */
@@ -142,35 +143,21 @@ export class Governor {
       const times = `${suspendAfter} restarts in a row of one process and its successors brought no relief`
       // Where the rule's restarts help others, only this process is left alone.
       if (state.lastRelievedMs > since) this.#giveUp(lineage, rule, `${times}, others did`, untilMs)
-      else this.#suspend(state, rule, who, times, untilMs)
+      else this.#suspend(rule, who, times, untilMs)
     } else if (state.ledger.longestRun >= suspendAfter) {
       const reason = `${suspendAfter} restarts in a row, of whichever process, brought no relief`
-      this.#suspend(state, rule, who, reason, untilMs)
+      this.#suspend(rule, who, reason, untilMs)
     }
   }
 
   /** Lets go on what has waited long enough. */
   tick(nowMs: number): void {
-    if (this.#hostStop !== undefined && nowMs >= this.#hostStop.untilMs) {
-      const { rule, who } = this.#hostStop
-      this.#hostStop = undefined
-      this.#parts.onChange({ kind: 'resumed', scope: 'host', rule, who, by: 'time' })
-    }
-    for (const { suspended } of [...this.#rules.values()]) {
-      if (suspended !== undefined && nowMs >= suspended.untilMs) this.#resumeRule(suspended.rule, 'time')
-    }
-    for (const lineage of this.#givenUp) {
-      if (nowMs >= lineage.gaveUp!.untilMs) this.#resumeProcess(lineage, 'time')
-    }
+    this.#suspensions.tick(nowMs)
   }
 
   /** Ends the suspension of a rule, and tries again what was given up for it; false when there is neither. */
   resume(rule: string): boolean {
-    const gaveUp = [...this.#givenUp].filter((lineage) => lineage.gaveUp!.rule === rule)
-    for (const lineage of gaveUp) this.#resumeProcess(lineage, 'request')
-    const isSuspended = this.#rules.get(rule)?.suspended !== undefined
-    if (isSuspended) this.#resumeRule(rule, 'request')
-    return isSuspended || gaveUp.length > 0
+    return this.#suspensions.resume(rule)
   }
 
   /** Between 0 and `jitterMs`, always the same for one process and seed. */
@@ -180,31 +167,24 @@ export class Governor {
 
   /** From a journal: this was suspended. */
   restore(suspension: Suspension): void {
-    const { scope, rule, who } = suspension
-    if (scope === 'host') this.#hostStop = suspension
-    if (scope === 'rule') this.#rule(rule).suspended = suspension
-    const lineage = scope === 'process' && who !== undefined ? this.#lineages.get(who.identity) : undefined
-    if (lineage !== undefined) this.#leaveAlone(lineage, suspension)
+    this.#suspensions.restore(suspension, this.#lineageOf(suspension.who))
   }
 
   /** From a journal: this was resumed. */
-  restoreResumed({ scope, rule, who }: Pick<Resumption, 'scope' | 'rule' | 'who'>): void {
-    if (scope === 'host') this.#hostStop = undefined
-    if (scope === 'rule') this.#clearRule(rule)
-    const lineage = scope === 'process' && who !== undefined ? this.#lineages.get(who.identity) : undefined
-    if (lineage !== undefined) this.#pardon(lineage)
+  restoreResumed(resumption: Pick<Resumption, 'scope' | 'rule' | 'who'>): void {
+    this.#suspensions.restoreResumed(resumption, this.#lineageOf(resumption.who))
   }
 
   /** After a boot, or in another container, pids name others. */
   forgetProcesses(): void {
     this.#running.clear()
     this.#lineages.clear()
-    this.#givenUp.clear()
+    this.#suspensions.forgetProcesses()
   }
 
   #refusal(request: RestartRequest, nowMs: number): Verdict | undefined {
     const { rule, identity, limits } = request
-    const suspended = this.#rules.get(rule)?.suspended
+    const suspended = this.#suspensions.ofRule(rule)
     if (suspended !== undefined && nowMs < suspended.untilMs) {
       const why = `restarts of the rule are suspended: ${suspended.reason}`
       return { kind: 'refused', bound: 'suspended', why, untilMs: suspended.untilMs }
@@ -287,16 +267,17 @@ export class Governor {
   }
 
   #hostVerdict({ rule, identity, name }: RestartRequest, nowMs: number): Verdict {
-    if (this.#hostStop === undefined || nowMs >= this.#hostStop.untilMs) {
+    let stop = this.#suspensions.ofHost(nowMs)
+    if (stop === undefined) {
       const { perWindow, coolMs } = this.settings
       const freeAtMs = this.#log.freeAtMs(perWindow)
       if (freeAtMs <= nowMs) return { kind: 'now' }
       const reason = `${perWindow.max} restarts within ${perWindow.windowMs} ms on this host, and more are asked for`
       const untilMs = Math.max(nowMs + coolMs, freeAtMs)
-      this.#hostStop = { kind: 'suspended', scope: 'host', rule, who: { identity, name }, reason, untilMs }
-      this.#parts.onChange(this.#hostStop)
+      stop = { kind: 'suspended', scope: 'host', rule, who: { identity, name }, reason, untilMs }
+      this.#suspensions.suspend(stop)
     }
-    const { reason, untilMs } = this.#hostStop
+    const { reason, untilMs } = stop
     return wait('host-stop', `all restarts wait: ${reason}`, untilMs)
   }
 
@@ -308,51 +289,29 @@ export class Governor {
     return count
   }
 
-  #suspend(state: RuleState, rule: string, who: Who | undefined, reason: string, untilMs: number): void {
-    if (state.suspended !== undefined) return
-    state.suspended = { kind: 'suspended', scope: 'rule', rule, who, reason, untilMs }
-    this.#parts.onChange(state.suspended)
+  #suspend(rule: string, who: Who | undefined, reason: string, untilMs: number): void {
+    if (this.#suspensions.ofRule(rule) !== undefined) return
+    this.#suspensions.suspend({ kind: 'suspended', scope: 'rule', rule, who, reason, untilMs })
   }
 
   #giveUp(lineage: Lineage, rule: string, reason: string, untilMs: number): void {
     const { who } = lineage
-    this.#leaveAlone(lineage, { kind: 'suspended', scope: 'process', rule, who, reason, untilMs })
-    this.#parts.onChange(lineage.gaveUp!)
+    this.#suspensions.suspend({ kind: 'suspended', scope: 'process', rule, who, reason, untilMs }, lineage)
   }
 
-  #leaveAlone(lineage: Lineage, suspension: Suspension): void {
-    lineage.gaveUp = suspension
-    this.#givenUp.add(lineage)
-  }
-
-  #pardon(lineage: Lineage): void {
-    pardon(lineage)
-    this.#givenUp.delete(lineage)
-  }
-
-  #resumeRule(rule: string, by: Resumption['by']): void {
-    const who = this.#rules.get(rule)?.suspended?.who
-    this.#clearRule(rule)
-    this.#parts.onChange({ kind: 'resumed', scope: 'rule', rule, who, by })
-  }
-
-  #clearRule(rule: string): void {
-    const state = this.#rule(rule)
-    state.suspended = undefined
-    state.ledger.clear()
+  /** A rule that is resumed begins anew. */
+  #forgetRelief(rule: string): void {
+    this.#rule(rule).ledger.clear()
     for (const lineage of this.#lineages.all) lineage.unrelieved.delete(rule)
   }
 
-  #resumeProcess(lineage: Lineage, by: Resumption['by']): void {
-    const { rule, who } = lineage.gaveUp!
-    this.#pardon(lineage)
-    this.#parts.onChange({ kind: 'resumed', scope: 'process', rule, who, by })
+  #lineageOf(who: Who | undefined): Lineage | undefined {
+    return who && this.#lineages.get(who.identity)
   }
 
   #rule(rule: string): RuleState {
     return this.#rules.ensure(rule, () => ({
-      ...{ log: new RestartLog(), ledger: new ReliefLedger() },
-      ...{ lastRelievedMs: Number.NEGATIVE_INFINITY, suspended: undefined },
+      ...{ log: new RestartLog(), ledger: new ReliefLedger(), lastRelievedMs: Number.NEGATIVE_INFINITY },
     }))
   }
 }
