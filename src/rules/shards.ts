@@ -35,7 +35,10 @@ export class Shards {
     return this.#pool
   }
 
-  /** So many at least, each with a thread. Threads keep nothing that could not be made again, so that a pool of more can take the place of one of fewer. */
+  /**
+   * So many at least, each with a thread. Threads keep nothing that could not be made again, so that a pool of more can take the
+   * place of one of fewer.
+   */
   open(count: number): void {
     if (count <= this.#shards.length) return
     if (this.#pool !== undefined) this.#retired.push(this.#pool.close())
