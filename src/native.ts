@@ -77,10 +77,21 @@ export type NativeExitCallback = (
   known: boolean,
   bySignal: boolean,
   status: number,
+  coreDumped: boolean,
+  reapedAtMs: number,
+  ...use: NativeUse
+) => void
+
+/** Of struct rusage, getrusage(2). */
+export type NativeUse = [
   userMicroseconds: number,
   systemMicroseconds: number,
   peakRssBytes: number,
-) => void
+  minorFaults: number,
+  majorFaults: number,
+  voluntarySwitches: number,
+  involuntarySwitches: number,
+]
 
 // Asynchronous calls write what they found into `out`, to be read once the promise is settled: when a worker thread is
 // terminated, the addon could not make new values any more.
@@ -209,10 +220,25 @@ interface NativeSpawn {
       position: number,
       out: Float64Array,
     ): Promise<void>
+    /** Descriptor `number` becomes a copy of `fd`, which stays the caller's. An errno. */
+    copyStdio(stdio: NativeStdio, number: number, fd: number, blocking: boolean): number
+    /** Descriptor `number` becomes the end of a pipe; the other one, the caller's to close, or a negative errno. */
+    pipeStdio(stdio: NativeStdio, number: number): number
+    /** `out`: errno, uid, gid, number of groups. `text`: name, home, shell, each ended by a zero byte. */
+    findUser(
+      name: string,
+      uid: number,
+      out: Float64Array,
+      groups: Uint32Array,
+      text: Uint8Array,
+    ): Promise<void>
+    /** `out`: errno, gid. */
+    findGroup(name: string, out: Float64Array): Promise<void>
     fileCapabilities(path: Uint8Array, out: BigUint64Array): void
     /**
      * Arguments and environment: strings that each end with a zero byte. `numbers`: device and inode of the executable,
-     * of the directory, whether the user changes, uid, gid, umask, nice, I/O priority or -1, no new privileges.
+     * of the directory, whether the user changes, uid, gid, umask, nice, I/O priority or -1, no new privileges, the
+     * place (src/spawn/start.ts), whether it may be setuid. `limits`: soft and hard of each, or empty.
      * `capabilities`: bounding, inheritable, ambient. `namedPath`: another path of the executable, or empty.
      * `processors`: sched_setaffinity(2)'s mask, or empty.
      */

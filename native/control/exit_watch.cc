@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <vector>
@@ -25,6 +26,10 @@ void Reap(int pidfd, ExitRecord* record) {
   if (result != 0 || info.si_pid == 0) return;
   record->reaped = true;
   record->by_signal = info.si_code != CLD_EXITED;
+  record->core_dumped = info.si_code == CLD_DUMPED;
+  struct timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  record->reaped_at_ms = static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
   record->status = info.si_status;
 }
 

@@ -17,7 +17,9 @@ struct ExitRecord {
   uint64_t id = 0;
   bool reaped = false;  // the rest is known of our own children only
   bool by_signal = false;
-  int status = 0;  // exit code, or the signal's number
+  bool core_dumped = false;
+  int status = 0;           // exit code, or the signal's number
+  double reaped_at_ms = 0;  // CLOCK_MONOTONIC, as process.hrtime() counts
   struct rusage usage = {};
 };
 

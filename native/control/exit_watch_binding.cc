@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include <iterator>
 #include <memory>
 #include <unordered_map>
 
@@ -93,16 +94,24 @@ class EnvironmentExits : public std::enable_shared_from_this<EnvironmentExits> {
     SetKeepAlive(env, record.id, false);
     watched_.erase(record.id);
     auto microseconds = [](const struct timeval& time) { return time.tv_sec * 1e6 + time.tv_usec; };
+    auto number = [env](auto value) { return Napi::Number::New(env, static_cast<double>(value)); };
+    const struct rusage& usage = record.usage;
     napi_value arguments[] = {
         Napi::Boolean::New(env, record.reaped),
         Napi::Boolean::New(env, record.by_signal),
-        Napi::Number::New(env, record.status),
-        Napi::Number::New(env, microseconds(record.usage.ru_utime)),
-        Napi::Number::New(env, microseconds(record.usage.ru_stime)),
-        Napi::Number::New(env, static_cast<double>(record.usage.ru_maxrss) * 1024),
+        number(record.status),
+        Napi::Boolean::New(env, record.core_dumped),
+        number(record.reaped_at_ms),
+        number(microseconds(usage.ru_utime)),
+        number(microseconds(usage.ru_stime)),
+        number(static_cast<double>(usage.ru_maxrss) * 1024),
+        number(usage.ru_minflt),
+        number(usage.ru_majflt),
+        number(usage.ru_nvcsw),
+        number(usage.ru_nivcsw),
     };
     // The status is of no use: a worker thread that is being terminated has nobody left to be told.
-    napi_call_function(env, env.Undefined(), callback.Value(), 6, arguments, nullptr);
+    napi_call_function(env, env.Undefined(), callback.Value(), std::size(arguments), arguments, nullptr);
   }
 
   ExitWatch watch_;

@@ -176,9 +176,12 @@ CHILD_CODE int ChildMain(void* argument) {
   const auto& context = *static_cast<const ChildContext*>(argument);
   const SpawnPlan& plan = *context.plan;
   ResetSignals();
-  if (syscall(SYS_setsid) < 0) Fail(context.status, SpawnStep::kSession);
+  if (plan.place == SpawnPlace::kSession && syscall(SYS_setsid) < 0)
+    Fail(context.status, SpawnStep::kSession);
+  if (plan.place == SpawnPlace::kGroup && syscall(SYS_setpgid, 0, 0) < 0)
+    Fail(context.status, SpawnStep::kSession);
   if (!PlaceDescriptors(context)) Fail(context.status, SpawnStep::kStdio);
-  uint32_t warnings = SetLimits(plan);
+  uint32_t warnings = plan.set_limits ? SetLimits(plan) : 0;
   if (syscall(SYS_setpriority, PRIO_PROCESS, 0, plan.nice) != 0) warnings |= kWarnNice;
   // 1: IOPRIO_WHO_PROCESS
   if (plan.io_priority >= 0 && syscall(SYS_ioprio_set, 1, 0, plan.io_priority) != 0)
@@ -219,7 +222,7 @@ CHILD_CODE int ChildMain(void* argument) {
   errno = ESTALE;
   if (!IsFile(st, plan.executable)) Fail(kStatusFd, SpawnStep::kExecutable);
   errno = EPERM;
-  if ((st.st_mode & (S_ISUID | S_ISGID)) != 0 && !plan.no_new_privileges) {
+  if ((st.st_mode & (S_ISUID | S_ISGID)) != 0 && !plan.no_new_privileges && !plan.allow_setuid) {
     Fail(kStatusFd, SpawnStep::kExecutable);
   }
   syscall(SYS_execve, path, context.arguments, context.environment);

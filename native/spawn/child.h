@@ -15,6 +15,13 @@
 
 namespace procmuster {
 
+// Whether it leads something of its own. src/spawn/start.ts has the same order.
+enum class SpawnPlace : int32_t {
+  kParents = 0,  // in the parent's session and process group
+  kGroup = 1,
+  kSession = 2,
+};
+
 struct SpawnPlan {
   std::string path;
   // Another path of the same file, under which it has its old name; empty when there is none.
@@ -25,6 +32,7 @@ struct SpawnPlan {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
   int stdio[3] = {-1, -1, -1};  // -1: /dev/null
+  SpawnPlace place = SpawnPlace::kSession;
 
   bool change_user = false;  // false: it is ours already, and we may not be able to set it
   uid_t uid = 0;
@@ -34,6 +42,7 @@ struct SpawnPlan {
   int nice = 0;
   int io_priority = -1;             // -1: leave
   std::vector<uint8_t> processors;  // sched_setaffinity(2)'s mask; empty: leave
+  bool set_limits = false;
   struct rlimit limits[kResourceCount] = {};
 
   // What the program may have at most; none of them gives it more than we have ourselves.
@@ -41,6 +50,7 @@ struct SpawnPlan {
   uint64_t inheritable = 0;
   uint64_t ambient = 0;
   bool no_new_privileges = false;
+  bool allow_setuid = false;  // whether the executable may be setuid or setgid
 };
 
 // Bits of the warnings; src/actions/restart.ts words them. The lower 16 are the resources by number.
@@ -50,7 +60,7 @@ enum SpawnWarning : uint32_t {
   kWarnProcessors = 1u << 18,
 };
 
-// Where it failed; src/actions/restart.ts words them in the same order.
+// Where it failed; src/spawn/start.ts words them in the same order.
 enum class SpawnStep : int32_t {
   kDone = 0,
   kResources = 1,  // pipes, memory, thread

@@ -1,4 +1,4 @@
-// Starts a program again as it was, held before exec until its parent says so.
+// Starts a program, held before exec until its parent says so.
 #pragma once
 
 #include <sys/types.h>

@@ -13,6 +13,7 @@
 #include "control/deferred_worker_binding.h"
 #include "control/identity.h"
 #include "control/pid_handle_binding.h"
+#include "spawn/account_binding.h"
 #include "spawn/gated_child.h"
 #include "spawn/stdio.h"
 
@@ -101,6 +102,28 @@ Napi::Value ReopenStdio(const Napi::CallbackInfo& info) {
   });
 }
 
+// copyStdio(stdio, number, fd, blocking) -> errno
+Napi::Value CopyStdio(const Napi::CallbackInfo& info) {
+  Stdio* stdio = HeldBy<Stdio>(info[0]);
+  if (stdio == nullptr) return {};
+  int number = info[1].As<Napi::Number>().Int32Value();
+  if (number < 0 || number > 2) return Napi::Number::New(info.Env(), EINVAL);
+  int error = CopyDescriptor(info[2].As<Napi::Number>().Int32Value(), info[3].As<Napi::Boolean>().Value(),
+                             &stdio->fds[number]);
+  return Napi::Number::New(info.Env(), error);
+}
+
+// pipeStdio(stdio, number) -> our end, which is the caller's from then on, or -errno
+Napi::Value PipeStdio(const Napi::CallbackInfo& info) {
+  Stdio* stdio = HeldBy<Stdio>(info[0]);
+  if (stdio == nullptr) return {};
+  int number = info[1].As<Napi::Number>().Int32Value();
+  if (number < 0 || number > 2) return Napi::Number::New(info.Env(), -EINVAL);
+  UniqueFd ours;
+  int error = MakePipe(number == 0, &stdio->fds[number], &ours);
+  return Napi::Number::New(info.Env(), error == 0 ? ours.release() : -error);
+}
+
 // newGate(stdio, path, directory, arguments, environment, numbers, groups, limits, capabilities, namedPath,
 // processors): a child not yet made.
 Napi::Value NewGate(const Napi::CallbackInfo& info) {
@@ -126,7 +149,10 @@ Napi::Value NewGate(const Napi::CallbackInfo& info) {
   plan.io_priority = static_cast<int>(numbers[9]);
   plan.no_new_privileges = numbers[10] != 0;
   plan.groups.assign(groups.Data(), groups.Data() + groups.ElementLength());
-  for (int i = 0; i < kResourceCount; i++) {
+  plan.place = static_cast<SpawnPlace>(static_cast<int>(numbers[11]));
+  plan.allow_setuid = numbers[12] != 0;
+  plan.set_limits = limits.ElementLength() == kResourceCount * 2;
+  for (int i = 0; plan.set_limits && i < kResourceCount; i++) {
     plan.limits[i] = {ToLimit(limits[static_cast<size_t>(i) * 2]),
                       ToLimit(limits[static_cast<size_t>(i) * 2 + 1])};
   }
@@ -205,10 +231,13 @@ void RegisterSpawn(Napi::Env env, Napi::Object exports) {
   spawn["takeStdio"] = Napi::Function::New(env, TakeStdio, "takeStdio");
   spawn["reopenStdio"] = Napi::Function::New(env, ReopenStdio, "reopenStdio");
   spawn["fileCapabilities"] = Napi::Function::New(env, FileCapabilities, "fileCapabilities");
+  spawn["copyStdio"] = Napi::Function::New(env, CopyStdio, "copyStdio");
+  spawn["pipeStdio"] = Napi::Function::New(env, PipeStdio, "pipeStdio");
   spawn["newGate"] = Napi::Function::New(env, NewGate, "newGate");
   spawn["startGate"] = Napi::Function::New(env, StartGate, "startGate");
   spawn["openGate"] = Napi::Function::New(env, OpenGate, "openGate");
   spawn["cancelGate"] = Napi::Function::New(env, CancelGate, "cancelGate");
+  RegisterAccounts(env, spawn);
   exports["spawn"] = spawn;
 }
 

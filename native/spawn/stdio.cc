@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
@@ -79,6 +80,24 @@ StdioSource ReopenDescriptor(const char* path, int flags, const FileIdentity& fi
   }
   if (position >= 0 && (flags & O_APPEND) == 0) lseek(fd->get(), position, SEEK_SET);
   return source;
+}
+
+int CopyDescriptor(int from, bool blocking, UniqueFd* fd) {
+  fd->reset(fcntl(from, F_DUPFD_CLOEXEC, 0));
+  if (!fd->valid()) return errno;
+  if (!blocking) return 0;
+  int flags = fcntl(fd->get(), F_GETFL);
+  if (flags < 0) return errno;
+  if ((flags & O_NONBLOCK) != 0 && fcntl(fd->get(), F_SETFL, flags & ~O_NONBLOCK) != 0) return errno;
+  return 0;
+}
+
+int MakePipe(bool child_reads, UniqueFd* fd, UniqueFd* ours) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  fd->reset(ends[child_reads ? 0 : 1]);
+  ours->reset(ends[child_reads ? 1 : 0]);
+  return fcntl(ours->get(), F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
 }
 
 }  // namespace procmuster

@@ -1,4 +1,4 @@
-// Descriptors 0 to 2 of a process, kept for the one that will take its place.
+// Descriptors 0 to 2 for a process to come.
 #pragma once
 
 #include <cstdint>
@@ -26,5 +26,12 @@ StdioSource TakeDescriptor(int pidfd, int pid, int number, UniqueFd* fd);
 // still, and nothing is made or cut.
 StdioSource ReopenDescriptor(const char* path, int flags, const FileIdentity& file, uint32_t owner,
                              int64_t position, UniqueFd* fd);
+
+// A copy of one of ours. With `blocking` it no longer is non-blocking, for everyone who shares it: most
+// programs take a short read or write for the end.
+int CopyDescriptor(int from, bool blocking, UniqueFd* fd);
+
+// A pipe: `fd` is the child's end, `ours` the other one, non-blocking.
+int MakePipe(bool child_reads, UniqueFd* fd, UniqueFd* ours);
 
 }  // namespace procmuster

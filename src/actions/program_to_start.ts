@@ -1,6 +1,6 @@
 import { constants, open, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import { type Bytes, type FileIdentity, fromBytes, type RestartSpec, toBytes } from './restart_spec.js'
+import { type Bytes, type FileIdentity, fromBytes, type StartSpec, toBytes } from '../spawn/start_spec.js'
 
 /** What was seen of a process; `path`, `device` and `inode` are its executable's. */
 export interface ProgramFacts extends FileIdentity {
@@ -23,7 +23,7 @@ const EXECUTABLE_BY_ALL = 0o111
  */
 export async function programToStart(
   facts: ProgramFacts,
-): Promise<Pick<RestartSpec, 'path' | 'namedPath' | 'executable' | 'arguments'>> {
+): Promise<Pick<StartSpec, 'path' | 'namedPath' | 'executable' | 'arguments'>> {
   const { path, device, inode, arguments: args } = facts
   const asSeen = { path, executable: { device, inode }, arguments: args }
   if (nameOf(fromBytes(path).toString()) === facts.name) return asSeen
@@ -53,7 +53,7 @@ function pathsOf({ name, arguments: args, environment, directory }: ProgramFacts
 async function asScript(
   facts: ProgramFacts,
   at: 1 | 2,
-): Promise<Pick<RestartSpec, 'path' | 'executable' | 'arguments'> | undefined> {
+): Promise<Pick<StartSpec, 'path' | 'executable' | 'arguments'> | undefined> {
   const script = facts.arguments[at]
   if (typeof script !== 'string' || nameOf(script) !== facts.name) return undefined
   const path = resolve(fromBytes(facts.directory).toString(), script)

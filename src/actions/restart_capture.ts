@@ -6,10 +6,11 @@ import { ProcmusterError } from '../errors.js'
 import { type ProcFile, readProcFiles } from '../inspect/proc_files.js'
 import { type ProcessStatus, parseStatus } from '../inspect/process_status.js'
 import { type NativePidHandle, native } from '../native.js'
+import { fromBytes, splitZeros, toBytes } from '../spawn/start_spec.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { programToStart } from './program_to_start.js'
 import { boundingSet, privilegeRefusal, privilegeWarnings } from './restart_refusal.js'
-import { type CgroupSpec, fromBytes, type RestartSpec, splitZeros, toBytes } from './restart_spec.js'
+import type { CgroupSpec, RestartSpec } from './restart_spec.js'
 import { keepStdio, takeStdio } from './restart_stdio.js'
 
 /** Options of `captureRestart`. */

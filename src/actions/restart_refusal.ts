@@ -1,4 +1,5 @@
 import type { ProcessStatus } from '../inspect/process_status.js'
+import { changesUser } from '../spawn/start.js'
 
 const CAP_SETGID = 1n << 6n
 const CAP_SETUID = 1n << 7n
@@ -11,16 +12,6 @@ export interface PrivilegeFacts {
   readonly executableMode: number
   /** What executing the file permits (capabilities(7), file capabilities). */
   readonly fileCapabilities: bigint
-}
-
-/** Whether user, group or groups have to be changed at all. */
-export function changesUser(theirs: ProcessStatus, ours: ProcessStatus): boolean {
-  const sorted = (groups: readonly number[]) => [...new Set(groups)].sort((a, b) => a - b).join()
-  return (
-    ours.uids.some((uid) => uid !== theirs.uids[1]) ||
-    ours.gids.some((gid) => gid !== theirs.gids[1]) ||
-    sorted(theirs.groups) !== sorted(ours.groups)
-  )
 }
 
 /** The bounding set for the new process: root fills its permitted set from it at exec. */

@@ -2,8 +2,9 @@ import { constants as fs } from 'node:fs'
 import { readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { type NativePidHandle, type NativeStdio, native } from '../native.js'
+import { fromBytes, toBytes } from '../spawn/start_spec.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { fromBytes, type RestartSpec, type StdioSpec, toBytes } from './restart_spec.js'
+import type { RestartSpec, StdioSpec } from './restart_spec.js'
 
 const { S_IFMT, S_IFREG, S_IFCHR, S_IFIFO, S_IFSOCK } = fs
 const FIELDS_PER_DESCRIPTOR = 8

@@ -1,4 +1,4 @@
-import { type NativePidHandle, native } from '../native.js'
+import { type NativePidHandle, type NativeUse, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { signalName } from './signal_names.js'
 
@@ -6,6 +6,40 @@ import { signalName } from './signal_names.js'
 export interface ExitInfo {
   readonly exitCode?: number | undefined
   readonly signal?: string | undefined
+}
+
+/** What a process used in its life, with those of its children that it has waited for. getrusage(2). */
+export interface ChildUse {
+  readonly userTimeMs: number
+  readonly systemTimeMs: number
+  /**
+   * The kernel begins to count at what this process itself had when it started the child, so that only what is above
+   * that is the child's.
+   */
+  readonly peakRssBytes: number
+  /** Pages that were had without I/O, and that took it. */
+  readonly minorFaults: number
+  readonly majorFaults: number
+  readonly voluntarySwitches: number
+  readonly involuntarySwitches: number
+}
+
+/** The end of a child of ours, as wait4(2) has it. */
+export interface ChildEnd extends ExitInfo {
+  readonly coreDumped: boolean
+  readonly use: ChildUse
+  /** On the clock of `process.hrtime`. */
+  readonly endedAtMs: number
+}
+
+/** A child that is waited for. */
+export interface Reaping {
+  /** Undefined when somebody else has waited for it. */
+  readonly ended: Promise<ChildEnd | undefined>
+  /** Whether the event loop goes on until it has ended; not unless told so. */
+  keepAlive(keep: boolean): void
+  /** Resolves when it has ended, or so many milliseconds have passed. */
+  within(ms: number): Promise<void>
 }
 
 // Children that this process started: the exit watch waits for each, so that none stays a zombie, and its exit code is
@@ -16,20 +50,54 @@ function key(identity: ProcessIdentity): string {
   return `${identity.pid}:${identity.startTicks}`
 }
 
-/** Waits for a child of ours in the background and closes its handle; the event loop may end meanwhile. */
-export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): Promise<ExitInfo> {
-  const exit = new Promise<ExitInfo>((resolve) => {
-    const id = native.control.watchExit(handle, true, false, (known, bySignal, status) => {
-      native.control.closeHandle(handle)
-      // Handles that were told of the exit in the same round still find it.
-      setImmediate(() => exits.delete(key(identity))).unref()
-      if (!known) resolve({})
-      else resolve(bySignal ? { signal: signalName(status) } : { exitCode: status })
-    })
-    if (id < 0) resolve({})
+/** Waits for a child of ours in the background and closes its handle. */
+export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): Reaping {
+  let id = -1
+  const ended = new Promise<ChildEnd | undefined>((resolve) => {
+    id = native.control.watchExit(
+      handle,
+      true,
+      false,
+      (known, bySignal, status, coreDumped, endedAtMs, ...use) => {
+        native.control.closeHandle(handle)
+        // Handles that were told of the exit in the same round still find it.
+        setImmediate(() => exits.delete(key(identity))).unref()
+        if (!known) return resolve(undefined)
+        const how = bySignal ? { signal: signalName(status) } : { exitCode: status }
+        resolve({ ...how, coreDumped, endedAtMs, use: toUse(use) })
+      },
+    )
+    if (id < 0) resolve(undefined)
+  })
+  const exit = ended.then((end): ExitInfo => {
+    if (end === undefined) return {}
+    return end.signal === undefined ? { exitCode: end.exitCode } : { signal: end.signal }
   })
   exits.set(key(identity), exit)
-  return exit
+  return {
+    ended,
+    keepAlive: (keep) => native.control.keepExitAlive(id, keep),
+    async within(ms) {
+      let timer: NodeJS.Timeout | undefined
+      const patience = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms)
+      })
+      await Promise.race([ended, patience])
+      clearTimeout(timer)
+    },
+  }
+}
+
+function toUse([user, system, peak, minor, major, voluntary, involuntary]: NativeUse): ChildUse {
+  return {
+    userTimeMs: user / 1000,
+    systemTimeMs: system / 1000,
+    peakRssBytes: peak,
+    minorFaults: minor,
+    majorFaults: major,
+    voluntarySwitches: voluntary,
+    involuntarySwitches: involuntary,
+  }
 }
 
 /** How a child of ours ended, or undefined when it is none. */
