@@ -222,6 +222,8 @@ interface NativeSpawn {
     ): Promise<void>
     /** Descriptor `number` becomes a copy of `fd`, which stays the caller's. An errno. */
     copyStdio(stdio: NativeStdio, number: number, fd: number, blocking: boolean): number
+    /** Descriptor `to` becomes a copy of what `from` is. An errno. */
+    joinStdio(stdio: NativeStdio, from: number, to: number): number
     /** Descriptor `number` becomes the end of a pipe; the other one, the caller's to close, or a negative errno. */
     pipeStdio(stdio: NativeStdio, number: number): number
     /** `out`: errno, uid, gid, number of groups. `text`: name, home, shell, each ended by a zero byte. */

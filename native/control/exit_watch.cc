@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <vector>
 
 #include "common/pidfd.h"
@@ -73,7 +74,18 @@ void ExitWatch::Stop() {
   }
   pthread_join(thread_, nullptr);
   std::lock_guard lock(mutex_);
+  // On the main thread the process ends with us, and init waits for its children.
+  if (syscall(SYS_gettid) != getpid()) LeaveChildren();
   entries_.clear();
+}
+
+void ExitWatch::LeaveChildren() {
+  // Never destroyed, since its thread may outlive every destructor.
+  static auto* orphans = new ExitWatch([](const ExitRecord&) {});
+  static std::atomic<uint64_t> next_id = 1;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.reap) orphans->Add(next_id++, entry.pidfd.get(), true);
+  }
 }
 
 int ExitWatch::StartLocked() {

@@ -34,7 +34,7 @@ class ExitWatch {
   // With `reap` the process must be our child: it is waited for, so that it leaves no zombie.
   int Add(uint64_t id, int pidfd, bool reap);
   void Remove(uint64_t id);
-  // Ends the thread and waits for it; may be called again.
+  // Ends the thread and waits for it; may be called again. Children are waited for all the same.
   void Stop();
 
  private:
@@ -45,6 +45,7 @@ class ExitWatch {
 
   static void* Main(void* self);
   void Run();
+  void LeaveChildren();
   int StartLocked();
   void WakeLocked();
 

@@ -113,6 +113,19 @@ Napi::Value CopyStdio(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), error);
 }
 
+// joinStdio(stdio, from, to) -> errno: what the one is, the other one is too.
+Napi::Value JoinStdio(const Napi::CallbackInfo& info) {
+  Stdio* stdio = HeldBy<Stdio>(info[0]);
+  if (stdio == nullptr) return {};
+  int from = info[1].As<Napi::Number>().Int32Value();
+  int to = info[2].As<Napi::Number>().Int32Value();
+  if (from < 0 || from > 2 || to < 0 || to > 2) return Napi::Number::New(info.Env(), EINVAL);
+  stdio->fds[to].reset();
+  if (!stdio->fds[from].valid()) return Napi::Number::New(info.Env(), 0);
+  int error = CopyDescriptor(stdio->fds[from].get(), false, &stdio->fds[to]);
+  return Napi::Number::New(info.Env(), error);
+}
+
 // pipeStdio(stdio, number) -> our end, which is the caller's from then on, or -errno
 Napi::Value PipeStdio(const Napi::CallbackInfo& info) {
   Stdio* stdio = HeldBy<Stdio>(info[0]);
@@ -232,6 +245,7 @@ void RegisterSpawn(Napi::Env env, Napi::Object exports) {
   spawn["reopenStdio"] = Napi::Function::New(env, ReopenStdio, "reopenStdio");
   spawn["fileCapabilities"] = Napi::Function::New(env, FileCapabilities, "fileCapabilities");
   spawn["copyStdio"] = Napi::Function::New(env, CopyStdio, "copyStdio");
+  spawn["joinStdio"] = Napi::Function::New(env, JoinStdio, "joinStdio");
   spawn["pipeStdio"] = Napi::Function::New(env, PipeStdio, "pipeStdio");
   spawn["newGate"] = Napi::Function::New(env, NewGate, "newGate");
   spawn["startGate"] = Napi::Function::New(env, StartGate, "startGate");

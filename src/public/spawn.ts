@@ -1,0 +1,3 @@
+export type { FileTarget, SpawnOptions, StdioTarget } from '../spawn/spawn_options.js'
+export { spawnProcess } from '../spawn/spawn_process.js'
+export { type LifetimeUse, type ProcessExit, SpawnedProcess } from '../spawn/spawned_process.js'
