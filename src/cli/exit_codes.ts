@@ -15,6 +15,8 @@ export const EXIT = {
   breached: 10,
   ended: 11,
   lacking: 12,
+  notExecutable: 126,
+  noProgram: 127,
 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
@@ -37,6 +39,8 @@ export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[
   [EXIT.breached, 'with --once: a threshold is breached'],
   [EXIT.ended, 'the watched process ended by itself'],
   [EXIT.lacking, 'doctor: something is limited or missing (with --require: of what it names)'],
+  [EXIT.notExecutable, 'run: the program cannot be executed'],
+  [EXIT.noProgram, 'run: there is no such program'],
   [129, 'stopped by SIGHUP, cleanly'],
   [130, 'stopped by SIGINT (Ctrl-C), cleanly'],
   [143, 'stopped by SIGTERM, cleanly'],

@@ -46,6 +46,10 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     uncap: () => import('./control/uncap_command.js'),
     cgroup: () => import('./control/cgroup_command.js'),
   },
+  'Start processes:': {
+    run: () => import('./spawn/run_command.js'),
+    jobs: () => import('./spawn/jobs_command.js'),
+  },
   'Watch and act:': {
     watch: () => import('./watch/command.js'),
     rules: () => import('./rules/command.js'),
@@ -125,6 +129,7 @@ const EXAMPLES = `Examples:
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
                                              watch one process; over 80 % of memory keep evidence and restart it
   muster watch --name node --rule 'rss > 500MiB for 30s'
+  muster run --memory 500M --usage -- make    a program under limits, and what it used; -b: a job, muster jobs
   muster events --type exit --failed         what fails as it happens, and who killed what
   muster alerts -d ./evidence --state firing what fires; muster ack ID, muster silence --rule NAME --for 2h
   muster why 1234 -d ./evidence              why a process was restarted: what was seen, decided and done

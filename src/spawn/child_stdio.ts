@@ -88,7 +88,7 @@ async function openFile(
   } catch (cause) {
     const errno = errnoOf(cause)
     if (errno === undefined || cause instanceof ProcmusterError) throw cause
-    throw stdioError(errno, JSON.stringify(file), {
+    throw stdioError(errno, `the file ${JSON.stringify(file)}`, {
       ENOENT: number === 0 ? 'it is not there' : 'its directory is not there; make it first',
     })
   }

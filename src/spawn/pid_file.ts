@@ -41,7 +41,10 @@ export async function takePidFile(path: string, { pid }: ProcessIdentity): Promi
   }
 }
 
-/** Removes it when it still names this process; what goes wrong leaves a file that the next start finds stale. */
+/**
+ * Removes a pid file when it still names this process, once that has ended: of a detached one whose starter has gone nobody else does it. What
+ * goes wrong leaves a file that the next start finds stale.
+ */
 export async function dropPidFile(path: string, { pid }: ProcessIdentity): Promise<void> {
   try {
     if ((await readFile(path, 'latin1')) === `${pid}\n`) await rm(path)

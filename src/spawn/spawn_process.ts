@@ -164,7 +164,6 @@ async function setUp(child: ProcessIdentity, options: SpawnOptions, path: string
       const { code, message, errno } = result.error
       throw new ProcmusterError(code, {
         message: `${notStarted(path)}: ${message}`,
-        path,
         errno,
         cause: result.error,
       })
@@ -217,10 +216,12 @@ const HINTS: Readonly<Record<string, readonly [hint: string, code?: ErrorCode]>>
 function failure(spec: { path: string; directory: StartSpec['directory'] }, errno: number, step: StartStep) {
   const name = errnoName(errno)
   const [hint, code = codeOfErrno(errno)] = HINTS[`${step} ${name}`] ?? []
-  const where = step === StartStep.directory ? ` ${JSON.stringify(spec.directory)}` : ''
+  const isDirectory = step === StartStep.directory
+  const isProgram = step === StartStep.exec || step === StartStep.executable
+  const where = isDirectory ? ` ${JSON.stringify(spec.directory)}` : ''
   return new ProcmusterError(code, {
     message: `${notStarted(spec.path)}: ${wordedStep(step)}${where} (${name})${hint === undefined ? '' : `: ${hint}`}`,
-    path: step === StartStep.directory ? String(spec.directory) : spec.path,
+    path: isProgram ? spec.path : isDirectory ? String(spec.directory) : undefined,
     errno,
   })
 }

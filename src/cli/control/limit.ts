@@ -20,7 +20,7 @@ import { report } from './report.js'
 import { readSize } from './sizes.js'
 import { type Outcome, outcomeOf, pidsOf, Targets } from './targets.js'
 
-interface Change {
+export interface Change {
   readonly resource: Resource
   readonly limit: Partial<ResourceLimit>
 }
@@ -29,7 +29,7 @@ interface Change {
 export async function limit(word: string, words: readonly string[], raw: RawControl): Promise<void> {
   const faults = new FaultList()
   const pids = pidsOf([word], faults)
-  const changes = words.flatMap((each) => changeOf(each, faults) ?? [])
+  const changes = words.flatMap((each) => limitChange(each, faults) ?? [])
   const twice = changes.find(
     ({ resource }, at) => changes.findIndex((each) => each.resource === resource) < at,
   )
@@ -78,7 +78,8 @@ function table(pid: number, limits: ResourceLimits): string {
 
 const WANTED = 'give RESOURCE=SOFT, RESOURCE=SOFT:HARD or RESOURCE=:HARD, for example nofile=4096:8192'
 
-function changeOf(word: string, faults: FaultList): Change | undefined {
+/** `nofile=4096:8192`. */
+export function limitChange(word: string, faults: FaultList): Change | undefined {
   const [, name, softText, hardText] = /^([^=]*)=([^:]*)(?::(.*))?$/s.exec(word) ?? []
   if (name === undefined || (softText === '' && !hardText)) {
     return faults.add(EXIT.malformed, `limit ${quoted(word)} has no value; ${WANTED}`)

@@ -1,0 +1,100 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ProcessHandle } from '../../public/control.js'
+import { ProcmusterError } from '../../public/errors.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList, fail } from '../fault.js'
+import { StopSignals } from '../stop_signals.js'
+import { quoted, readNumber } from '../values.js'
+import { identityOf, type Job, JobStore } from './job_store.js'
+import { find, type RawAttach } from './jobs.js'
+
+const LINES = { flag: '-n/--lines', wanted: 'a number from 0 to 100000', min: 0, max: 100_000, integer: true }
+const DEFAULT_LINES = 10
+const CHUNK_BYTES = 1 << 16
+/** inotify does not tell of what other hosts write, and some file systems have none. */
+const LOOK_MS = 100
+
+/** `muster jobs attach JOB` */
+export async function attach(word: string, raw: RawAttach): Promise<void> {
+  const faults = new FaultList()
+  const lines = raw.lines === undefined ? DEFAULT_LINES : readNumber(raw.lines, LINES, faults)
+  faults.throwIfAny()
+  const store = await JobStore.open()
+  const [job] = await find(store, [word])
+  const file = await open(job!.log).catch((error: NodeJS.ErrnoException) =>
+    fail(EXIT.failure, `the log ${quoted(job!.log)} of job ${job!.name} cannot be read (${error.code})`),
+  )
+  using signals = new StopSignals()
+  try {
+    await follow(
+      file,
+      await lastLines(file, lines!),
+      await endOf(job!, job!.state === 'ended'),
+      signals.signal,
+    )
+  } finally {
+    await file.close()
+  }
+  if (signals.signal.aborted) {
+    process.stderr.write(`muster: detached from ${job!.name} (${job!.pid}), which goes on\n`)
+    process.exitCode = signals.exitCode
+    return
+  }
+  const [now] = await find(store, [word])
+  const how = now?.stoppedBy == null ? ' (nobody has kept its exit code)' : ` by ${now.stoppedBy}`
+  process.stderr.write(`muster: ${job!.name} (${job!.pid}) has ended${how}\n`)
+}
+
+/** Becomes aborted when it ends. */
+async function endOf(job: Job, hasEnded: boolean): Promise<AbortSignal> {
+  if (hasEnded) return AbortSignal.abort()
+  const ended = new AbortController()
+  try {
+    const handle = await ProcessHandle.open(identityOf(job))
+    void handle.exited.then(() => ended.abort()).finally(() => handle.close())
+    handle.unref()
+  } catch (error) {
+    if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
+    ended.abort()
+  }
+  return ended.signal
+}
+
+/** Prints from a position on until the job has ended and nothing is left, or the user leaves. */
+async function follow(file: FileHandle, from: number, ended: AbortSignal, left: AbortSignal): Promise<void> {
+  let position = from
+  const buffer = Buffer.alloc(CHUNK_BYTES)
+  while (!left.aborted) {
+    // Asked before the read: what it wrote until then is read still.
+    const isLast = ended.aborted
+    const { size } = await file.stat()
+    // Emptied by whoever rotates it.
+    if (size < position) position = 0
+    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position)
+    position += bytesRead
+    if (bytesRead > 0) {
+      const isAhead = process.stdout.write(Uint8Array.from(buffer.subarray(0, bytesRead)))
+      if (!isAhead) await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
+    } else if (isLast) return
+    else await sleep(LOOK_MS, undefined, { signal: AbortSignal.any([ended, left]) }).catch(() => {})
+  }
+}
+
+/** Where the last lines of a file begin. */
+async function lastLines(file: FileHandle, count: number): Promise<number> {
+  const { size } = await file.stat()
+  if (count === 0) return size
+  const buffer = Buffer.alloc(CHUNK_BYTES)
+  let newlines = 0
+  for (let end = size; end > 0; ) {
+    const from = Math.max(0, end - CHUNK_BYTES)
+    const { bytesRead } = await file.read(buffer, 0, end - from, from)
+    for (let at = bytesRead - 1; at >= 0; at--) {
+      // The newline that the file ends with begins no line.
+      if (buffer[at] === 0x0a && from + at < size - 1 && ++newlines === count) return from + at + 1
+    }
+    end = from
+  }
+  return 0
+}

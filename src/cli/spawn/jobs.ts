@@ -1,0 +1,162 @@
+import { type MembersResult, signalSession, terminateTree } from '../../public/control.js'
+import { report } from '../control/report.js'
+import { type Outcome, outcomeOf } from '../control/targets.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList, fail } from '../fault.js'
+import { printTable, type TextColumn } from '../print_table.js'
+import { fineDuration, shortAge } from '../quantities.js'
+import { didYouMean } from '../suggest.js'
+import { escapeForTerminal, safeJson, truncate } from '../terminal.js'
+import { quoted, readNumber } from '../values.js'
+import { identityOf, type Job, type JobState, JobStore } from './job_store.js'
+
+/** As commander hands them over. */
+export interface RawJobs {
+  json?: boolean
+}
+export interface RawStopJobs extends RawJobs {
+  grace?: string
+}
+export interface RawAttach {
+  lines?: string
+}
+
+interface Listed extends Job {
+  readonly state: JobState
+}
+
+const GRACE = { flag: '--grace', wanted: 'seconds from 0 to 3600, for example 10', min: 0, max: 3600 }
+const GRACE_SECONDS = 10
+const COMMAND_WIDTH = 40
+
+const COLUMNS: readonly TextColumn<Listed>[] = [
+  { heading: 'NAME', align: 'left', text: ({ name }) => escapeForTerminal(name) },
+  { heading: 'PID', align: 'right', text: ({ pid }) => String(pid) },
+  {
+    heading: 'STATE',
+    align: 'left',
+    text: ({ state, stoppedBy }) =>
+      state === 'ended' && stoppedBy !== null ? `ended by ${stoppedBy}` : state,
+  },
+  {
+    heading: 'SINCE',
+    align: 'right',
+    text: ({ startedAtMs }) => shortAge((Date.now() - startedAtMs) / 1000),
+  },
+  { heading: 'COMMAND', align: 'left', text: (job) => truncate(commandOf(job), COMMAND_WIDTH) },
+  { heading: 'LOG', align: 'left', text: ({ log }) => escapeForTerminal(log) },
+]
+
+const commandOf = (job: Job): string => escapeForTerminal([job.program, ...job.arguments].join(' '))
+
+/** `muster jobs` */
+export async function list({ json }: RawJobs): Promise<void> {
+  const jobs = await listed(await JobStore.open())
+  if (json) process.stdout.write(arrayOf(jobs))
+  else if (jobs.length > 0) await printTable(jobs, COLUMNS)
+  else process.stdout.write('no jobs; muster run -b -- PROGRAM starts one\n')
+}
+
+/** `muster jobs stop JOB...` */
+export async function stop(words: readonly string[], raw: RawStopJobs): Promise<void> {
+  const faults = new FaultList()
+  const grace = raw.grace === undefined ? GRACE_SECONDS : readNumber(raw.grace, GRACE, faults)
+  faults.throwIfAny()
+  const store = await JobStore.open()
+  const jobs = await find(store, words)
+  const results = await Promise.all(
+    jobs.map((job) =>
+      outcomeOf(job.pid, async () => {
+        const { name } = job
+        if (job.state === 'ended') return { name, endedBy: 'itself', tookMs: 0 }
+        const { members, ended, tookMs } = await terminateTree(identityOf(job), { graceMs: grace! * 1000 })
+        const left = members.find(({ error }) => error !== undefined && error.code !== 'PROCESS_GONE')
+        if (!ended && left?.error !== undefined) throw left.error
+        const endedBy = members.find(({ pid }) => pid === job.pid)?.endedBy ?? 'itself'
+        await store.tidy(job)
+        const { state: _, ...record } = job
+        await store.replace({ ...record, stoppedBy: endedBy === 'itself' ? null : endedBy })
+        return { name, endedBy, tookMs }
+      }),
+    ),
+  )
+  report(results, raw.json, ({ name, pid, endedBy, tookMs }) =>
+    endedBy === 'itself'
+      ? `${name} (${pid}): had ended`
+      : `${name} (${pid}): ended by ${endedBy} after ${fineDuration(tookMs)}`,
+  )
+}
+
+/** `muster jobs suspend JOB...` */
+export const suspend = (words: readonly string[], raw: RawJobs): Promise<void> =>
+  signalJobs(words, raw, 'SIGSTOP', 'suspended')
+
+/** `muster jobs continue JOB...` */
+export const resume = (words: readonly string[], raw: RawJobs): Promise<void> =>
+  signalJobs(words, raw, 'SIGCONT', 'continued')
+
+async function signalJobs(
+  words: readonly string[],
+  raw: RawJobs,
+  signal: 'SIGSTOP' | 'SIGCONT',
+  done: string,
+): Promise<void> {
+  const jobs = await find(await JobStore.open(), words)
+  const results = await Promise.all(
+    jobs.map((job) =>
+      outcomeOf(job.pid, async () => {
+        const result = await signalSession(identityOf(job), signal, { freeze: false })
+        return { name: job.name, processes: reached(result) }
+      }),
+    ),
+  )
+  report<Outcome & { name?: string; processes?: number }>(results, raw.json, ({ name, pid, processes }) =>
+    processes === 1 ? `${name} (${pid}): ${done}` : `${name} (${pid}): ${done}, ${processes} processes`,
+  )
+}
+
+/** How many got it; one that ended meanwhile needs none. */
+function reached({ members }: MembersResult): number {
+  const failed = members.find(({ error }) => error !== undefined && error.code !== 'PROCESS_GONE')
+  if (failed?.error !== undefined) throw failed.error
+  return members.filter(({ ok }) => ok).length
+}
+
+/** `muster jobs clean` */
+export async function clean({ json }: RawJobs): Promise<void> {
+  const store = await JobStore.open()
+  const ended = (await listed(store)).filter(({ state }) => state === 'ended')
+  for (const job of ended) {
+    await store.tidy(job)
+    await store.forget(job)
+  }
+  if (json) process.stdout.write(arrayOf(ended))
+  else process.stdout.write(`${ended.length === 1 ? '1 job' : `${ended.length} jobs`} forgotten\n`)
+}
+
+async function listed(store: JobStore): Promise<Listed[]> {
+  const jobs = await store.list()
+  return Promise.all(jobs.map(async (job) => ({ ...job, state: await store.stateOf(job) })))
+}
+
+/** The jobs that are meant by names or pids, each once. */
+export async function find(store: JobStore, words: readonly string[]): Promise<Listed[]> {
+  const jobs = await listed(store)
+  const found = words.map((word) => {
+    // A pid may be that of an ended job, too: the one that runs is meant.
+    const same = jobs.filter(({ name, pid }) => name === word || String(pid) === word)
+    const job = same.find(({ state }) => state !== 'ended') ?? same.at(-1)
+    if (job !== undefined) return job
+    const near = didYouMean(
+      word,
+      jobs.map(({ name }) => name),
+    )
+    return fail(EXIT.noSuchProcess, `there is no job ${quoted(word)}${near}; muster jobs lists them`)
+  })
+  return [...new Set(found)]
+}
+
+function arrayOf(jobs: readonly Listed[]): string {
+  const lines = jobs.map(({ version: _, ...job }) => safeJson(job))
+  return lines.length === 0 ? '[]\n' : `[\n${lines.join(',\n')}\n]\n`
+}

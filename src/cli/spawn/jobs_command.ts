@@ -1,0 +1,67 @@
+import { Argument, Command } from 'commander'
+import { valueOption } from '../value_option.js'
+import type { RawAttach, RawJobs, RawStopJobs } from './jobs.js'
+
+export function command(): Command {
+  return new Command('jobs')
+    .description('the programs that muster run -b started: list, stop, suspend, continue, attach to')
+    .addCommand(
+      withJson(new Command('list').description('the jobs of this user')).action(async (raw: RawJobs) =>
+        (await import('./jobs.js')).list(raw),
+      ),
+      { isDefault: true },
+    )
+    .addCommand(
+      withJson(new Command('stop'))
+        .description('end jobs with their descendants: SIGTERM, a grace period, SIGKILL')
+        .addArgument(jobArgument())
+        .addOption(valueOption('--grace <SECONDS>', 'time to end after SIGTERM (default: 10)'))
+        .action(async (jobs: string[], raw: RawStopJobs) => (await import('./jobs.js')).stop(jobs, raw)),
+    )
+    .addCommand(
+      withJson(new Command('suspend'))
+        .description('stop everyone in the sessions of jobs for now (SIGSTOP)')
+        .addArgument(jobArgument())
+        .action(async (jobs: string[], raw: RawJobs) => (await import('./jobs.js')).suspend(jobs, raw)),
+    )
+    .addCommand(
+      withJson(new Command('continue'))
+        .description('let them go on (SIGCONT)')
+        .addArgument(jobArgument())
+        .action(async (jobs: string[], raw: RawJobs) => (await import('./jobs.js')).resume(jobs, raw)),
+    )
+    .addCommand(
+      new Command('attach')
+        .description('show what a job writes until it ends; Ctrl-C detaches, the job goes on')
+        .addArgument(new Argument('<job>', 'name or pid'))
+        .addOption(valueOption('-n, --lines <N>', 'begin with the last lines of its log (default: 10)'))
+        .action(async (job: string, raw: RawAttach) => (await import('./attach.js')).attach(job, raw)),
+    )
+    .addCommand(
+      withJson(new Command('clean'))
+        .description('forget the jobs that have ended, with the logs that muster made for them')
+        .action(async (raw: RawJobs) => (await import('./jobs.js')).clean(raw)),
+    )
+    .addHelpText('after', HELP)
+}
+
+const jobArgument = (): Argument => new Argument('<job...>', 'one or more, each a name or pid')
+
+const withJson = (command: Command): Command =>
+  command.option('-j, --json', 'JSON on stdout: an array, an object per job')
+
+const HELP = `
+  Jobs are kept in $XDG_STATE_HOME/muster/jobs (~/.local/state/muster/jobs), a file each with pid, start and boot, so that a
+  pid that another process has by now is never taken for the job. A job that has ended by itself has left no exit code:
+  nothing of muster stays with it to see it.
+
+Examples:
+  muster run -b --name web -- node main.js
+  muster jobs
+  muster jobs attach web
+  muster jobs suspend web && muster jobs continue web
+  muster jobs stop web --grace 30
+  muster jobs clean
+
+Exit codes: 0 done; 1 failed, or not in time; 2, 3, 4 bad input; 5 no such job, or it has ended; 6 no permission;
+  7 the directory is not usable; 130 attach was ended by Ctrl-C. \`muster --help\` lists all.`

@@ -1,0 +1,179 @@
+import { constants } from 'node:os'
+import { basename, resolve } from 'node:path'
+import { isatty } from 'node:tty'
+import { type CapLimits, capProcess, uncapProcess } from '../../public/cgroups.js'
+import type { SignalName } from '../../public/control.js'
+import { ProcmusterError } from '../../public/errors.js'
+import { type ProcessExit, type SpawnedProcess, type SpawnOptions, spawnProcess } from '../../public/spawn.js'
+import { wordedBytes } from '../../public/text.js'
+import { hasLimits } from '../control/cgroup_limits.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList, fail, messageOf } from '../fault.js'
+import { fineDuration, shortTime } from '../quantities.js'
+import { escapeForTerminal, safeJson } from '../terminal.js'
+import { JobStore } from './job_store.js'
+import { type RawStart, readStart, type Start } from './start_flags.js'
+
+/** As commander hands them over. */
+export interface RawRun extends RawStart {
+  background?: boolean
+  name?: string
+  log?: string
+  usage?: boolean
+  json?: boolean
+}
+
+/** `muster run -- PROGRAM` */
+export async function run(program: string, args: readonly string[], raw: RawRun): Promise<void> {
+  const faults = new FaultList()
+  const start = readStart(raw, faults)
+  for (const [flag, value] of [
+    ['--name', raw.name],
+    ['--log', raw.log],
+  ] as const) {
+    if (value !== undefined && !raw.background) {
+      faults.add(EXIT.usage, `${flag} is for a job; give -b/--background with it`)
+    }
+  }
+  if (raw.usage && raw.background) {
+    faults.add(EXIT.usage, '--usage is for the foreground: nothing of muster stays with a job to see its end')
+  }
+  faults.throwIfAny()
+  if (raw.background) await runInBackground(program, args, start, raw)
+  else await runInForeground(program, args, start, raw)
+}
+
+const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT'] as const
+
+async function runInForeground(
+  program: string,
+  args: readonly string[],
+  { options, limits }: Start,
+  raw: RawRun,
+): Promise<void> {
+  let child: SpawnedProcess | undefined
+  const early: SignalName[] = []
+  const send = (signal: SignalName): void => {
+    if (child === undefined) early.push(signal)
+    else forward(child, signal)
+  }
+  const byTerminal = [0, 1, 2].some((fd) => isatty(fd))
+  for (const signal of FORWARDED) {
+    const sentToBoth = byTerminal && (signal === 'SIGINT' || signal === 'SIGQUIT')
+    process.on(signal, () => sentToBoth || send(signal))
+  }
+  child = await startProgram(program, args, {
+    ...{ ...options, stdin: 'inherit' },
+    onReady: (ready) => capBefore(ready, limits),
+  })
+  for (const signal of early) forward(child, signal)
+  const exit = await child.exited
+  // Its descendants go on where they would be without it.
+  if (hasLimits(limits)) await uncapProcess([child], { force: true })
+  if (raw.json) process.stderr.write(`${safeJson({ program, pid: child.pid, ...jsonOf(exit) })}\n`)
+  else if (raw.usage || exit.coreDumped || (exit.signal !== undefined && exit.signal !== 'SIGINT'))
+    process.stderr.write(`muster: ${escapeForTerminal(program)} ${wordedEnd(exit, raw.usage === true)}\n`)
+  process.exitCode = exitCodeOf(exit)
+}
+
+async function runInBackground(
+  program: string,
+  args: readonly string[],
+  { options, limits }: Start,
+  raw: RawRun,
+): Promise<void> {
+  const store = await JobStore.open()
+  const reserved = await store.reserve(raw.name, program, raw.log)
+  try {
+    const child = await startProgram(program, args, {
+      ...options,
+      detached: true,
+      stdout: { file: reserved.log },
+      onReady: async (ready) => {
+        await capBefore(ready, limits)
+        await store.add({
+          ...reserved,
+          ...{ pid: ready.pid, startTicks: ready.startTicks, startedAtMs: Date.now() },
+          ...{ program, arguments: args, directory: options.cwd ?? process.cwd() },
+          ...{ pidFile: options.pidFile ?? null, capped: hasLimits(limits), stoppedBy: null },
+        })
+      },
+    })
+    const { name, log } = reserved
+    const text = raw.json
+      ? safeJson({ name, pid: child.pid, startTicks: child.startTicks, log })
+      : `${name}: pid ${child.pid}, log ${escapeForTerminal(log)}`
+    process.stdout.write(`${text}\n`)
+  } catch (error) {
+    await store.forget(reserved)
+    throw error
+  }
+}
+
+/** With the codes that shells and env(1) have for a program that cannot be had. */
+async function startProgram(
+  program: string,
+  args: readonly string[],
+  options: SpawnOptions,
+): Promise<SpawnedProcess> {
+  try {
+    return await spawnProcess(program, args, options)
+  } catch (error) {
+    if (!(error instanceof ProcmusterError) || !isOf(program, options, error.path)) throw error
+    return fail(error.code === 'NOT_FOUND' ? EXIT.noProgram : EXIT.notExecutable, messageOf(error))
+  }
+}
+
+/** Whether an error is about the file of the program: its path, and not that of the pid file or another one. */
+function isOf(program: string, { cwd = '.' }: SpawnOptions, path = ''): boolean {
+  return program.includes('/') ? path === resolve(cwd, program) : basename(path) === program
+}
+
+async function capBefore(child: Parameters<typeof capProcess>[0][number], limits: CapLimits): Promise<void> {
+  if (!hasLimits(limits)) return
+  const [result] = await capProcess([child], limits, { descendants: false })
+  if (!result!.ok) throw result!.error
+}
+
+function forward(child: SpawnedProcess, signal: SignalName): void {
+  try {
+    child.signal(signal)
+  } catch (error) {
+    // It has ended, or has become another user: no reason to end before it does.
+    if (!(error instanceof ProcmusterError)) throw error
+    if (error.code !== 'PROCESS_GONE') process.stderr.write(`muster: ${messageOf(error)}\n`)
+  }
+}
+
+function exitCodeOf({ exitCode, signal }: ProcessExit): number {
+  if (signal === undefined) return exitCode ?? EXIT.failure
+  return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0)
+}
+
+function jsonOf({ exitCode, signal, use, ...rest }: ProcessExit): Record<string, unknown> {
+  return {
+    exitCode: exitCode ?? null,
+    signal: signal ?? null,
+    ...rest,
+    use: use === undefined ? null : { ...use, peakRssBytes: use.peakRssBytes ?? null },
+  }
+}
+
+function wordedEnd({ exitCode, signal, coreDumped, lifetimeMs, use }: ProcessExit, withUse: boolean): string {
+  const how = signal === undefined ? `ended with code ${exitCode ?? '?'}` : `was ended by ${signal}`
+  const core = coreDumped ? ', core dumped' : ''
+  if (!withUse || use === undefined) return `${how}${core}`
+  const { userTimeMs, systemTimeMs, peakRssBytes, majorFaults } = use
+  const share = lifetimeMs > 0 ? Math.round(((userTimeMs + systemTimeMs) / lifetimeMs) * 100) : 0
+  const peak =
+    peakRssBytes === undefined
+      ? `peak memory below muster's own ${wordedBytes(process.resourceUsage().maxRSS * 1024)}`
+      : `peak memory ${wordedBytes(peakRssBytes)}`
+  return [
+    `${how}${core} after ${fineDuration(lifetimeMs)}`,
+    `cpu ${shortTime(userTimeMs * 1e6)} user, ${shortTime(systemTimeMs * 1e6)} system (${share}%)`,
+    peak,
+    `${majorFaults} page faults with I/O`,
+    `switches ${use.voluntarySwitches} waiting, ${use.involuntarySwitches} preempted`,
+  ].join('; ')
+}
