@@ -85,7 +85,9 @@ export function codeOfErrno(errno: number): ErrorCode {
 
 /** The kernel's name of an errno, for example `EPERM`. */
 export function errnoName(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`
+  const known = getSystemErrorMap().get(-errno)?.[0]
+  // Node's own calls never see some, as ENOEXEC.
+  return known ?? Object.entries(E).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`
 }
 
 /** The positive errno of an error of Node's own calls, undefined when it has none. */

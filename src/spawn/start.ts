@@ -162,11 +162,13 @@ async function newGate(
 
 /** Whether user, group or groups have to be changed at all. */
 export function changesUser(theirs: ProcessStatus, ours: ProcessStatus): boolean {
-  const sorted = (groups: readonly number[]) => [...new Set(groups)].sort((a, b) => a - b).join()
+  // Whether its own group is among the supplementary ones makes no difference.
+  const sorted = ({ gids, groups }: ProcessStatus) =>
+    [...new Set([gids[1]!, ...groups])].sort((a, b) => a - b).join()
   return (
     ours.uids.some((uid) => uid !== theirs.uids[1]) ||
     ours.gids.some((gid) => gid !== theirs.gids[1]) ||
-    sorted(theirs.groups) !== sorted(ours.groups)
+    sorted(theirs) !== sorted(ours)
   )
 }
 
