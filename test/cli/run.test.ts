@@ -1,0 +1,319 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { detectCgroups } from '../../dist/index.js'
+import { readState, waitFor } from '../fixtures/processes.js'
+import { endRuns, MUSTER, muster, Run } from './muster.js'
+
+const root = process.getuid!() === 0
+const cgroups = await detectCgroups()
+let base: string
+let env: Record<string, string>
+const at = (name: string) => join(base, name)
+
+interface Job {
+  name: string
+  pid: number
+  state: string
+  log: string
+  stoppedBy: string | null
+}
+const jobs = async (): Promise<Job[]> =>
+  JSON.parse((await muster(['jobs', '--json'], { env })).stdout) as Job[]
+const background = async (args: string[]): Promise<Job> => {
+  const { code, stdout, stderr } = await muster(['run', '-b', '--json', ...args], { env })
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  return JSON.parse(stdout) as Job
+}
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'muster-run-'))
+  await chmod(base, 0o755)
+  env = { XDG_STATE_HOME: at('state') }
+})
+afterEach(async () => {
+  await endRuns()
+  const left = (await jobs()).filter(({ state }) => state !== 'ended').map(({ name }) => name)
+  if (left.length > 0) await muster(['jobs', 'stop', '--grace', '0', ...left], { env })
+  await muster(['jobs', 'clean'], { env })
+  await rm(base, { recursive: true })
+})
+
+describe('muster run', () => {
+  test('passes on output, exit code and signal of the program', async () => {
+    const plain = await muster(['run', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])
+    expect(plain).toMatchObject({ code: 7, stdout: 'out\n', stderr: 'err\n' })
+    const killed = await muster(['run', '--', 'sh', '-c', 'kill -KILL $$'])
+    expect(killed).toMatchObject({ code: 137, stderr: 'muster: sh was ended by SIGKILL\n' })
+    expect(await muster(['run', 'true'])).toMatchObject({ code: 0, stdout: '', stderr: '' })
+  })
+
+  test('says what it used, for people and as JSON', async () => {
+    const { stderr } = await muster(['run', '--usage', '--', 'sh', '-c', 'exit 3'])
+    expect(stderr).toMatch(
+      /^muster: sh ended with code 3 after [\d.]+ [mu]?s; cpu [\d.]+s user, [\d.]+s system \(\d+%\); peak memory /,
+    )
+    const json = await muster(['run', '--json', '--', 'sh', '-c', 'kill -TERM $$'])
+    expect(json.code).toBe(143)
+    expect(JSON.parse(json.stderr)).toMatchObject({
+      ...{ program: 'sh', pid: expect.any(Number), exitCode: null, signal: 'SIGTERM', coreDumped: false },
+      ...{ lifetimeMs: expect.any(Number), use: { userTimeMs: expect.any(Number), peakRssBytes: null } },
+    })
+  })
+
+  test('gives it environment, directory, umask, limits, nice, I/O class, processors', async () => {
+    const script =
+      'echo $A:$PWD:$(umask):$(ulimit -Sn):$(ulimit -Hn):$(nice); grep NoNewPrivs /proc/self/status; env | wc -l'
+    const { stdout, stderr } = await muster([
+      ...['run', '--clear-env', '--env', 'A=b=c', '--env', `PATH=${process.env.PATH}`, '--dir', base],
+      ...['--umask', '027', '--limit', 'nofile=33:44', '--limit', 'core=0', '--nice', '7'],
+      ...['--ionice', 'best-effort:7', '--affinity', '0', '--no-new-privileges', '--', 'sh', '-c', script],
+    ])
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/^b=c:(.*):0?027:33:44:7\nNoNewPrivs:\t1\n3\n$/)
+    expect(stdout).toContain(base)
+    // Without the flag it is not set.
+    expect((await muster(['run', '--', 'grep', 'NoNewPrivs', '/proc/self/status'])).stdout).toBe(
+      'NoNewPrivs:\t0\n',
+    )
+  })
+
+  test('passes signals on', async () => {
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGINT'] as const) {
+      const script = `trap 'echo got; exit 9' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`
+      const run = new Run(['run', '--', 'sh', '-c', script])
+      await run.said(/ready/)
+      run.child.kill(signal)
+      expect(await run.ended).toMatchObject({ code: 9, stdout: 'ready\ngot\n' })
+    }
+  })
+
+  test('of a terminal it has the input, and Ctrl-C reaches it once', async () => {
+    const script = at('script')
+    await writeFile(
+      script,
+      `trap 'echo once' INT
+       read line; echo ready $line
+       i=0; while [ $i -lt 12 ]; do sleep 0.05; i=$((i+1)); done; exit 4`,
+    )
+    const command = `'${process.execPath}' '${MUSTER}' run -- sh '${script}'`
+    const terminal = spawn('script', ['-qec', command, '/dev/null'])
+    let output = ''
+    terminal.stdout.setEncoding('utf8').on('data', (chunk) => {
+      output += chunk
+    })
+    terminal.stdin.write('hello\n')
+    await waitFor(() => output.includes('ready hello'), { what: `ready in ${JSON.stringify(output)}` })
+    terminal.stdin.write('\x03')
+    const [code] = await once(terminal, 'exit')
+    expect(code).toBe(4)
+    expect(output.match(/once/g)).toHaveLength(1)
+  })
+
+  test('what cannot be started, and what is no flag, is told in a line', async () => {
+    await writeFile(at('text'), 'text', { mode: 0o755 })
+    const ends = async (args: string[], code: number, message: RegExp) => {
+      const ended = await muster(['run', ...args], { env })
+      expect({ args, code: ended.code, stdout: ended.stdout }).toEqual({ args, code, stdout: '' })
+      expect(ended.stderr).toMatch(message)
+      expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
+    }
+    await ends(['no-such-program'], 127, /^muster: there is no program "no-such-program" in PATH/)
+    await ends(['--', '/nowhere/\x1b[31m'], 127, /^muster: "\/nowhere\/\\\\?u001b\[31m" is not there/)
+    await ends(['/etc/passwd'], 126, /^muster: "\/etc\/passwd" may not be executed/)
+    await ends([at('text')], 126, /ENOEXEC/)
+    await ends(['-b', 'no-such-program'], 127, /no program/)
+    await ends(['--dir', '/nowhere', 'true'], 5, /working directory "\/nowhere"/)
+    await ends(['--user', 'no-such-user', 'true'], root ? 5 : 5, /no user "no-such-user"/)
+    await ends(['--env', 'A', 'true'], 3, /--env "A" is no variable; give NAME=VALUE/)
+    await ends(['--limit', 'nofil=3', 'true'], 3, /did you mean "nofile"/)
+    await ends(['--limit', 'core=0', '--limit', 'core=1', 'true'], 2, /core is given twice/)
+    await ends(['--nice', '20', 'true'], 4, /--nice "20" is out of range/)
+    await ends(['--ionice', 'idel', 'true'], 3, /"idel" is no I\/O class \(did you mean "idle"\?\)/)
+    await ends(['--ionice', 'idle:3', 'true'], 2, /has no level/)
+    await ends(['--affinity', 'x', 'true'], 3, /--affinity "x" is no list/)
+    await ends(['--umask', '9', 'true'], 3, /--umask "9"/)
+    await ends(['--name', 'x', 'true'], 2, /--name is for a job; give -b/)
+    await ends(['-b', '--name', '12', 'true'], 3, /--name "12" is no name of a job/)
+    await ends(['-b', '--usage', 'true'], 2, /--usage is for the foreground/)
+    expect(await jobs()).toEqual([])
+    expect(await readdir(at('state/muster/jobs'))).toEqual([])
+  })
+
+  // Needs root and control groups.
+  test.runIf(root && cgroups.mode !== 'none')(
+    'under a limit of memory, in a group that goes with it',
+    async () => {
+      const script = 'x = bytearray(200 << 20)'
+      const limited = ['run', '--memory', '50M', '--swap', '0', '--json', '--', 'python3', '-c', script]
+      const withoutSwap = limited.filter(
+        (word, index) => word !== '--swap' && limited[index - 1] !== '--swap',
+      )
+      let ended = await muster(limited)
+      if (ended.code === 1) ended = await muster(withoutSwap)
+      expect(ended.code).toBe(137)
+      const { pid } = JSON.parse(ended.stderr) as { pid: number }
+      for (const { mountPoint } of cgroups.hierarchies) {
+        const groups = await readdir(mountPoint, { recursive: true })
+        expect(groups.filter((name) => name.includes(`procmuster-${pid}-`))).toEqual([])
+      }
+    },
+  )
+})
+
+describe('muster jobs', () => {
+  test('a job is listed, suspended, continued, stopped and forgotten, with its pid file', async () => {
+    const job = await background([
+      '--name',
+      'web',
+      '--pid-file',
+      at('pid'),
+      '--',
+      'sh',
+      '-c',
+      'sleep 100 & wait',
+    ])
+    expect((await stat(at('state/muster/jobs'))).mode & 0o777).toBe(0o700)
+    expect(await readFile(at('pid'), 'utf8')).toBe(`${job.pid}\n`)
+    expect(await jobs()).toMatchObject([{ name: 'web', pid: job.pid, state: 'running', program: 'sh' }])
+    const { stdout } = await muster(['jobs'], { env })
+    expect(stdout).toMatch(
+      /^NAME +PID STATE +SINCE COMMAND +LOG\nweb +\d+ running +\d+s sh -c sleep 100 & wait +\//,
+    )
+    expect((await muster(['jobs', 'suspend', 'web'], { env })).stdout).toBe(
+      `web (${job.pid}): suspended, 2 processes\n`,
+    )
+    await waitFor(async () => (await readState(job.pid)) === 'T')
+    expect(await jobs()).toMatchObject([{ state: 'suspended' }])
+    await muster(['jobs', 'continue', String(job.pid)], { env })
+    await waitFor(async () => (await readState(job.pid)) === 'S')
+    expect(await muster(['run', '-b', '--name', 'web', '--', 'true'], { env })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/a job "web" is there \(pid \d+\); give another --name/),
+    })
+    expect((await muster(['jobs', 'stop', 'web'], { env })).stdout).toMatch(
+      /^web \(\d+\): ended by SIGTERM after/,
+    )
+    await waitFor(() => !existsSync(`/proc/${job.pid}`), { what: 'init to wait for it' })
+    expect(existsSync(at('pid'))).toBe(false)
+    expect(await jobs()).toMatchObject([{ state: 'ended', stoppedBy: 'SIGTERM' }])
+    expect((await muster(['jobs', 'stop', 'web'], { env })).stdout).toBe(`web (${job.pid}): had ended\n`)
+    expect(await muster(['jobs', 'suspend', 'web'], { env })).toMatchObject({ code: 5 })
+    expect((await muster(['jobs', 'clean'], { env })).stdout).toBe('1 job forgotten\n')
+    expect(await readdir(at('state/muster/jobs'))).toEqual([])
+    expect((await muster(['jobs'], { env })).stdout).toMatch(/^no jobs/)
+    expect(await muster(['jobs', 'stop', 'web'], { env })).toMatchObject({
+      code: 5,
+      stderr: 'muster: there is no job "web"; muster jobs lists them\n',
+    })
+  })
+
+  test('each has a name, and its own log or the one that is given', async () => {
+    const [first, second] = [
+      await background(['--', 'sleep', '100']),
+      await background(['--', 'sleep', '100']),
+    ]
+    expect([first.name, second.name]).toEqual(['sleep', 'sleep-2'])
+    const log = at('own.log')
+    await writeFile(log, 'before\n')
+    const own = await background(['--log', log, '--name', 'own', '--', 'sh', '-c', 'echo out; echo err >&2'])
+    await waitFor(async () => (await readFile(log, 'utf8')) === 'before\nout\nerr\n')
+    await waitFor(async () => (await jobs()).find(({ name }) => name === 'own')?.state === 'ended')
+    expect(own.log).toBe(log)
+    await muster(['jobs', 'clean'], { env })
+    expect(existsSync(log)).toBe(true)
+    expect((await jobs()).map(({ name }) => name)).toEqual(['sleep', 'sleep-2'])
+  })
+
+  test('many started at once all have names of their own', async () => {
+    const started = await Promise.all(Array.from({ length: 8 }, () => background(['--', 'sleep', '100'])))
+    expect(new Set(started.map(({ name }) => name)).size).toBe(8)
+    expect((await jobs()).map(({ pid }) => pid).sort()).toEqual(started.map(({ pid }) => pid).sort())
+  })
+
+  test('attach shows the last lines and what comes, until the job ends', async () => {
+    const script = `i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; while [ ! -e '${at('go')}' ]; do sleep 0.02; done; echo last`
+    const job = await background(['--name', 'talker', '--', 'sh', '-c', script])
+    await waitFor(async () => (await readFile(job.log, 'utf8')).includes('line 20\n'))
+    const run = new Run(['jobs', 'attach', 'talker', '-n', '2'], { env })
+    await run.said(/line 20/)
+    const other = new Run(['jobs', 'attach', 'talker', '-n', '0'], { env })
+    await writeFile(at('go'), '')
+    expect(await run.ended).toMatchObject({
+      ...{ code: 0, stdout: 'line 19\nline 20\nlast\n' },
+      stderr: `muster: talker (${job.pid}) has ended (nobody has kept its exit code)\n`,
+    })
+    expect((await other.ended).stdout).toMatch(/^(last\n)?$/)
+    const after = await muster(['jobs', 'attach', 'talker'], { env })
+    expect(after.stdout.split('\n').slice(0, 2)).toEqual(['line 12', 'line 13'])
+  })
+
+  test('Ctrl-C detaches, and the job goes on', async () => {
+    const job = await background(['--name', 'talker', '--', 'sh', '-c', 'echo here; sleep 100'])
+    const run = new Run(['jobs', 'attach', 'talker'], { env })
+    await run.said(/here/)
+    run.child.kill('SIGINT')
+    expect(await run.ended).toMatchObject({
+      ...{ code: 130, stderr: `muster: detached from talker (${job.pid}), which goes on\n` },
+    })
+    expect(await readState(job.pid)).toBe('S')
+    const stopped = new Run(['jobs', 'attach', 'talker'], { env })
+    await stopped.said(/here/)
+    await muster(['jobs', 'stop', 'talker'], { env })
+    expect((await stopped.ended).code).toBe(0)
+  })
+
+  test('a pid that is another’s by now, or of an earlier boot, is no job', async () => {
+    const job = await background(['--name', 'old', '--', 'sleep', '100'])
+    const file = at('state/muster/jobs/old.json')
+    const record = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+    for (const change of [{ startTicks: Number(record.startTicks) - 1 }, { bootId: 'another' }]) {
+      await writeFile(file, JSON.stringify({ ...record, ...change }))
+      expect(await jobs()).toMatchObject([{ name: 'old', state: 'ended' }])
+      expect((await muster(['jobs', 'stop', 'old'], { env })).stdout).toBe(`old (${job.pid}): had ended\n`)
+      expect(await readState(job.pid)).toBe('S')
+    }
+    await writeFile(file, JSON.stringify(record))
+    expect(await jobs()).toMatchObject([{ state: 'running' }])
+  })
+
+  test('a directory that others may use, and files that are no jobs', async () => {
+    await background(['--name', 'ok', '--', 'sleep', '100'])
+    await writeFile(at('state/muster/jobs/broken.json'), '{')
+    await writeFile(at('state/muster/jobs/list.json'), '[1]')
+    expect((await jobs()).map(({ name }) => name)).toEqual(['ok'])
+    await chmod(at('state/muster/jobs'), 0o755)
+    expect(await muster(['jobs'], { env })).toMatchObject({
+      code: 7,
+      stderr: expect.stringMatching(/chmod 700/),
+    })
+    await chmod(at('state/muster/jobs'), 0o700)
+    const unusable = { env: { XDG_STATE_HOME: '/etc/passwd' } }
+    expect(await muster(['run', '-b', 'true'], unusable)).toMatchObject({
+      ...{ code: 7, stderr: expect.stringMatching(/cannot be used \(ENOTDIR\); set XDG_STATE_HOME/) },
+    })
+  })
+
+  test('hostile arguments are escaped', async () => {
+    await background(['--', 'sh', '-c', 'sleep 100', '\x1b[31mred\nline'])
+    const { stdout } = await muster(['jobs'], { env })
+    expect(stdout).not.toContain('\x1b')
+    expect(stdout.trimEnd().split('\n')).toHaveLength(2)
+  })
+
+  // Needs root: another user.
+  test.runIf(root)('another user has jobs of its own', async () => {
+    await chmod(base, 0o777)
+    const theirs = { uid: 65534, env: { XDG_STATE_HOME: at('theirs') }, cwd: '/' }
+    await background(['--', 'sleep', '100'])
+    const { code, stdout } = await muster(['run', '-b', '--', 'sleep', '100'], theirs)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^sleep: pid \d+, log /)
+    expect((await muster(['jobs', 'stop', 'sleep'], theirs)).stdout).toMatch(/ended by SIGTERM/)
+    expect(await muster(['jobs'], { ...theirs, env })).toMatchObject({ code: 7 })
+  })
+})
