@@ -57,5 +57,5 @@ test('the snippets of README are right TypeScript too', async () => {
 }, 180_000)
 
 test('README has the snippets', () => {
-  expect(snippets).toHaveLength(6)
+  expect(snippets).toHaveLength(7)
 })
