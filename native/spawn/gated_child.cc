@@ -97,7 +97,13 @@ struct GatedChild::State {
   void CloneAndWait();
   // Under the mutex. The kernel has written it before the child could tell us anything.
   void AdoptPidfd() {
-    if (!pidfd.valid()) pidfd.reset(raw_pidfd);
+    if (raw_pidfd >= 0) pidfd.reset(std::exchange(raw_pidfd, -1));
+  }
+  // Under the mutex, once the child has its own copies: the object may be collected much later.
+  void CloseWhatIsDone() {
+    child_gate.reset();
+    null.reset();
+    status.reset();
   }
 };
 
@@ -130,6 +136,7 @@ void GatedChild::State::CloneAndWait() {
   // Nobody may be left to wait for one that was called off, or failed on the way.
   siginfo_t info;
   waitid(kPidfdIdType, static_cast<id_t>(pidfd.get()), &info, WEXITED);
+  pidfd.reset();
 }
 
 GatedChild::GatedChild(SpawnPlan plan) : state_(std::make_shared<State>()) { state_->plan = std::move(plan); }
@@ -170,11 +177,13 @@ SpawnOutcome GatedChild::Start() {
     state.gate.reset();
     return {read_error == 0 ? ECHILD : read_error, SpawnStep::kTimeout};
   }
-  state.child_gate.reset();
   if (message.error != 0) {
     state.gate.reset();
+    state.CloseWhatIsDone();
     return {message.error, message.step};
   }
+  state.child_gate.reset();
+  state.null.reset();
   state.pid = message.pid;
   state.warnings = message.warnings;
   return {};
@@ -195,10 +204,14 @@ SpawnOutcome GatedChild::Open() {
     state.gate.reset();
   }
   ChildMessage message = {};
-  if (ReadMessage(state.status.get(), &message, kStartTimeoutMs)) return {message.error, message.step};
-  if (errno == 0) return {};
-  PidfdSignal(state.pidfd.get(), SIGKILL);
-  return {ETIMEDOUT, SpawnStep::kTimeout};
+  bool failed = ReadMessage(state.status.get(), &message, kStartTimeoutMs);
+  bool timed_out = !failed && errno != 0;
+  std::lock_guard lock(state.mutex);
+  if (timed_out) PidfdSignal(state.pidfd.get(), SIGKILL);
+  state.CloseWhatIsDone();
+  state.pidfd.reset();
+  if (timed_out) return {ETIMEDOUT, SpawnStep::kTimeout};
+  return {message.error, message.step};
 }
 
 void GatedChild::Cancel() {

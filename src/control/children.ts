@@ -34,6 +34,8 @@ export interface ChildEnd extends ExitInfo {
 
 /** A child that is waited for. */
 export interface Reaping {
+  /** 0, or why it cannot be waited for. */
+  readonly errno: number
   /** Undefined when somebody else has waited for it. */
   readonly ended: Promise<ChildEnd | undefined>
   /** Whether the event loop goes on until it has ended; not unless told so. */
@@ -52,7 +54,7 @@ function key(identity: ProcessIdentity): string {
 
 /** Waits for a child of ours in the background and closes its handle. */
 export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): Reaping {
-  let id = -1
+  let id = 0
   const ended = new Promise<ChildEnd | undefined>((resolve) => {
     id = native.control.watchExit(
       handle,
@@ -75,6 +77,7 @@ export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): R
   })
   exits.set(key(identity), exit)
   return {
+    errno: Math.max(0, -id),
     ended,
     keepAlive: (keep) => native.control.keepExitAlive(id, keep),
     async within(ms) {

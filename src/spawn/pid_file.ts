@@ -93,8 +93,18 @@ async function holderOf(file: FileHandle, path: string, writtenAtMs: number): Pr
     // Who started after the file was written has the pid of the one that it names.
     return handle.hasExited || startedAtMs > writtenAtMs + SLACK_MS ? undefined : pid
   } catch (error) {
-    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return undefined
-    throw error
+    if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
+    return isHidden(pid) ? pid : undefined
+  }
+}
+
+/** Where /proc does not show the processes of others (hidepid), one can be there all the same. */
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

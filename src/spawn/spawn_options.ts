@@ -71,7 +71,7 @@ export interface SpawnOptions {
   readonly pidFile?: string
   /**
    * Called with the child before it executes anything, so that it can be put under limits, or named in a journal first. Rejecting
-   * calls the child off.
+   * calls the child off. A few starts are under way at a time: one that waits for another here may wait for ever.
    */
   readonly onReady?: (child: ProcessIdentity) => Promise<void> | void
 }

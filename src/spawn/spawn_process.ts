@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { getPriority } from 'node:os'
 import { Cgroup } from '../cgroups/cgroup.js'
 import { setPriority } from '../control/priority.js'
@@ -6,7 +5,6 @@ import type { ControlResult } from '../control/results.js'
 import { type Resource, setResourceLimit } from '../control/rlimit.js'
 import { setAffinity, setIoPriority, setOomScoreAdj, setScheduler } from '../control/scheduling.js'
 import { codeOfErrno, type ErrorCode, errnoName, ProcmusterError } from '../errors.js'
-import { parseStatus } from '../inspect/process_status.js'
 import { native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type Account, findGroup, findUser } from './account.js'
@@ -15,7 +13,7 @@ import { dropPidFile, takePidFile } from './pid_file.js'
 import { findDirectory, findProgram } from './program_file.js'
 import type { SpawnOptions } from './spawn_options.js'
 import { SpawnedProcess } from './spawned_process.js'
-import { changesUser, Place, StartStep, startProgram, wordedStep } from './start.js'
+import { changesUser, ownStatus, Place, StartStep, startProgram, wordedStep } from './start.js'
 import type { StartSpec } from './start_spec.js'
 
 /** Each start holds a thread of the addon from its clone to its exec; more of them would gain nothing. */
@@ -37,15 +35,15 @@ export async function spawnProcess(
   args: readonly string[] = [],
   options: SpawnOptions = {},
 ): Promise<SpawnedProcess> {
-  const spec = await specOf(program, args, options)
-  const stdio = await openChildStdio(options)
   if (underWay === MOST_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
   else underWay++
   try {
-    return await start(spec, stdio, options)
-  } catch (error) {
-    closeChildStdio(stdio)
-    throw error
+    const spec = await specOf(program, args, options)
+    const stdio = await openChildStdio(options)
+    return await start(spec, stdio, options).catch((error: unknown) => {
+      closeChildStdio(stdio)
+      throw error
+    })
   } finally {
     const next = waiting.shift()
     if (next === undefined) underWay--
@@ -88,7 +86,7 @@ async function specOf(
   args: readonly string[],
   options: SpawnOptions,
 ): Promise<StartSpec & { readonly path: string }> {
-  const ours = parseStatus(await readFile('/proc/self/status', 'utf8'))
+  const ours = await ownStatus()
   const account = options.user === undefined ? undefined : await accountOf(options.user, options)
   const environment = environmentOf(options, account)
   const directory = options.cwd ?? process.cwd()

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type Reaping, reapChild } from '../control/children.js'
 import { identify } from '../control/handle.js'
 import { RESOURCES } from '../control/rlimit.js'
-import type { ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import { type ProcessStatus, parseStatus } from '../inspect/process_status.js'
 import { type NativeGate, type NativePidHandle, type NativeStdio, native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -99,6 +99,7 @@ export async function startProgram(
     // From here on it is waited for.
     reaping = reapChild('error' in found ? { pid, startTicks: -1, settled: false } : found, handle)
     if ('error' in found) throw found.error
+    if (reaping.errno !== 0) throw manner.failure(reaping.errno, StartStep.resources)
     await manner.prepare(found, lacking)
     const opened = new Float64Array(2)
     const startedAtMs = Number(process.hrtime.bigint()) / 1e6
@@ -115,12 +116,25 @@ export async function startProgram(
 /** For a child that was called off to end; one that hangs in the kernel is waited for in the background. */
 const END_MS = 1000
 
+/** What this process may do now. @throws ProcmusterError */
+export async function ownStatus(): Promise<ProcessStatus> {
+  const path = '/proc/self/status'
+  try {
+    return parseStatus(await readFile(path, 'utf8'))
+  } catch (cause) {
+    const errno = errnoOf(cause)
+    if (errno === undefined) throw cause
+    const message = `${path} cannot be read (${errnoName(errno)}); a start takes it`
+    throw new ProcmusterError(codeOfErrno(errno), { message, path, errno, cause })
+  }
+}
+
 async function newGate(
   spec: StartSpec,
   stdio: NativeStdio,
   { place, allowSetuid }: StartManner,
 ): Promise<NativeGate> {
-  const ours = parseStatus(await readFile('/proc/self/status', 'utf8'))
+  const ours = await ownStatus()
   const ids = (id: number) => [id, id, id, id]
   const wanted = { ...ours, uids: ids(spec.uid), gids: ids(spec.gid), groups: spec.groups }
   const numbers = [

@@ -304,7 +304,8 @@ describe('how it ends', () => {
     expect({ endedBy, exit }).toEqual({ endedBy: 'SIGTERM', exit: { exitCode: 5 } })
   })
 
-  test('500 at once: each code is right, and no zombie is left', async () => {
+  test('500 at once: each code is right, and no zombie, descriptor or pidfd is left', async () => {
+    const descriptors = (await readdir('/proc/self/fd')).length
     const children = await Promise.all(
       Array.from({ length: 500 }, (_, index) => spawnProcess('sh', ['-c', `exit ${index % 256}`])),
     )
@@ -313,6 +314,7 @@ describe('how it ends', () => {
     expect(new Set(children.map(({ pid, startTicks }) => `${pid}:${startTicks}`)).size).toBe(500)
     const left = await childrenOf(process.pid)
     expect(children.filter(({ pid }) => left.includes(pid))).toEqual([])
+    await waitFor(async () => (await readdir('/proc/self/fd')).length <= descriptors)
   })
 
   test('nor of a worker thread that ended before its child did', async () => {

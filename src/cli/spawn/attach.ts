@@ -41,7 +41,7 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
     process.exitCode = signals.exitCode
     return
   }
-  const [now] = await find(store, [word])
+  const now = (await store.list()).find(({ name }) => name === job!.name)
   const how = now?.stoppedBy == null ? ' (nobody has kept its exit code)' : ` by ${now.stoppedBy}`
   process.stderr.write(`muster: ${job!.name} (${job!.pid}) has ended${how}\n`)
 }

@@ -122,7 +122,14 @@ export class JobStore {
       await this.tidy(before)
       await this.forget(before)
     }
-    return this.#reservation(wanted, log)
+    return this.#reservation(wanted, log).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+      const path = quoted(this.#path(wanted, 'log'))
+      return fail(
+        EXIT.failure,
+        `the log ${path} is there without a job: another start has the name at this moment, or was killed; remove it then`,
+      )
+    })
   }
 
   /** Written whole, before anybody can see it. */

@@ -1,8 +1,7 @@
-import { constants } from 'node:os'
 import { basename, resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { type CapLimits, capProcess, uncapProcess } from '../../public/cgroups.js'
-import type { SignalName } from '../../public/control.js'
+import { type SignalName, signalNumber } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
 import { type ProcessExit, type SpawnedProcess, type SpawnOptions, spawnProcess } from '../../public/spawn.js'
 import { wordedBytes } from '../../public/text.js'
@@ -147,7 +146,7 @@ function forward(child: SpawnedProcess, signal: SignalName): void {
 
 function exitCodeOf({ exitCode, signal }: ProcessExit): number {
   if (signal === undefined) return exitCode ?? EXIT.failure
-  return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0)
+  return 128 + signalNumber(signal as SignalName)
 }
 
 function jsonOf({ exitCode, signal, use, ...rest }: ProcessExit): Record<string, unknown> {
