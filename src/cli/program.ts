@@ -77,19 +77,20 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
  * @param words where a command is the first of them, only that one is loaded
  */
 export async function createProgram(words: readonly string[] = []): Promise<Command> {
+  const called = words.find((word) => !word.startsWith('-'))
+  const isKnown = Object.values(COMMANDS).some(
+    (group) => called !== undefined && Object.hasOwn(group, called),
+  )
   const program = new Command('muster')
     .description('Process engine for Linux: lists, watches, keeps evidence, restarts.')
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .option('--debug', 'on an unexpected failure print the stack too')
     .showSuggestionAfterError(true)
-    .enablePositionalOptions(false)
+    // Of the others a flag of muster itself, as --debug, may stand behind the command's name.
+    .enablePositionalOptions(called === 'run' || !isKnown)
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
     .addHelpText('after', () => `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
-  const called = words.find((word) => !word.startsWith('-'))
-  const isKnown = Object.values(COMMANDS).some(
-    (group) => called !== undefined && Object.hasOwn(group, called),
-  )
   for (const [heading, group] of Object.entries(COMMANDS)) {
     program.commandsGroup(heading)
     const wanted = Object.entries(group).filter(([name]) => !isKnown || name === called)

@@ -1,3 +1,4 @@
+import { homedir } from 'node:os'
 import { type MembersResult, signalSession, terminateTree } from '../../public/control.js'
 import { report } from '../control/report.js'
 import { type Outcome, outcomeOf } from '../control/targets.js'
@@ -6,7 +7,7 @@ import { FaultList, fail } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { fineDuration, shortAge } from '../quantities.js'
 import { didYouMean } from '../suggest.js'
-import { escapeForTerminal, safeJson, truncate } from '../terminal.js'
+import { escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
 import { identityOf, type Job, type JobState, JobStore } from './job_store.js'
 
@@ -27,7 +28,10 @@ interface Listed extends Job {
 
 const GRACE = { flag: '--grace', wanted: 'seconds from 0 to 3600, for example 10', min: 0, max: 3600 }
 const GRACE_SECONDS = 10
-const COMMAND_WIDTH = 40
+/** Cells of the command; what the other columns take of a terminal leaves room for the log. */
+const COMMAND_MOST = 40
+const COMMAND_LEAST = 16
+const OTHERS_WIDTH = 68
 
 const COLUMNS: readonly TextColumn<Listed>[] = [
   { heading: 'NAME', align: 'left', text: ({ name }) => escapeForTerminal(name) },
@@ -43,11 +47,21 @@ const COLUMNS: readonly TextColumn<Listed>[] = [
     align: 'right',
     text: ({ startedAtMs }) => shortAge((Date.now() - startedAtMs) / 1000),
   },
-  { heading: 'COMMAND', align: 'left', text: (job) => truncate(commandOf(job), COMMAND_WIDTH) },
-  { heading: 'LOG', align: 'left', text: ({ log }) => escapeForTerminal(log) },
+  { heading: 'COMMAND', align: 'left', text: (job) => truncate(commandOf(job), commandWidth()) },
+  { heading: 'LOG', align: 'left', text: ({ log }) => escapeForTerminal(belowHome(log)) },
 ]
 
 const commandOf = (job: Job): string => escapeForTerminal([job.program, ...job.arguments].join(' '))
+
+function commandWidth(): number {
+  const width = widthOf(process.stdout) ?? COMMAND_MOST + OTHERS_WIDTH
+  return Math.min(COMMAND_MOST, Math.max(COMMAND_LEAST, width - OTHERS_WIDTH))
+}
+
+function belowHome(path: string): string {
+  const home = `${homedir()}/`
+  return path.startsWith(home) ? `~/${path.slice(home.length)}` : path
+}
 
 /** `muster jobs` */
 export async function list({ json }: RawJobs): Promise<void> {

@@ -1,4 +1,4 @@
-import { Argument, Command } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { addLimits } from '../control/cgroup_limits.js'
 import { collectValues, valueOption } from '../value_option.js'
 import type { RawRun } from './run.js'
@@ -6,11 +6,12 @@ import type { RawRun } from './run.js'
 export function command(): Command {
   const start = new Command('run')
     .description('start a program with limits, as a user, in the background')
-    .usage('[options] -- <program> [arguments...]')
+    .usage('[options] [--] <program> [arguments...]')
+    // What follows the program is its own.
+    .passThroughOptions()
+    .addOption(new Option('--debug').hideHelp())
     .addArgument(new Argument('<program>', 'path, or name to be found in PATH'))
-    .addArgument(
-      new Argument('[arguments...]', 'its arguments; the -- before the program keeps its flags its own'),
-    )
+    .addArgument(new Argument('[arguments...]', 'its arguments; flags behind the program are its own'))
     .option('--env <NAME=VALUE>', 'a variable of its environment; may be given several times', collectValues)
     .option('--clear-env', "only what --env gives, nothing of muster's own environment")
     .addOption(valueOption('--dir <DIRECTORY>', 'working directory'))
