@@ -94,7 +94,11 @@ async function runInBackground(
           ...reserved,
           ...{ pid: ready.pid, startTicks: ready.startTicks, startedAtMs: Date.now() },
           ...{ program, arguments: args, directory: options.cwd ?? process.cwd() },
-          ...{ pidFile: options.pidFile ?? null, capped: hasLimits(limits), stoppedBy: null },
+          ...{
+            pidFile: options.pidFile === undefined ? null : resolve(options.pidFile),
+            capped: hasLimits(limits),
+            stoppedBy: null,
+          },
         })
       },
     })
