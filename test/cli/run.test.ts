@@ -5,7 +5,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { detectCgroups } from '../../dist/index.js'
+import { Cgroup, detectCgroups } from '../../dist/index.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
 import { readState, waitFor } from '../fixtures/processes.js'
 import { endRuns, MUSTER, muster, Run } from './muster.js'
@@ -154,17 +154,35 @@ describe('muster run', () => {
   })
 
   test.runIf(groups)('under a limit of memory, in a group that goes with it', async () => {
-    const script = 'Buffer.alloc(500 << 20, 1)'
-    // Where the kernel does not count swap, that could not be limited; without it the rest would go there.
-    const memory = async (...swap: string[]) =>
-      muster(['run', '--memory', '100M', ...swap, '--json', '--', process.execPath, '-e', script])
-    let ended = await memory('--swap', '0')
-    if (ended.code === 1) ended = await memory()
-    expect(ended.code).toBe(137)
-    const { pid } = JSON.parse(ended.stderr) as { pid: number }
-    for (const { mountPoint } of (await detectCgroups()).hierarchies) {
-      const names = await readdir(mountPoint, { recursive: true })
-      expect(names.filter((name) => name.includes(`procmuster-${pid}-`))).toEqual([])
+    const group = await Cgroup.create(`/muster-run-${process.pid}`, { controllers: ['memory'] })
+    try {
+      const script = 'Buffer.alloc(500 << 20, 1)'
+      // Where the kernel does not count swap, that could not be limited; without it the rest would go there.
+      const memory = async (...swap: string[]) =>
+        muster([
+          'run',
+          '--cgroup',
+          group.path,
+          '--memory',
+          '100M',
+          ...swap,
+          '--',
+          process.execPath,
+          '-e',
+          script,
+        ])
+      let ended = await memory('--swap', '0')
+      if (ended.code === 1) ended = await memory()
+      expect(ended).toMatchObject({ code: 137, stderr: `muster: ${process.execPath} was ended by SIGKILL\n` })
+      await writeFile(at('text'), 'text', { mode: 0o755 })
+      const refused = await muster(['run', '--cgroup', group.path, '--memory', '100M', '--', at('text')])
+      expect(refused).toMatchObject({ code: 126 })
+      for (const { mountPoint } of (await detectCgroups()).hierarchies) {
+        const names = await readdir(mountPoint, { recursive: true })
+        expect(names.filter((name) => /muster-run-\d+.*procmuster-/.test(name))).toEqual([])
+      }
+    } finally {
+      await group.remove({ recursive: true })
     }
   })
 })

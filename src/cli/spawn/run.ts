@@ -1,9 +1,10 @@
 import { basename, resolve } from 'node:path'
 import { isatty } from 'node:tty'
-import { type CapLimits, capProcess, uncapProcess } from '../../public/cgroups.js'
+import { capProcess, uncapProcess } from '../../public/cgroups.js'
 import { type SignalName, signalNumber } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
 import { type ProcessExit, type SpawnedProcess, type SpawnOptions, spawnProcess } from '../../public/spawn.js'
+import type { ProcessIdentity } from '../../public/table.js'
 import { wordedBytes } from '../../public/text.js'
 import { hasLimits } from '../control/cgroup_limits.js'
 import { EXIT } from '../exit_codes.js'
@@ -47,7 +48,7 @@ const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT
 async function runInForeground(
   program: string,
   args: readonly string[],
-  { options, limits }: Start,
+  start: Start,
   raw: RawRun,
 ): Promise<void> {
   let child: SpawnedProcess | undefined
@@ -61,14 +62,11 @@ async function runInForeground(
     const sentToBoth = byTerminal && (signal === 'SIGINT' || signal === 'SIGQUIT')
     process.on(signal, () => sentToBoth || send(signal))
   }
-  child = await startProgram(program, args, {
-    ...{ ...options, stdin: 'inherit' },
-    onReady: (ready) => capBefore(ready, limits),
-  })
+  child = await startProgram(program, args, start, { stdin: 'inherit' })
   for (const signal of early) forward(child, signal)
   const exit = await child.exited
   // Its descendants go on where they would be without it.
-  if (hasLimits(limits)) await uncapProcess([child], { force: true })
+  if (hasLimits(start.limits)) await uncapProcess([child], { force: true })
   if (raw.json) process.stderr.write(`${safeJson({ program, pid: child.pid, ...jsonOf(exit) })}\n`)
   else if (raw.usage || exit.coreDumped || (exit.signal !== undefined && exit.signal !== 'SIGINT'))
     process.stderr.write(`muster: ${escapeForTerminal(program)} ${wordedEnd(exit, raw.usage === true)}\n`)
@@ -78,29 +76,23 @@ async function runInForeground(
 async function runInBackground(
   program: string,
   args: readonly string[],
-  { options, limits }: Start,
+  start: Start,
   raw: RawRun,
 ): Promise<void> {
+  const { cwd = process.cwd(), pidFile } = start.options
   const store = await JobStore.open()
   const reserved = await store.reserve(raw.name, program, raw.log)
   try {
-    const child = await startProgram(program, args, {
-      ...options,
+    const child = await startProgram(program, args, start, {
       detached: true,
       stdout: { file: reserved.log },
-      onReady: async (ready) => {
-        await capBefore(ready, limits)
-        await store.add({
+      onReady: ({ pid, startTicks }) =>
+        store.add({
           ...reserved,
-          ...{ pid: ready.pid, startTicks: ready.startTicks, startedAtMs: Date.now() },
-          ...{ program, arguments: args, directory: options.cwd ?? process.cwd() },
-          ...{
-            pidFile: options.pidFile === undefined ? null : resolve(options.pidFile),
-            capped: hasLimits(limits),
-            stoppedBy: null,
-          },
-        })
-      },
+          ...{ pid, startTicks, startedAtMs: Date.now() },
+          ...{ program, arguments: args, directory: cwd, pidFile: pidFile ? resolve(pidFile) : null },
+          ...{ capped: hasLimits(start.limits), stoppedBy: null },
+        }),
     })
     const { name, log } = reserved
     const text = raw.json
@@ -117,11 +109,25 @@ async function runInBackground(
 async function startProgram(
   program: string,
   args: readonly string[],
-  options: SpawnOptions,
+  { options, limits }: Start,
+  manner: SpawnOptions,
 ): Promise<SpawnedProcess> {
+  let capped: ProcessIdentity | undefined
   try {
-    return await spawnProcess(program, args, options)
+    return await spawnProcess(program, args, {
+      ...options,
+      ...manner,
+      async onReady(child) {
+        if (hasLimits(limits)) {
+          const [result] = await capProcess([child], limits, { descendants: false })
+          if (!result!.ok) throw result!.error
+          capped = child
+        }
+        await manner.onReady?.(child)
+      },
+    })
   } catch (error) {
+    if (capped !== undefined) await uncapProcess([capped], { force: true })
     if (!(error instanceof ProcmusterError) || !isOf(program, options, error.path)) throw error
     return fail(error.code === 'NOT_FOUND' ? EXIT.noProgram : EXIT.notExecutable, messageOf(error))
   }
@@ -130,12 +136,6 @@ async function startProgram(
 /** Whether an error is about the file of the program: its path, and not that of the pid file or another one. */
 function isOf(program: string, { cwd = '.' }: SpawnOptions, path = ''): boolean {
   return program.includes('/') ? path === resolve(cwd, program) : basename(path) === program
-}
-
-async function capBefore(child: Parameters<typeof capProcess>[0][number], limits: CapLimits): Promise<void> {
-  if (!hasLimits(limits)) return
-  const [result] = await capProcess([child], limits, { descendants: false })
-  if (!result!.ok) throw result!.error
 }
 
 function forward(child: SpawnedProcess, signal: SignalName): void {
