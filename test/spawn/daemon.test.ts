@@ -39,7 +39,7 @@ describe('a daemon', () => {
   test('has a session, no terminal, a log, and lives on when its starter is killed', async () => {
     const script = `import { spawnProcess } from ${api}
       const child = await spawnProcess('sh', ['-c', 'echo started; while :; do sleep 0.05; echo on; done'], {
-        detached: true, pidFile: ${JSON.stringify(pidFile)}, stdout: { file: ${JSON.stringify(join(base, 'log'))} },
+        env: { LD_PRELOAD: undefined }, detached: true, pidFile: ${JSON.stringify(pidFile)}, stdout: { file: ${JSON.stringify(join(base, 'log'))} },
       })
       console.log(child.pid)
       setInterval(() => {}, 1000)`

@@ -471,7 +471,9 @@ describe('what cannot be started is told, and leaves no child', () => {
   // Needs root: to become nobody first.
   test.runIf(root)('without privilege: its own user works, another one is refused', async () => {
     const script = `import { spawnProcess } from ${api}
-      const child = await spawnProcess('sh', ['-c', 'id -u; exit 3'], { user: 'nobody', limits: { nofile: { soft: 50 } } })
+      const child = await spawnProcess('sh', ['-c', 'id -u; exit 3'], {
+        env: { LD_PRELOAD: undefined }, user: 'nobody', limits: { nofile: { soft: 50 } },
+      })
       console.log((await child.exited).exitCode)
       for (const options of [{ user: 'root' }, { groups: [4] }, { nice: -5 }, { limits: { nofile: { hard: 2 ** 30 } } }]) {
         await spawnProcess('true', [], options).then(() => console.log('started'), (error) => console.log(error.code, error.errno))
