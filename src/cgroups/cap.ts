@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { identify } from '../control/handle.js'
+import { identify, ProcessHandle } from '../control/handle.js'
 import { actOnMembers, Relation } from '../control/members.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -330,7 +330,7 @@ async function isIn(places: readonly Place[], { pid }: ProcessIdentity): Promise
 async function uncapOne(host: CgroupHost, target: ProcessIdentity, force: boolean) {
   const memberships = await readFile(`/proc/${target.pid}/cgroup`, 'utf8').then(parseMemberships, () => [])
   const current = await identify(target.pid).catch(() => undefined)
-  if (current?.startTicks !== target.startTicks) {
+  if (current?.startTicks !== target.startTicks || (await hasExited(current))) {
     for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, force)
     throw gone(target)
   }
@@ -374,6 +374,17 @@ async function dissolve({ origin, group }: { origin: string; group: string }, fo
     }
   }
   await removeGroup(group)
+}
+
+/** A zombie is in no group any more. */
+async function hasExited(process: ProcessIdentity): Promise<boolean> {
+  try {
+    using handle = await ProcessHandle.open(process)
+    return handle.hasExited
+  } catch (error) {
+    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return true
+    throw error
+  }
 }
 
 async function removeLeftovers(
