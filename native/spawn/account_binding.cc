@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "control/deferred_worker.h"
+#include "control/deferred_worker_binding.h"
 #include "spawn/account.h"
 
 namespace procmuster {
