@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   disableService,
@@ -17,6 +17,7 @@ import {
   stopService,
   unitOfProcess,
 } from '../../dist/index.js'
+import { muster } from '../cli/muster.js'
 import { waitFor } from '../fixtures/processes.js'
 import { noSystemd, type Systemd, startSystemd } from '../fixtures/systemd.js'
 
@@ -107,6 +108,39 @@ describe.skipIf(noSystemd !== undefined)('the real systemd, in namespaces of its
     expect((await listServices({ ...options, type: 'target' })).map(({ unit }) => unit)).toContain(
       'alone.target',
     )
+  }, 60_000)
+
+  test('a status is what systemctl show says', async () => {
+    await install(
+      'shown.service',
+      '[Unit]\nDefaultDependencies=no\nDescription=Shown: a "b" %%\n[Service]\nExecStart=/bin/sleep 1000\n',
+    )
+    expect(await startService('shown', options)).toMatchObject([{ ok: true }])
+    const PATH = `${dirname(systemd.systemctl)}:${process.env.PATH}`
+    const [status] = JSON.parse(
+      (await muster(['service', 'status', 'shown', '--json'], { env: { PATH } })).stdout,
+    )
+    const show = (property: string) =>
+      execFileSync(systemd.systemctl, ['show', '--value', `--property=${property}`, 'shown'], {
+        encoding: 'utf8',
+      }).trim()
+    const text = { unit: 'Id', description: 'Description', loadState: 'LoadState', subState: 'SubState' }
+    for (const [name, property] of Object.entries({
+      ...text,
+      path: 'FragmentPath',
+      cgroup: 'ControlGroup',
+    })) {
+      expect(status[name], name).toBe(show(property))
+    }
+    for (const [name, property] of [
+      ['mainPid', 'MainPID'],
+      ['restarts', 'NRestarts'],
+      ['tasks', 'TasksCurrent'],
+    ] as const) {
+      const value = show(property)
+      expect(status[name], name).toBe(/^\d{1,18}$/.test(value) ? Number(value) : null)
+    }
+    expect(await stopService('shown', options)).toMatchObject([{ ok: true }])
   }, 60_000)
 
   test('what fails and what is not there is told, each for itself', async () => {
