@@ -1,7 +1,7 @@
 import { readlink } from 'node:fs/promises'
 import { ProcmusterError } from '../errors.js'
 import { type DescriptorOwner, findSocketOwners } from './descriptor_owners.js'
-import { type Found, ScanKind, type SearchOptions, scanProcesses } from './scan.js'
+import { type Found, ScanKind, type SearchOptions, scanProcesses, type UnreadableProcess } from './scan.js'
 import { readSocketsOf, type Socket, type SocketProtocol, type SocketsOptions } from './sockets.js'
 
 /** A socket that has the port, and the processes that have it open. */
@@ -42,17 +42,27 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
   const own = await readlink(`${procRoot}/self/ns/net`)
   const pid = Number(await readlink(`${procRoot}/self`)) // there it may be another than ours here
   const [others] = await Promise.all([otherNamespaces(own, options), search(own, [pid])])
-  for (const [namespace, pids] of others) await search(namespace, pids)
+  for (const [namespace, pids] of others.namespaces) await search(namespace, pids)
   const inodes = uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0)
   const { found, unreadable } = await findSocketOwners(inodes, options)
   const byInode = new Map<number, DescriptorOwner[]>()
   for (const owner of found) byInode.set(owner.inode, [...(byInode.get(owner.inode) ?? []), owner])
-  return { found: uses.map((use) => ({ ...use, owners: byInode.get(use.socket.inode) ?? [] })), unreadable }
+  return {
+    found: uses.map((use) => ({ ...use, owners: byInode.get(use.socket.inode) ?? [] })),
+    // Whose namespace may not be told can be in one where the port is in use.
+    unreadable: union(unreadable, others.unreadable),
+  }
 }
 
-/** Pids by the network namespace that they are in, but for our own. */
-async function otherNamespaces(own: string, options: SearchOptions): Promise<Map<string, number[]>> {
-  const { found } = await scanProcesses(ScanKind.namespaces, ['net:', own], options)
+const union = (...lists: readonly (readonly UnreadableProcess[])[]): UnreadableProcess[] =>
+  [...new Map(lists.flat().map((each) => [each.pid, each])).values()].sort((a, b) => a.pid - b.pid)
+
+/** Pids by the network namespace that they are in, but for our own; and those of whom that may not be told. */
+async function otherNamespaces(
+  own: string,
+  options: SearchOptions,
+): Promise<{ namespaces: Map<string, number[]>; unreadable: readonly UnreadableProcess[] }> {
+  const { found, unreadable } = await scanProcesses(ScanKind.namespaces, ['net:', own], options)
   const namespaces = new Map<string, number[]>()
   for (const { pid, lines } of found) {
     const namespace = lines[0]!.slice('net '.length)
@@ -60,7 +70,7 @@ async function otherNamespaces(own: string, options: SearchOptions): Promise<Map
     pids.push(pid)
     namespaces.set(namespace, pids)
   }
-  return namespaces
+  return { namespaces, unreadable }
 }
 
 /** Each of them sees the same sockets; the first may have ended. */

@@ -129,7 +129,7 @@ async function show(targets: Targets, raw: RawSched): Promise<void> {
   )
 }
 
-/** One line; what could not be read is `-`. */
+/** One line; what could not be read is `-`, with the reason at the end. */
 export function wordedScheduling(scheduling: Scheduling): string {
   const { policy, priority, nice, processors, oomScoreAdj, timerSlackNs, autogroup, deadline } = scheduling
   const detail = deadline
@@ -143,7 +143,8 @@ export function wordedScheduling(scheduling: Scheduling): string {
     `I/O ${wordedIo(scheduling) ?? '-'}`,
     `processors ${processors === undefined ? '-' : printProcessors(processors)}`,
     `oom_score_adj ${oomScoreAdj ?? '-'}`,
-    `timer slack ${timerSlackNs ?? '-'} ns`,
+    `timer slack ${timerSlackNs === undefined ? '-' : `${timerSlackNs} ns`}`,
     `autogroup nice ${autogroup?.nice ?? '-'}`,
+    ...Object.entries(scheduling.missing).map(([part, reason]) => `${part}: ${reason}`),
   ].join(', ')
 }

@@ -15,8 +15,10 @@ export async function showMap(
   const pid = readPid(word, faults)
   faults.throwIfAny()
   const map = await lookInto(pid!, (target) => readMemoryMap(target))
-  if (raw.json === true)
-    return printJson({ ...mapToJson(map), ...(raw.all !== true && { regions: undefined }) })
+  if (raw.json === true) return printJson(mapToJson(map))
+  if (map.size === 0) {
+    process.stderr.write(`muster: PID ${pid} has no memory of its own: it is a kernel thread, or has ended\n`)
+  }
   if (raw.all === true) return printTable([...map], REGION_COLUMNS)
   const classes = Object.entries(map.totals).filter(([, totals]) => totals.count > 0)
   await printTable([...classes, ['total', map.total] as [string, MemoryTotals]], TOTAL_COLUMNS)

@@ -16,6 +16,9 @@ export async function listThreads(
   faults.throwIfAny()
   const stacks = raw.stacks === true
   const threads = await lookInto(pid!, (target) => readThreads(target, { stacks }))
+  if (stacks && process.getuid?.() !== 0) {
+    process.stderr.write('muster: stacks in the kernel are for root to read, system calls for their user\n')
+  }
   if (raw.json === true) return printJson(threads)
   return printTable(threads, stacks ? [...COLUMNS, NAME, ...STACK_COLUMNS] : [...COLUMNS, NAME])
 }

@@ -1,5 +1,6 @@
 import { type ResourceSample, trackResources } from '../../public/inspect.js'
-import { FaultList } from '../fault.js'
+import { EXIT } from '../exit_codes.js'
+import { FaultList, fail } from '../fault.js'
 import { clockTime, shortBytes } from '../quantities.js'
 import { StopSignals } from '../stop_signals.js'
 import { printJson } from './json.js'
@@ -14,16 +15,22 @@ export async function trackProcess(word: string | undefined, raw: RawTrack): Pro
   faults.throwIfAny()
   using stop = new StopSignals()
   const options = { durationMs, intervalMs, signal: stop.signal }
+  let samples = 0
   let left = count
   await lookInto(pid!, async (target) => {
-    if (raw.json !== true) process.stdout.write(lineOf(COLUMNS.map(({ heading }) => heading)))
     for await (const sample of trackResources(target, options)) {
+      if (samples++ === 0 && raw.json !== true) {
+        process.stdout.write(lineOf(COLUMNS.map(({ heading }) => heading)))
+      }
       if (raw.json === true) printJson(sample)
       else process.stdout.write(lineOf(COLUMNS.map(({ text }) => text(sample))))
       if (--left === 0) return
     }
   })
   if (stop.exitCode !== undefined) process.exitCode = stop.exitCode
+  else if (samples === 0) {
+    fail(EXIT.noSuchProcess, `PID ${pid} has ended and uses nothing; \`muster info ${pid}\` names its parent`)
+  }
 }
 
 interface Column {
