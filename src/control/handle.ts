@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativePidHandle, native } from '../native.js'
@@ -11,7 +12,8 @@ const TICK_MS = 10
 
 /**
  * Who `pid` is now, certain enough to act on: waits a clock tick or two for a process that has only just started.
- * @throws ProcmusterError `PROCESS_GONE` when there is no such process, `INVALID_ARGUMENT` for what is no pid
+ * @throws ProcmusterError `PROCESS_GONE` when there is no such process, `ACCESS_DENIED` when `/proc` hides it (hidepid),
+ *   `INVALID_ARGUMENT` for what is no pid
  */
 export async function identify(
   pid: number,
@@ -25,7 +27,7 @@ export async function identify(
     const out = new Float64Array(5)
     await native.control.identify(pid, procRoot, live, out)
     const [error, startTicks, inode, settledNumber, isKernelThread] = out as unknown as IdentifyCells
-    if (error !== 0) throw identifyError(pid, error)
+    if (error !== 0) throw live && isHidden(pid) ? hiddenError(pid) : identifyError(pid, error)
     const settled = settledNumber === 1
     if (settled || attempt === 5) {
       if (inode === 0) return { pid, startTicks, settled }
@@ -55,6 +57,24 @@ function identifyError(pid: number, errno: number): ProcmusterError {
     errno,
   })
 }
+
+/** Not in a /proc that was mounted with hidepid, and yet there to be refused a signal. */
+function isHidden(pid: number): boolean {
+  if (existsSync(`/proc/${pid}`)) return false
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+const hiddenError = (pid: number): ProcmusterError =>
+  new ProcmusterError('ACCESS_DENIED', {
+    message: `process ${pid} is hidden by this /proc (hidepid); run as its user, or as root`,
+    pid,
+    path: `/proc/${pid}`,
+  })
 
 /**
  * An open pidfd: the one process for as long as the handle is held, whatever becomes of its pid. Close it, or declare
