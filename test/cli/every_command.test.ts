@@ -81,7 +81,11 @@ const ON_PROCESSES: Readonly<Record<string, (pid: string) => Arguments>> = {
 
 /** The others: once for each list of arguments. */
 const ON_THE_HOST: Readonly<Record<string, () => readonly Arguments[]>> = {
-  ps: () => [[], ['--columns', 'pid,user,exe,cgroup,openFiles,readBytes,oomScoreAdj,command']],
+  ps: () => [
+    [],
+    // Of our own alone: what others are called with is theirs.
+    ['--pid', Object.values(pids).join(), '--columns', 'user,exe,cgroup,openFiles,readBytes,command'],
+  ],
   states: () => [[], ['--list']],
   system: () => [['cpu', 'cores', 'memory', 'load', 'processes', 'pressure', 'disks', 'network', 'kernel']],
   'ipc list': () => [[]],

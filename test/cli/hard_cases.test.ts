@@ -77,7 +77,10 @@ test.runIf(canMount)('where /proc hides the processes of others, they are hidden
     ['find', '--command', 'node'],
     ['who', 'libc'],
   ]) {
-    expect(await inside(...args), args[0]).toMatchObject({ code: 0, stderr: '' })
+    const { code, stderr } = await inside(...args)
+    expect(code, args[0]).toBe(0)
+    // Of this user there can be others, who have made themselves unreadable.
+    expect(stderr, args[0]).toMatch(/^(muster: not looked into: [^\n]*\n)?$/)
   }
 })
 
@@ -216,8 +219,10 @@ test('100,000 open files are listed and counted, off the main thread', async () 
     (await muster(['ps', '--pid', String(pid), '--columns', 'openFiles', '--json'])).stdout,
   )
   expect(row.openFiles).toBe(count)
-  const track = await muster(['track', String(pid), '--for', '1ms', '--json'])
-  expect(JSON.parse(track.stdout).openFiles).toBe(count)
+  const track = JSON.parse((await muster(['track', String(pid), '--for', '1ms', '--json'])).stdout)
+  // On a starved host the list of so many takes longer than a look may; then it says so.
+  if (track.openFiles === null) expect(track.missing).toMatchObject([{ code: 'TIMEOUT' }])
+  else expect(track.openFiles).toBe(count)
 })
 
 test.runIf(isRoot)(
