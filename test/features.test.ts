@@ -15,7 +15,7 @@ afterEach(stopAll)
 const root = new URL('../', import.meta.url)
 
 /** What is not there yet; `docs/features.md` says so in these rows, and in no other. */
-const OPEN = ['C3', 'C6', 'D14', 'D15', 'D16']
+const OPEN: string[] = ['C6', 'D14', 'D15']
 
 const numbered = (letter: string, count: number) =>
   Array.from({ length: count }, (_, index) => `${letter}${index + 1}`)
@@ -89,7 +89,9 @@ function exported(name: string): boolean {
   return method in value.prototype || method in value
 }
 
+/** A word that an argument is one of stands for the command itself. */
 function innerCommand(command: Command, name: string): Command {
+  if (command.registeredArguments.some(({ argChoices }) => argChoices?.includes(name))) return command
   const inner = command.commands.find((each) => each.name() === name)
   if (inner === undefined) throw new Error(`there is no command ${name} in ${command.name()}`)
   return inner

@@ -62,6 +62,7 @@ type Arguments = readonly string[]
 const ON_PROCESSES: Readonly<Record<string, (pid: string) => Arguments>> = {
   info: (pid) => [pid],
   track: (pid) => [pid, '--interval', '0.05', '--for', '1ms'],
+  monitor: (pid) => [pid, '--count', '1', '--pss'],
   map: (pid) => [pid],
   files: (pid) => [pid, '--peers'],
   net: (pid) => [pid],
@@ -83,6 +84,7 @@ const ON_PROCESSES: Readonly<Record<string, (pid: string) => Arguments>> = {
 const ON_THE_HOST: Readonly<Record<string, () => readonly Arguments[]>> = {
   ps: () => [
     [],
+    ['aux', '--pid', Object.values(pids).join()],
     // Of our own alone: what others are called with is theirs.
     ['--pid', Object.values(pids).join(), '--columns', 'user,exe,cgroup,openFiles,readBytes,command'],
   ],

@@ -15,7 +15,8 @@ export async function showMap(
   const pid = readPid(word, faults)
   faults.throwIfAny()
   const map = await lookInto(pid!, (target) => readMemoryMap(target))
-  if (raw.json === true) return printJson(mapToJson(map))
+  if (raw.json === true)
+    return printJson({ ...mapToJson(map), ...(raw.all !== true && { regions: undefined }) })
   if (map.size === 0) {
     process.stderr.write(`muster: PID ${pid} has no memory of its own: it is a kernel thread, or has ended\n`)
   }
