@@ -214,7 +214,8 @@ describe('without privileges, in plain words and as JSON: it works, or says what
   test.each(Object.keys(ON_PROCESSES))('muster %s on one process of each kind', async (name) => {
     for (const target of TARGETS) {
       const [{ code }] = await sweep(name, ON_PROCESSES[name]!(pids[target]))
-      const expected = target === 'gone' ? [] : target === 'own' ? [EXIT.ok] : [EXIT.ok, EXIT.permission]
+      const expected: number[] =
+        target === 'gone' ? [] : target === 'own' ? [EXIT.ok] : [EXIT.ok, EXIT.permission]
       if (target === 'gone' || target === 'zombie') expected.push(EXIT.noSuchProcess)
       expect(expected, `${name}: ${target}`).toContain(code)
     }
