@@ -165,6 +165,10 @@ const page = [
     'DIRECTORY/TIME-PID-NAME/',
     'A set of evidence: files of /proc/PID, and manifest.json, which accounts for each.',
   ),
+  ...item(
+    '~/.local/state/muster/jobs/',
+    'Jobs of muster run -b, and their logs; below $XDG_STATE_HOME where that is set.',
+  ),
   '.SH SEE ALSO',
   others.map((name) => name.replace(/^(.*)(\(.*\))$/, '\\fB$1\\fR$2')).join(',\n'),
 ]

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXIT, EXIT_MEANINGS } from '../../dist/cli/exit_codes.js'
 import { createProgram } from '../../dist/cli/program.js'
 import { hostileNames, startProcess, stopAll } from '../fixtures/processes.js'
-import { type Ended, muster } from './muster.js'
+import { type Ended, muster, type RunOptions } from './muster.js'
 
 const NOBODY = 65_534
 const isRoot = process.getuid!() === 0
@@ -16,6 +16,8 @@ if (!isRoot) console.warn("SKIPPED: every command on root's processes: needs roo
 
 const GONE = '4194304'
 let directory: string
+/** As whom the commands are called; jobs are kept where that user may write. */
+let user: RunOptions
 let pids: Record<Target, string>
 
 const TARGETS = ['own', 'root', 'kernel thread', 'zombie', 'headless', 'gone'] as const
@@ -30,6 +32,7 @@ beforeAll(async () => {
   await mkdir(join(directory, 'watched'), { mode: 0o700 })
   if (isRoot) await chown(join(directory, 'watched'), NOBODY, NOBODY)
   await chmod(directory, 0o755)
+  user = { ...uid, env: { XDG_STATE_HOME: watched() } }
   const hostile = {
     name: hostileNames.escape,
     extraArguments: ['\u001b]0;owned\u0007', 'a\nb', '\u202e', '\u009b31m'],
@@ -46,10 +49,13 @@ beforeAll(async () => {
   }
   for (const name of Object.values(hostileNames)) await startProcess('idle', { name, ...uid })
   // What alerts, why and the others are asked about.
-  const breach = await muster(['watch', '-p', pids.own, '-t', '0.0001', '--once', '-d', watched()], uid)
+  const job = await muster(['run', '-b', '--name', 'swept', '--', 'sleep', '1000'], user)
+  expect(job).toMatchObject({ code: EXIT.ok, stderr: '' })
+  const breach = await muster(['watch', '-p', pids.own, '-t', '0.0001', '--once', '-d', watched()], user)
   expect(breach).toMatchObject({ code: EXIT.breached, stderr: '' })
 })
 afterAll(async () => {
+  await muster(['jobs', 'stop', 'swept', '--grace', '0'], user)
   await stopAll()
   await rm(directory, { recursive: true })
 })
@@ -100,6 +106,17 @@ const ON_THE_HOST: Readonly<Record<string, () => readonly Arguments[]>> = {
   ],
   who: () => [['libc'], [':65535'], [process.execPath]],
   stop: () => [[pids.root], [GONE]],
+  run: () => [
+    ['--', 'true'],
+    ['--', 'procmuster-none'],
+    ['--user', 'root', '--', 'true'],
+  ],
+  'jobs list': () => [[]],
+  'jobs stop': () => [['none']],
+  'jobs suspend': () => [['swept'], ['none']],
+  'jobs continue': () => [['swept'], ['none']],
+  'jobs attach': () => [['none']],
+  'jobs clean': () => [[]],
   cap: () => [[pids.root, '--pids', '1000']],
   uncap: () => [[pids.own], [pids.root], [GONE]],
   'cgroup show': () => [[], ['/procmuster-none']],
@@ -196,10 +213,11 @@ function parse(text: string): unknown {
 }
 
 async function sweep(name: string, words: Arguments): Promise<[Ended, Ended?]> {
-  const hasJson = commands.get(name)!.options.some(({ long }) => long === '--json')
+  // That of run is on stderr: stdout is the program's.
+  const hasJson = name !== 'run' && commands.get(name)!.options.some(({ long }) => long === '--json')
   // Flags stand before --, behind which all is the program's own.
   const calls = (hasJson ? [[], ['--json']] : [[]]).map((flags) => [...name.split(' '), ...flags, ...words])
-  const ended = await Promise.all(calls.map((call) => muster(call, uid)))
+  const ended = await Promise.all(calls.map((call) => muster(call, user)))
   for (const [index, one] of ended.entries()) check(calls[index]!, one)
   const codes = new Set(ended.map(({ code }) => code))
   expect(codes.size, `${name} ${words.join(' ')}`).toBe(1)
