@@ -13,6 +13,7 @@ interface CommandModule {
 const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<CommandModule>>>>> = {
   'See what runs:': {
     ps: () => import('./ps/command.js'),
+    top: () => import('./top/top_command.js'),
     tree: () => import('./system/tree_command.js'),
     states: () => import('./system/states_command.js'),
     zombies: () => import('./system/zombies_command.js'),

@@ -13,3 +13,9 @@ export function colorsFor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = 
 export function widthOf(stream: { isTTY?: boolean; columns?: number }): number | undefined {
   return stream.isTTY === true && stream.columns ? stream.columns : undefined
 }
+
+/** Whether the locale, by the variable that counts of locale(7), has box drawing characters. */
+export function drawsBoxes(env: NodeJS.ProcessEnv = process.env): boolean {
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || ''
+  return env.TERM !== 'dumb' && /utf-?8/i.test(locale)
+}

@@ -22,11 +22,15 @@ export async function tellInfo(
   const environment = raw.environment === true
   const info = await lookInto(pid!, (target) => inspectProcess(target, { environment }))
   if (raw.json === true) return printJson({ ...info, memoryMap: info.memoryMap && mapToJson(info.memoryMap) })
+  process.stdout.write(`${infoLines(info).join('\n')}\n`)
+}
+
+/** What there is to tell of a process, a line each. */
+export function infoLines(info: ProcessInfo): string[] {
   const lines = [...identityOf(info), ...usageOf(info), ...openOf(info), ...boundsOf(info), ...endOf(info)]
   const told = lines.filter((line): line is [string, string] => line[1] !== undefined)
   const width = Math.max(...told.map(([label]) => label.length))
-  const text = told.map(([label, value]) => `${label.padEnd(width)}  ${escapeForTerminal(value)}\n`)
-  process.stdout.write(text.join(''))
+  return told.map(([label, value]) => `${label.padEnd(width)}  ${escapeForTerminal(value)}`)
 }
 
 type Line = readonly [label: string, text: string | undefined]

@@ -16,7 +16,7 @@ import { noSuchProcess } from '../no_such_process.js'
 import { ChunkedWriter } from '../output.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { shortBytes } from '../quantities.js'
-import { escapeForTerminal, safeJson, widthOf } from '../terminal.js'
+import { drawsBoxes, escapeForTerminal, safeJson, widthOf } from '../terminal.js'
 
 /** As commander hands them over. */
 export interface RawTreeOptions {
@@ -44,7 +44,7 @@ export async function drawTree(word: string | undefined, raw: RawTreeOptions): P
   const tree = await sampleTree(root, { commandLines: command, rates: resources })
   const names = threads ? await readThreadNames(tree) : undefined
   if (json) return printNested(tree, { names, command, resources })
-  const ascii = raw.ascii === true || !drawsBoxes(process.env)
+  const ascii = raw.ascii === true || !drawsBoxes()
   if (resources) return printTable([...drawn(tree, ascii)], COLUMNS)
   const text = renderTree(tree, {
     ascii,
@@ -78,12 +78,6 @@ async function sampleTree(
     root === undefined ? table : [...processTree(table, options)].map(({ pid }) => table.get(pid)!)
   await sampler.readDetails(shown)
   return processTree(table, { ...options, commandLines })
-}
-
-/** Whether the locale, by the variable that counts of locale(7), has box drawing characters. */
-function drawsBoxes(env: NodeJS.ProcessEnv): boolean {
-  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || ''
-  return env.TERM !== 'dumb' && /utf-?8/i.test(locale)
 }
 
 /** A process, and what is drawn before its name. */

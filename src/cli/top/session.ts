@@ -1,0 +1,248 @@
+import { uptime } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Sampler } from '../../public/sampler.js'
+import { SystemMonitor, type SystemStats } from '../../public/system.js'
+import { RATE_WINDOW_MS, type Table } from '../../public/table.js'
+import type { FieldContext } from '../ps/fields.js'
+import { act, lookInto } from './act.js'
+import { DEFAULT_FIELDS, groupsOf, type Style } from './columns.js'
+import { headerOf, pageOf, partsOf, SMALLEST } from './draw.js'
+import { frameLines } from './frame.js'
+import { History } from './history.js'
+import { TableListing } from './listing.js'
+import type { TopOptions } from './options.js'
+import { type Order, orderOf, type View } from './order.js'
+import { press } from './press.js'
+import type { Screen } from './screen.js'
+import { type Effect, type State, settle } from './state.js'
+
+/** Processes whose command lines are read in one go, so that keys are heard in between. */
+const DETAILS_AT_ONCE = 256
+
+/** What is known of the host at one tick. */
+interface Tick {
+  readonly table: Table
+  readonly stats: SystemStats
+  readonly context: FieldContext
+}
+
+/** Samples, hears keys and draws, until it is told to stop. */
+export class Session {
+  readonly #sampler: Sampler
+  readonly #monitor = new SystemMonitor({
+    sections: ['cpu', 'memory', 'load', 'uptime', 'cpuPressure', 'memoryPressure', 'ioPressure'],
+  })
+  readonly #screen: Screen
+  readonly #options: TopOptions
+  readonly #style: Omit<Style, 'width'>
+  readonly #history = new History()
+  readonly #stop = new AbortController()
+  #wake = new AbortController()
+  #state: State
+  #tick: Tick | undefined
+  #order: { readonly order: Order; readonly view: View; readonly table: Table } | undefined
+  #drawing: NodeJS.Immediate | undefined
+  #isReadingSeen = false
+  /** Slots whose details are still to be read for a filter or an order by them; undefined while none needs them. */
+  #unread: number[] | undefined
+  #isReadingAll = false
+
+  constructor(sampler: Sampler, screen: Screen, options: TopOptions, style: Omit<Style, 'width'>) {
+    this.#sampler = sampler
+    this.#screen = screen
+    this.#options = options
+    this.#style = style
+    this.#state = {
+      view: options.view,
+      fields: DEFAULT_FIELDS,
+      selected: undefined,
+      at: 0,
+      top: 0,
+      frozen: false,
+      dialog: undefined,
+      told: undefined,
+    }
+  }
+
+  /** Until `q`, or until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stopped = AbortSignal.any([signal, this.#stop.signal])
+    while (!stopped.aborted) {
+      const began = performance.now()
+      const isFirst = this.#tick === undefined
+      if (!this.#state.frozen) await this.#sample()
+      const took = performance.now() - began
+      const { intervalMs } = this.#options
+      // At most half of the time is spent on samples, however long they take.
+      const restMs = isFirst
+        ? RATE_WINDOW_MS[this.#tick!.table.source]
+        : Math.max(intervalMs - took, Math.min(intervalMs, took))
+      this.#wake = new AbortController()
+      await sleep(restMs, undefined, { signal: AbortSignal.any([stopped, this.#wake.signal]) }).catch(
+        () => {},
+      )
+    }
+    clearImmediate(this.#drawing)
+  }
+
+  press(key: string): void {
+    const listing = this.#listing()
+    if (listing === undefined) {
+      if (key === 'q' || key === 'ctrl-c') this.#stop.abort()
+      return
+    }
+    const before = this.#state
+    const { state, effect } = press(before, key, listing)
+    this.#state = state
+    if (state.view !== before.view) this.#settle()
+    if (before.frozen && !state.frozen) this.#wake.abort()
+    if (
+      groupsOf([...state.fields, state.view.sort]).length >
+      groupsOf([...before.fields, before.view.sort]).length
+    )
+      this.#wake.abort()
+    if (effect !== undefined)
+      this.#carryOut(effect).catch((error) =>
+        setImmediate(() => {
+          throw error
+        }),
+      )
+    this.draw()
+  }
+
+  /** Soon, once for all that has changed by then. */
+  draw(): void {
+    this.#drawing ??= setImmediate(() => {
+      this.#drawing = undefined
+      this.#paint()
+    })
+  }
+
+  async #carryOut(effect: Effect): Promise<void> {
+    switch (effect.kind) {
+      case 'quit':
+        return this.#stop.abort()
+      case 'repaint':
+        return this.#screen.repaint()
+      case 'suspend':
+        return this.#suspend()
+      case 'act':
+        this.#tell(await act(effect.action, effect.target))
+        return this.#wake.abort()
+      case 'inspect': {
+        const found = await lookInto(effect.target)
+        if (typeof found === 'string') return this.#tell(found)
+        if (this.#state.dialog !== undefined) return
+        this.#state = { ...this.#state, dialog: found }
+        return this.draw()
+      }
+    }
+  }
+
+  #tell(told: string): void {
+    this.#state = { ...this.#state, told }
+    this.draw()
+  }
+
+  /** As the terminal itself would have done it, with all of the job. */
+  #suspend(): void {
+    this.#screen.leave()
+    process.once('SIGCONT', () => {
+      this.#screen.enter()
+      this.draw()
+    })
+    process.kill(0, 'SIGTSTP')
+  }
+
+  async #sample(): Promise<void> {
+    const { fields, view } = this.#state
+    await this.#sampler.setGroups(groupsOf([...fields, view.sort]))
+    const table = await this.#sampler.sample()
+    const stats = await this.#monitor.read(table)
+    this.#history.keep(table)
+    this.#tick = { table, stats, context: { uptimeSeconds: uptime(), sampledAtMs: table.sampledAtMs } }
+    this.#unread?.push(...table.bornSlots, ...table.execedSlots)
+    this.#settle()
+    this.draw()
+  }
+
+  /** Brings the cursor to where its process is now. */
+  #settle(): void {
+    const listing = this.#listing()
+    if (listing !== undefined) this.#state = settle(this.#state, listing)
+  }
+
+  #listing(): TableListing | undefined {
+    if (this.#tick === undefined) return undefined
+    const { table, stats } = this.#tick
+    const { size } = this.#screen
+    const header = headerOf(stats, size, this.#styleFor(size.columns))
+    return new TableListing(table, this.#orderNow(), pageOf(size, header.length))
+  }
+
+  #orderNow(): Order {
+    const { table, context } = this.#tick!
+    const { view } = this.#state
+    if (this.#order?.table !== table || this.#order.view !== view) {
+      this.#order = { order: orderOf(table, view, context, this.#options.ascii), table, view }
+    }
+    return this.#order.order
+  }
+
+  #styleFor = (width: number): Style => ({ ...this.#style, width })
+
+  #paint(): void {
+    const { size } = this.#screen
+    const { columns, rows } = size
+    if (columns < SMALLEST.columns || rows < SMALLEST.rows) {
+      const needed = `${SMALLEST.columns}x${SMALLEST.rows}`
+      this.#screen.paint([`muster top needs ${needed}, this is ${columns}x${rows}`.slice(0, columns)])
+      return
+    }
+    if (this.#tick === undefined) return
+    const { table, stats, context } = this.#tick
+    const style = this.#styleFor(columns)
+    const order = this.#orderNow()
+    const header = headerOf(stats, size, style)
+    this.#state = settle(this.#state, new TableListing(table, order, pageOf(size, header.length)))
+    const slot = order.slots[this.#state.at]
+    const course = slot === undefined ? undefined : this.#history.of(slot, table.columns.generation[slot]!)
+    const parts = partsOf(this.#state, { table, stats, order, context, course }, header, size, style)
+    this.#screen.paint(frameLines(parts, size))
+    const { top } = this.#state
+    void this.#readSeen(Array.prototype.slice.call(order.slots, top, top + pageOf(size, header.length)))
+    void this.#readAll()
+  }
+
+  /** Reads the command lines of the rows that are seen and have none yet. */
+  async #readSeen(slots: readonly number[]): Promise<void> {
+    if (this.#isReadingSeen || !this.#state.fields.some(({ isDetail }) => isDetail)) return
+    const { table } = this.#tick!
+    const unknown = slots.map((slot) => table.at(slot)).filter((row) => row.commandLine === undefined)
+    if (unknown.length === 0) return
+    this.#isReadingSeen = true
+    await this.#sampler.readDetails(unknown)
+    this.#isReadingSeen = false
+    const now = this.#tick!.table
+    if (unknown.some(({ slot }) => now.at(slot).commandLine !== undefined)) this.draw()
+  }
+
+  /** Reads all command lines, where the filter or the order is about them: once per life of a process. */
+  async #readAll(): Promise<void> {
+    const { filter, sort } = this.#state.view
+    if (filter === '' && sort.isDetail !== true) {
+      this.#unread = undefined
+      return
+    }
+    this.#unread ??= [...this.#tick!.table.slots]
+    if (this.#isReadingAll) return
+    this.#isReadingAll = true
+    while (this.#unread !== undefined && this.#unread.length > 0 && !this.#stop.signal.aborted) {
+      const { table } = this.#tick!
+      await this.#sampler.readDetails(this.#unread.splice(-DETAILS_AT_ONCE).map((slot) => table.at(slot)))
+      this.#order = undefined
+      this.draw()
+    }
+    this.#isReadingAll = false
+  }
+}
