@@ -30,7 +30,7 @@ const WIDTHS: Readonly<Record<string, number>> = {
   ppid: 7,
   user: 8,
   nice: 3,
-  state: 1,
+  state: 2,
   threads: 4,
   rssBytes: 5,
   vszBytes: 5,

@@ -4,11 +4,16 @@ import type { FieldContext } from '../ps/fields.js'
 import { shortBytes } from '../quantities.js'
 import { extent, sparkline } from './bars.js'
 import { fitTo, headingLine, rowLine, type Style } from './columns.js'
-import type { Parts, Size } from './frame.js'
+import type { Parts } from './frame.js'
 import { headerLines } from './header.js'
 import type { Course } from './history.js'
 import type { Order } from './order.js'
 import { type Action, type Dialog, nameOf, type State } from './state.js'
+
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
 
 export const SMALLEST: Size = { columns: 60, rows: 10 }
 const FOOTER_ROWS = 3
@@ -119,7 +124,12 @@ function courseLines(state: State, { table, order, course }: Scene, style: Style
   ]
 }
 
-const HINTS = '? help  / filter  s sort  t tree  u user  c columns  k signal  r nice  l limit  i look  q quit'
+const HINTS = ['? help', '/ filter', 's sort', 't tree', 'k signal', 'r nice', 'l limit', 'i look', 'q quit']
+const MORE_HINTS = HINTS.toSpliced(4, 0, 'u user', 'c columns')
+
+const hintsFor = (width: number): string =>
+  [MORE_HINTS, HINTS].map((hints) => hints.join('  ')).find((hints) => hints.length <= width) ??
+  HINTS.join(' ')
 
 function bottomLine(state: State, { order, table }: Scene, style: Style): string {
   const { dialog, told, view } = state
@@ -145,7 +155,7 @@ function bottomLine(state: State, { order, table }: Scene, style: Style): string
     ...(view.user === undefined ? [] : [`user ${view.user}`]),
     ...(view.filter === '' && view.user === undefined ? [] : [`${order.slots.length} of ${table.size}`]),
   ]
-  return line(holds.length === 0 ? HINTS : `${holds.join('  ')}  ${HINTS}`)
+  return line([...holds, hintsFor(holds.length === 0 ? style.width : 0)].join('  '))
 }
 
 const keysOf = ({ purpose, target }: Extract<Dialog, { kind: 'list' }>): string =>

@@ -1,52 +1,53 @@
 import { Box, renderToString, Text } from 'ink'
 import type { ReactElement } from 'react'
 
-/** What is seen, line by line; every line is cut, filled and escaped already. */
+/** What is seen, line by line; every line is cut and escaped already. */
 export interface Parts {
   readonly header: readonly string[]
-  /** To the left of the rows, where there is a list to choose from. */
+  /** To the left of the rows, where there is something to choose: lines of the same width. */
   readonly list: readonly string[]
   readonly rows: readonly string[]
-  /** How many lines the rows and the list have, at most and at least. */
+  /** How many lines the rows and the list have. */
   readonly height: number
   readonly footer: readonly string[]
 }
 
-export interface Size {
-  readonly columns: number
-  readonly rows: number
+const FIRST_MARK = 0xe000
+const MARK = /[\ue000-\uf8ff]/g // the private use area has room for 6,400 lines
+
+/**
+ * The lines of the whole screen, from the top. Ink takes each text apart into cells, 60 ms long for a screen of 200x50: so
+ * it arranges marks, of one cell each, and the lines take their places.
+ */
+export function frameLines(parts: Parts): string[] {
+  const lines: string[] = []
+  const marked = (some: readonly string[]): string[] =>
+    some.map((line) => String.fromCharCode(FIRST_MARK + lines.push(line) - 1))
+  const { header, list, rows, height, footer } = parts
+  const layout = renderToString(
+    <Box flexDirection="column">
+      <Column marks={marked(header)} />
+      <Box height={height} columnGap={1}>
+        <Column marks={marked(list)} />
+        <Column marks={marked(rows)} />
+      </Box>
+      <Column marks={marked(footer)} />
+    </Box>,
+    { columns: WIDEST },
+  )
+  return layout
+    .split('\n')
+    .map((line) => line.replace(MARK, (mark) => lines[mark.charCodeAt(0) - FIRST_MARK]!))
 }
 
-const Lines = ({ lines }: { readonly lines: readonly string[] }): ReactElement => (
-  <>
-    {lines.map((line, at) => (
-      // biome-ignore lint/suspicious/noArrayIndexKey: a line is its place
-      <Text key={at} wrap="truncate-end">
-        {line === '' ? ' ' : line}
-      </Text>
-    ))}
-  </>
-)
+/** Mark of a list, gap, mark of a row. */
+const WIDEST = 3
 
-const Frame = ({ header, list, rows, height, footer }: Parts): ReactElement => (
-  <Box flexDirection="column">
-    <Lines lines={header} />
-    <Box height={height}>
-      {list.length > 0 && (
-        <Box flexDirection="column" flexShrink={0} marginRight={1}>
-          <Lines lines={list} />
-        </Box>
-      )}
-      <Box flexDirection="column">
-        <Lines lines={rows} />
-      </Box>
+const Column = ({ marks }: { readonly marks: readonly string[] }): ReactElement | undefined =>
+  marks.length === 0 ? undefined : (
+    <Box flexDirection="column" flexShrink={0}>
+      {marks.map((mark) => (
+        <Text key={mark}>{mark}</Text>
+      ))}
     </Box>
-    <Lines lines={footer} />
-  </Box>
-)
-
-/** The lines of the whole screen, from the top. */
-export const frameLines = (parts: Parts, { columns, rows }: Size): string[] =>
-  renderToString(<Frame {...parts} />, { columns })
-    .split('\n')
-    .slice(0, rows)
+  )

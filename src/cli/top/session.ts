@@ -208,7 +208,7 @@ export class Session {
     const slot = order.slots[this.#state.at]
     const course = slot === undefined ? undefined : this.#history.of(slot, table.columns.generation[slot]!)
     const parts = partsOf(this.#state, { table, stats, order, context, course }, header, size, style)
-    this.#screen.paint(frameLines(parts, size))
+    this.#screen.paint(frameLines(parts))
     const { top } = this.#state
     void this.#readSeen(Array.prototype.slice.call(order.slots, top, top + pageOf(size, header.length)))
     void this.#readAll()
