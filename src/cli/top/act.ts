@@ -8,7 +8,10 @@ import { type Action, type Chosen, type Dialog, nameOf } from './state.js'
 export async function act(action: Action, target: Chosen): Promise<string> {
   try {
     const [result] = await carriedOut(action, target)
-    return result!.ok ? `${nameOf(target)}: ${doneWords(action)}` : messageOf(result!.error)
+    if (result!.ok) return `${nameOf(target)}: ${doneWords(action)}`
+    return result!.error.code === 'PROTECTED'
+      ? `${nameOf(target)} is pid 1, a kernel thread or muster itself, which are refused here; the commands do it with --force`
+      : messageOf(result!.error)
   } catch (error) {
     return messageOf(error)
   }

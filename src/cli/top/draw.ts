@@ -2,6 +2,8 @@ import type { SystemStats } from '../../public/system.js'
 import type { Table } from '../../public/table.js'
 import type { FieldContext } from '../ps/fields.js'
 import { shortBytes } from '../quantities.js'
+import { cellWidth, escapeForTerminal, truncate } from '../terminal.js'
+import { quoted } from '../values.js'
 import { extent, sparkline } from './bars.js'
 import { fitTo, headingLine, rowLine, type Style } from './columns.js'
 import type { Parts } from './frame.js'
@@ -49,7 +51,9 @@ export function partsOf(
   const { dialog } = state
   const page = pageOf(size, header.length)
   const height = page + 1
-  const footer = [...courseLines(state, scene, style), bottomLine(state, scene, style)]
+  const footer = [...courseLines(state, scene, style), ...bottomLines(state, scene, style)].slice(
+    -FOOTER_ROWS,
+  )
   if (dialog?.kind === 'pane')
     return { header, list: [], rows: paneLines(dialog, page, style), height, footer }
   const list = dialog?.kind === 'list' ? listLines(dialog, page, { ...style, width: LIST_WIDTH }) : []
@@ -131,31 +135,47 @@ const hintsFor = (width: number): string =>
   [MORE_HINTS, HINTS].map((hints) => hints.join('  ')).find((hints) => hints.length <= width) ??
   HINTS.join(' ')
 
-function bottomLine(state: State, { order, table }: Scene, style: Style): string {
+function bottomLines(state: State, { order, table }: Scene, style: Style): string[] {
   const { dialog, told, view } = state
-  const line = (text: string): string => fitTo(text, style.width, style)
-  if (told !== undefined) return style.colors.yellow(line(told))
+  const line = (text: string): string[] => [fitTo(text, style.width, style)]
+  const whole = (text: string): string[] =>
+    wrapped(text, style.width).map((each) => fitTo(each, style.width, style))
+  if (told !== undefined) return whole(told).map(style.colors.yellow)
   switch (dialog?.kind) {
     case 'filter':
-      return style.inverse(
-        line(`Filter: ${view.filter}_   ${order.slots.length} of ${table.size}  Enter keep, Esc all`),
-      )
+      return line(
+        `Filter: ${escapeForTerminal(view.filter)}_   ${order.slots.length} of ${table.size}  Enter keep, Esc all`,
+      ).map(style.inverse)
     case 'list':
-      return style.inverse(line(`${keysOf(dialog)}  Esc close`))
+      return line(`${keysOf(dialog)}  Esc close`).map(style.inverse)
     case 'prompt':
-      return style.inverse(line(`${questionOf(dialog)} ${dialog.text}_`))
+      return whole(`${questionOf(dialog)} ${dialog.text}_`).map(style.inverse)
     case 'confirm':
-      return style.inverse(line(`${wordsOf(dialog.action)} ${nameOf(dialog.target)}? y/n`))
+      return whole(`${wordsOf(dialog.action)} ${nameOf(dialog.target)}? y/n`).map(style.inverse)
     case 'pane':
-      return style.inverse(line('Up Down PgUp PgDn move  Esc close'))
+      return line('Up Down PgUp PgDn move  Esc close').map(style.inverse)
   }
   const holds = [
     ...(state.frozen ? ['HELD, H goes on'] : []),
-    ...(view.filter === '' ? [] : [`filter "${view.filter}" (Esc: all)`]),
-    ...(view.user === undefined ? [] : [`user ${view.user}`]),
+    ...(view.filter === '' ? [] : [`filter ${quoted(view.filter)} (Esc: all)`]),
+    ...(view.user === undefined ? [] : [`user ${escapeForTerminal(view.user)}`]),
     ...(view.filter === '' && view.user === undefined ? [] : [`${order.slots.length} of ${table.size}`]),
   ]
   return line([...holds, hintsFor(holds.length === 0 ? style.width : 0)].join('  '))
+}
+
+/** At blanks where there are some: what is told, and what is asked, has to be seen to its end. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  let rest = text
+  while (cellWidth(rest) > width) {
+    const head = truncate(rest, width, '')
+    const blank = head.lastIndexOf(' ')
+    const end = blank > 0 ? blank : head.length
+    lines.push(rest.slice(0, end))
+    rest = rest.slice(end).trimStart()
+  }
+  return [...lines, rest]
 }
 
 const keysOf = ({ purpose, target }: Extract<Dialog, { kind: 'list' }>): string =>
@@ -171,7 +191,7 @@ const questionOf = ({ purpose, target }: Extract<Dialog, { kind: 'prompt' }>): s
     : `Limit of ${nameOf(target)}, such as nofile=4096:8192:`
 
 /** Ends with the preposition that the process follows. */
-export function wordsOf(action: Action): string {
+function wordsOf(action: Action): string {
   switch (action.kind) {
     case 'signal':
       return `Send ${action.signal} to`

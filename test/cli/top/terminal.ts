@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { waitFor } from '../../fixtures/processes.js'
+import { MUSTER } from '../muster.js'
+
+const run = promisify(execFile)
+let count = 0
+
+export const hasTmux: boolean = await run('tmux', ['-V']).then(
+  () => true,
+  () => false,
+)
+if (!hasTmux) console.warn('SKIPPED: muster top on a real terminal, because tmux is not installed')
+
+/** A real terminal of a size, with a shell's `muster top` on it; its server is of its own and ends with `close`. */
+export class Terminal implements AsyncDisposable {
+  readonly #socket = `procmuster-test-${process.pid}-${++count}`
+
+  static async open(
+    args: readonly string[],
+    {
+      columns = 80,
+      rows = 24,
+      env = {},
+    }: { columns?: number; rows?: number; env?: Record<string, string> } = {},
+  ): Promise<Terminal> {
+    const terminal = new Terminal()
+    const command = [process.execPath, MUSTER, 'top', ...args].map(quoted).join(' ')
+    const variables = Object.entries({ LC_ALL: 'C.UTF-8', ...env }).flatMap((each) => ['-e', each.join('=')])
+    // A shell that is there before and after shows whether the terminal was left as it was found.
+    const shell = `printf 'before\\n'; ${command}; printf 'exit code %s\\n' $?; exec cat`
+    const size = ['-x', String(columns), '-y', String(rows)]
+    await terminal.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...variables, 'sh', '-c', shell)
+    return terminal
+  }
+
+  /** As the keyboard would send them: `Down`, `F5`, `C-c`, `k`. */
+  async press(...keys: string[]): Promise<void> {
+    await this.#tmux('send-keys', ...keys)
+  }
+
+  async type(text: string): Promise<void> {
+    await this.#tmux('send-keys', '-l', text)
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#tmux('resize-window', '-x', String(columns), '-y', String(rows))
+  }
+
+  /** The lines that are seen, with trailing blanks cut; `styled` with the escapes of their colours. */
+  async lines({ styled = false } = {}): Promise<string[]> {
+    const { stdout } = await this.#tmux('capture-pane', '-p', ...(styled ? ['-e'] : []))
+    return stdout.split('\n').slice(0, -1)
+  }
+
+  /** Waits until the screen has it, and gives the match. */
+  async shows(pattern: RegExp): Promise<RegExpExecArray> {
+    let seen = ''
+    const found = async () => {
+      seen = (await this.lines()).join('\n')
+      return pattern.exec(seen)
+    }
+    return await waitFor(found, { timeoutMs: 20_000, intervalMs: 50 }).catch((cause: unknown) => {
+      throw new Error(`${pattern} is not on the screen:\n${seen}`, { cause })
+    })
+  }
+
+  async format(what: string): Promise<string> {
+    return (await this.#tmux('display-message', '-p', `#{${what}}`)).stdout.trim()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tmux('kill-server').catch(() => undefined)
+  }
+
+  #tmux(...args: string[]) {
+    return run('tmux', ['-L', this.#socket, ...args])
+  }
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
