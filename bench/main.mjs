@@ -13,6 +13,7 @@ const names = [
   'evaluate',
   'decide',
   'tree',
+  'top',
   'soak',
   'leaks',
 ]

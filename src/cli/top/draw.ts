@@ -133,7 +133,7 @@ const MORE_HINTS = HINTS.toSpliced(4, 0, 'u user', 'c columns')
 
 const hintsFor = (width: number): string =>
   [MORE_HINTS, HINTS].map((hints) => hints.join('  ')).find((hints) => hints.length <= width) ??
-  HINTS.join(' ')
+  '? help  q quit'
 
 function bottomLines(state: State, { order, table }: Scene, style: Style): string[] {
   const { dialog, told, view } = state

@@ -4,7 +4,7 @@ import type { ReadStream, WriteStream } from 'node:tty'
 const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[H\u001b[2J' // other screen, no cursor, lines are cut at the edge
 const LEAVE = '\u001b[0m\u001b[?7h\u001b[?25h\u001b[?1049l'
 /** What follows an ESC within this time belongs to it: the keys of a terminal that is far away come in pieces. */
-const ESCAPE_MS = 50
+const ESCAPE_MS = 25
 
 /** The whole terminal: keys from it, lines onto it. It is left as it was found, also when the process ends by an exception. */
 export class Screen implements Disposable {

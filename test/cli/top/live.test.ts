@@ -96,7 +96,7 @@ onTerminal('a signal ends the process that was chosen, and no other', async () =
   await terminal.press('Enter', 'y')
   await terminal.shows(new RegExp(`${second!.pid} \\(${name}, .*\\): SIGTERM sent`))
   await waitFor(() => second!.child.signalCode === 'SIGTERM')
-  await terminal.shows(/ 1 of \d+/)
+  await terminal.shows(new RegExp(`COMMAND\n *${first!.pid} .*\n\n`))
   expect(await readState(first!.pid)).toBe('S')
   // The neighbour has the cursor, and is asked about by its own name.
   await terminal.press('F9')
@@ -126,7 +126,7 @@ onTerminal('nice value and limit are set after a question; what is refused is to
   await terminal.shows(/: limit nofile=50:60 set/)
   expect(await readFile(`/proc/${pid}/limits`, 'latin1')).toMatch(/Max open files +50 +60 /)
   await terminal.press('Escape') // alone: with another key it would be Alt
-  await terminal.shows(/q quit$/m)
+  await terminal.shows(/\/ filter /)
   await terminal.press('N', 'Home', 'k', 'Enter', 'y')
   await terminal.shows(/1 \(.*\) is pid 1, a kernel thread or muster itself/)
 })
