@@ -122,6 +122,7 @@ function refuseWords(command: Command): void {
 const EXAMPLES = `Examples:
   muster ps --top memory                     the processes that use most memory
   muster ps --user www-data --min-cpu 5      what a user's processes are busy with
+  muster top                                 all processes on the whole screen: sort, filter, tree, act
   muster tree --pids                         who started whom; states, zombies, system, ipc: the host as a whole
   muster info 1234                           everything about one process; map, files, net, threads, ns, limits
   muster monitor 1234                        one process live, until it ends, and how it ended

@@ -45,7 +45,8 @@ const WIDTHS: Readonly<Record<string, number>> = {
 const USUAL_WIDTH = 7
 
 export const headingOf = ({ name, heading }: Field): string => HEADINGS[name] ?? heading
-const widthOf = (field: Field): number => Math.max(headingOf(field).length, WIDTHS[field.name] ?? USUAL_WIDTH)
+const columnWidth = (field: Field): number =>
+  Math.max(headingOf(field).length, WIDTHS[field.name] ?? USUAL_WIDTH)
 
 /** Whether people look for the largest values of a column first. */
 export const isBestDescending = ({ name, align }: Field): boolean =>
@@ -83,7 +84,7 @@ export function headingLine(
   const arrow = style.ascii ? (descending ? 'v' : '^') : descending ? '▼' : '▲'
   const cells = fields.map((field, at) => {
     const text = field === sort ? headingOf(field) + arrow : headingOf(field)
-    return at === fields.length - 1 ? text : fitTo(text, widthOf(field), style, field.align)
+    return at === fields.length - 1 ? text : fitTo(text, columnWidth(field), style, field.align)
   })
   return style.inverse(fitTo(cells.join(' '), style.width, style))
 }
@@ -101,7 +102,7 @@ export function rowLine(
     const room = style.width - used
     if (room <= 0) break
     const isLast = at === fields.length - 1
-    const width = isLast ? room : Math.min(room, widthOf(field))
+    const width = isLast ? room : Math.min(room, columnWidth(field))
     const drawn = field.name === 'command' || field.name === 'name' ? strokes : ''
     const cell = fitTo(
       drawn + textOf(field, row, context, width),

@@ -62,7 +62,7 @@ function cpuSegments(percents: Percents, { colors }: Style): Segment[] {
 }
 
 function memoryLine({ memory }: SystemStats, style: Style): string {
-  if (memory === undefined) return inColumns(['Mem -'], style)
+  if (memory === undefined) return fitTo('Mem -', style.width, style)
   const { colors } = style
   const { totalBytes, usedBytes, freeBytes, swapTotalBytes, swapUsedBytes } = memory
   const cached = Math.max(0, totalBytes - usedBytes - freeBytes)
@@ -100,13 +100,9 @@ function pressureLine(stats: SystemStats, style: Style): string {
   return inColumns(bars, style)
 }
 
-function inColumns(parts: readonly (string | ((width: number) => string))[], style: Style): string {
-  return parts
-    .map((part, at) => {
-      const width = edgeOf(at + 1, parts.length, style.width) - edgeOf(at, parts.length, style.width) - 1
-      return typeof part === 'string' ? fitTo(part, width, style) : part(width)
-    })
-    .join(' ')
+function inColumns(bars: readonly ((width: number) => string)[], { width }: Style): string {
+  const edge = (column: number) => edgeOf(column, bars.length, width)
+  return bars.map((draw, at) => draw(edge(at + 1) - edge(at) - 1)).join(' ')
 }
 
 const STATES: Readonly<Record<string, string>> = {

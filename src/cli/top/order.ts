@@ -28,14 +28,16 @@ export function orderOf(table: Table, view: View, context: FieldContext, ascii =
   return { slots: sorted(shown, table, view, context) }
 }
 
-const isFloat = new Set<string>(COLUMNS.filter(({ type }) => type === 'Float64').map(({ name }) => name))
+const FLOAT_COLUMNS = new Set<string>(
+  COLUMNS.filter(({ type }) => type === 'Float64').map(({ name }) => name),
+)
 
 function sorted(slots: Uint32Array, table: Table, view: View, context: FieldContext): number[] {
   const { sort, descending } = view
   const sign = descending ? -1 : 1
   // An array, whose sort takes what is in order already as it is; that of typed arrays compares all the same.
   const order = Array.from(slots)
-  if (!isFloat.has(sort.name)) {
+  if (!FLOAT_COLUMNS.has(sort.name)) {
     const values = new Map(order.map((slot) => [slot, sort.value(table.at(slot), context)]))
     return order.sort((a, b) => {
       const [left, right] = [values.get(a), values.get(b)]

@@ -66,47 +66,39 @@ export class Session {
 
   /** Until `q`, or until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const stopped = AbortSignal.any([signal, this.#stop.signal])
-    while (!stopped.aborted) {
+    signal.addEventListener('abort', () => this.#quit())
+    while (!this.#stop.signal.aborted) {
+      const wake = new AbortController()
+      this.#wake = wake
       const began = performance.now()
       const isFirst = this.#tick === undefined
       if (!this.#state.frozen) await this.#sample()
       const took = performance.now() - began
       const { intervalMs } = this.#options
+      const windowMs = RATE_WINDOW_MS[this.#tick!.table.source]
+      await passed(windowMs, this.#stop.signal)
+      if (isFirst) continue
       // At most half of the time is spent on samples, however long they take.
-      const restMs = isFirst
-        ? RATE_WINDOW_MS[this.#tick!.table.source]
-        : Math.max(intervalMs - took, Math.min(intervalMs, took))
-      this.#wake = new AbortController()
-      await sleep(restMs, undefined, { signal: AbortSignal.any([stopped, this.#wake.signal]) }).catch(
-        () => {},
-      )
+      const restMs = Math.max(intervalMs - took, Math.min(intervalMs, took)) - windowMs
+      await passed(restMs, wake.signal)
     }
     clearImmediate(this.#drawing)
+    this.#unread = undefined
   }
 
   press(key: string): void {
     const listing = this.#listing()
     if (listing === undefined) {
-      if (key === 'q' || key === 'ctrl-c') this.#stop.abort()
+      if (key === 'q' || key === 'ctrl-c') this.#quit()
       return
     }
     const before = this.#state
     const { state, effect } = press(before, key, listing)
     this.#state = state
     if (state.view !== before.view) this.#settle()
-    if (before.frozen && !state.frozen) this.#wake.abort()
-    if (
-      groupsOf([...state.fields, state.view.sort]).length >
-      groupsOf([...before.fields, before.view.sort]).length
-    )
-      this.#wake.abort()
-    if (effect !== undefined)
-      this.#carryOut(effect).catch((error) =>
-        setImmediate(() => {
-          throw error
-        }),
-      )
+    const needsSample = state.fields !== before.fields || state.view.sort !== before.view.sort
+    if (needsSample || before.frozen !== state.frozen) this.#wake.abort()
+    if (effect !== undefined) void this.#carryOut(effect)
     this.draw()
   }
 
@@ -121,7 +113,7 @@ export class Session {
   async #carryOut(effect: Effect): Promise<void> {
     switch (effect.kind) {
       case 'quit':
-        return this.#stop.abort()
+        return this.#quit()
       case 'repaint':
         return this.#screen.repaint()
       case 'suspend':
@@ -137,6 +129,11 @@ export class Session {
         return this.draw()
       }
     }
+  }
+
+  #quit(): void {
+    this.#stop.abort()
+    this.#wake.abort()
   }
 
   #tell(told: string): void {
@@ -246,3 +243,7 @@ export class Session {
     this.#isReadingAll = false
   }
 }
+
+/** At once where no time is left, and sooner where it is aborted. */
+const passed = (ms: number, signal: AbortSignal): Promise<void> =>
+  sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined)

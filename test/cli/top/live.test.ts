@@ -202,6 +202,36 @@ onTerminal.each([
   expect(await terminal.format('alternate_on')).toBe('0')
 })
 
+onTerminal('Ctrl-Z gives the terminal back until fg', async () => {
+  await using terminal = await Terminal.open([], { after: 'read line; fg; exec cat' })
+  await terminal.shows(/COMMAND/)
+  await terminal.press('C-z')
+  await terminal.shows(/exit code 148/)
+  expect(await terminal.format('alternate_on')).toBe('0')
+  await terminal.press('Enter')
+  await terminal.shows(/COMMAND/)
+  await terminal.press('q')
+  await terminal.shows(/exit code 148/)
+})
+
+onTerminal('it ends with its terminal', async () => {
+  let pid = 0
+  {
+    await using terminal = await Terminal.open([])
+    await terminal.shows(/COMMAND/)
+    pid = Number(await childOf(Number(await terminal.format('pane_pid'))))
+    expect(await readState(pid)).toMatch(/[RS]/)
+  }
+  await waitFor(
+    () =>
+      readState(pid).then(
+        () => false,
+        () => true,
+      ),
+    { what: 'the end of muster top' },
+  )
+})
+
 const childOf = async (pid: number): Promise<string> =>
   (await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1')).trim()
 

@@ -18,17 +18,14 @@ export class Terminal implements AsyncDisposable {
 
   static async open(
     args: readonly string[],
-    {
-      columns = 80,
-      rows = 24,
-      env = {},
-    }: { columns?: number; rows?: number; env?: Record<string, string> } = {},
+    options: { columns?: number; rows?: number; env?: Record<string, string>; after?: string } = {},
   ): Promise<Terminal> {
+    const { columns = 80, rows = 24, env = {}, after = 'exec cat' } = options
     const terminal = new Terminal()
     const command = [process.execPath, MUSTER, 'top', ...args].map(quoted).join(' ')
     const variables = Object.entries({ LC_ALL: 'C.UTF-8', ...env }).flatMap((each) => ['-e', each.join('=')])
     // A shell that is there before and after shows whether the terminal was left as it was found.
-    const shell = `printf 'before\\n'; ${command}; printf 'exit code %s\\n' $?; exec cat`
+    const shell = `set -m; printf 'before\\n'; ${command}; printf 'exit code %s\\n' $?; ${after}`
     const size = ['-x', String(columns), '-y', String(rows)]
     await terminal.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...variables, 'sh', '-c', shell)
     return terminal
