@@ -18,6 +18,8 @@ import { type Effect, type State, settle } from './state.js'
 
 /** Processes whose command lines are read in one go, so that keys are heard in between. */
 const DETAILS_AT_ONCE = 256
+/** To filter very many anew for each of those takes longer than to read them. */
+const REDRAW_MS = 250
 
 /** What is known of the host at one tick. */
 interface Tick {
@@ -234,9 +236,13 @@ export class Session {
     this.#unread ??= [...this.#tick!.table.slots]
     if (this.#isReadingAll) return
     this.#isReadingAll = true
-    while (this.#unread !== undefined && this.#unread.length > 0 && !this.#stop.signal.aborted) {
+    let drawnAt = performance.now()
+    while (this.#unread !== undefined && this.#unread.length > 0) {
       const { table } = this.#tick!
       await this.#sampler.readDetails(this.#unread.splice(-DETAILS_AT_ONCE).map((slot) => table.at(slot)))
+      const now = performance.now()
+      if (this.#unread?.length !== 0 && now - drawnAt < REDRAW_MS) continue
+      drawnAt = now
       this.#order = undefined
       this.draw()
     }

@@ -232,6 +232,16 @@ onTerminal('it ends with its terminal', async () => {
   )
 })
 
+onTerminal('a failure leaves the terminal as it was, and is told on it', async () => {
+  const code = "process.on('SIGUSR2', () => { throw new Error('boom') })"
+  const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(code)}` }
+  await using terminal = await Terminal.open([], { env })
+  await terminal.shows(/COMMAND/)
+  process.kill(Number(await childOf(Number(await terminal.format('pane_pid')))), 'SIGUSR2')
+  await terminal.shows(/^before\nmuster: unexpected failure: boom .*\nexit code 1$/m)
+  expect(await terminal.format('alternate_on')).toBe('0')
+})
+
 const childOf = async (pid: number): Promise<string> =>
   (await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1')).trim()
 

@@ -10,13 +10,14 @@ const USERS: Readonly<Record<number, string>> = { 0: 'root', 33: 'www-data', 100
 
 /** A table made by hand, with users and what is read once per life. */
 export function tableOf(processes: readonly Shown[], capacity = 64): Table {
+  const bySlot = new Map(processes.map((process) => [process.slot, process]))
   const { memory } = new SyntheticTable(capacity).fill(processes)
   return new Table(memory, {
     source: 'procfs',
     holds: () => true,
     userName: (uid) => USERS[uid] ?? String(uid),
     details: (slot) => {
-      const found = processes.find((process) => process.slot === slot)
+      const found = bySlot.get(slot)
       if (found?.commandLine === undefined && found?.cgroup === undefined) return undefined
       const { commandLine, cgroup } = found
       return { commandLine, cgroup, args: commandLine?.split(' '), exe: undefined }
