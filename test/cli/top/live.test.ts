@@ -35,7 +35,7 @@ onTerminal.each([
   const { pid } = await startProcess('idle', { name })
   await using terminal = await Terminal.open([], { columns, rows })
   await terminal.shows(/ PID USER .* %CPU▼ .* COMM/)
-  await terminal.shows(/\d%\]|cores busy/) // there are rates from the second sample on
+  await terminal.shows(/^ *0\[.*\d%\]|cores busy/m) // there are rates from the second sample on
   await terminal.press('/')
   await terminal.type(name)
   await terminal.shows(new RegExp(`^ *${pid} .* S `, 'm'))
