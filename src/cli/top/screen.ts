@@ -1,8 +1,9 @@
 import { emitKeypressEvents, type Interface, type Key } from 'node:readline'
 import type { ReadStream, WriteStream } from 'node:tty'
 
-const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[H\u001b[2J' // other screen, no cursor, lines are cut at the edge
-const LEAVE = '\u001b[0m\u001b[?7h\u001b[?25h\u001b[?1049l'
+// The other screen, no cursor, lines cut at the edge, pastes told from typing.
+const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[?2004h\u001b[H\u001b[2J'
+const LEAVE = '\u001b[0m\u001b[?2004l\u001b[?7h\u001b[?25h\u001b[?1049l'
 /** What follows an ESC within this time belongs to it: the keys of a terminal that is far away come in pieces. */
 const ESCAPE_MS = 25
 
@@ -15,14 +16,18 @@ export class Screen implements Disposable {
   readonly #leave = (): void => this.leave()
   #painted: readonly string[] = []
   #isEntered = false
+  #isPasting = false
 
   constructor(
     { input, output }: { readonly input: ReadStream; readonly output: WriteStream },
-    { onKey, onResize }: { onKey(key: string): void; onResize(): void },
+    { onKey, onResize }: { onKey(key: string, isPasted: boolean): void; onResize(): void },
   ) {
     this.#input = input
     this.#output = output
-    this.#onKey = (text, key) => onKey(keyName(text, key))
+    this.#onKey = (text, key) => {
+      if (key.name === 'paste-start' || key.name === 'paste-end') this.#isPasting = key.name === 'paste-start'
+      else onKey(keyName(text, key), this.#isPasting)
+    }
     this.#onResize = () => {
       // The terminal has moved what it showed, each its own way.
       this.repaint()

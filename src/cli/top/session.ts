@@ -88,7 +88,11 @@ export class Session {
     this.#unread = undefined
   }
 
-  press(key: string): void {
+  /** Text that is pasted by mistake must not command anything: it is taken where text is asked for. */
+  press(key: string, isPasted: boolean): void {
+    const { dialog } = this.#state
+    const takesText = dialog?.kind === 'filter' || dialog?.kind === 'prompt'
+    if (isPasted && (!takesText || key === 'return')) return
     const listing = this.#listing()
     if (listing === undefined) {
       if (key === 'q' || key === 'ctrl-c') this.#quit()

@@ -35,7 +35,7 @@ export async function top(raw: RawTop): Promise<void> {
   const { inverse } = pc.createColors(true)
   using screen = new Screen(
     { input: process.stdin, output: process.stdout },
-    { onKey: (key) => session.press(key), onResize: () => session.draw() },
+    { onKey: (key, isPasted) => session.press(key, isPasted), onResize: () => session.draw() },
   )
   const session = new Session(sampler, screen, options, { colors, inverse, ascii: options.ascii })
   screen.enter()

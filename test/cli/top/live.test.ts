@@ -160,6 +160,20 @@ onTerminal('columns are chosen; a column of another group is sampled from then o
   await terminal.shows(new RegExp(`OPENFILES COMMAND\n *${pid} .* \\d+ \\S*hostile`, 'm'))
 })
 
+onTerminal('a paste commands nothing, and is taken where text is asked for', async () => {
+  const name = nameOf('p')
+  const { pid } = await startProcess('idle', { name })
+  await using terminal = await Terminal.open([])
+  await filter(terminal, name)
+  await terminal.paste('k\ny\nq')
+  await terminal.press('r')
+  await terminal.shows(/Nice value of/)
+  await terminal.paste('1\n2')
+  await terminal.shows(/-20 to 19: 12_$/m)
+  expect(await readState(pid)).toBe('S')
+  expect(await niceOf(pid)).toBe(0)
+})
+
 onTerminal('it follows the size of the terminal, and says when that is too small', async () => {
   await using terminal = await Terminal.open([])
   await terminal.shows(/COMMAND/)

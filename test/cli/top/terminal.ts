@@ -40,6 +40,12 @@ export class Terminal implements AsyncDisposable {
     await this.#tmux('send-keys', '-l', text)
   }
 
+  /** As from a clipboard, told from typing where the program has asked for that. */
+  async paste(text: string): Promise<void> {
+    await this.#tmux('set-buffer', text)
+    await this.#tmux('paste-buffer', '-p')
+  }
+
   async resize(columns: number, rows: number): Promise<void> {
     await this.#tmux('resize-window', '-x', String(columns), '-y', String(rows))
   }
