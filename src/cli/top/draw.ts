@@ -17,7 +17,7 @@ export interface Size {
   readonly rows: number
 }
 
-export const SMALLEST: Size = { columns: 60, rows: 10 }
+const SMALLEST: Size = { columns: 60, rows: 10 }
 const FOOTER_ROWS = 3
 const LIST_WIDTH = 26
 
@@ -29,6 +29,12 @@ export interface Scene {
   readonly context: FieldContext
   /** Of the process that the cursor is on. */
   readonly course: Course | undefined
+}
+
+/** What is said instead where there is no room for more. */
+export function tooSmall({ columns, rows }: Size): string | undefined {
+  if (columns >= SMALLEST.columns && rows >= SMALLEST.rows) return undefined
+  return `muster top needs ${SMALLEST.columns}x${SMALLEST.rows}, this is ${columns}x${rows}`.slice(0, columns)
 }
 
 /** Lines of the host above the rows. */
@@ -140,7 +146,7 @@ function bottomLines(state: State, { order, table }: Scene, style: Style): strin
   const line = (text: string): string[] => [fitTo(text, style.width, style)]
   const whole = (text: string): string[] =>
     wrapped(text, style.width).map((each) => fitTo(each, style.width, style))
-  if (told !== undefined) return whole(told).map(style.colors.yellow)
+  if (told !== undefined) return whole(told).map(style.colors.bold)
   switch (dialog?.kind) {
     case 'filter':
       return line(

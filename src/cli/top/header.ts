@@ -72,7 +72,7 @@ function memoryLine({ memory }: SystemStats, style: Style): string {
         'Mem',
         [
           { share: usedBytes / totalBytes, paint: colors.green },
-          { share: cached / totalBytes, paint: colors.yellow },
+          { share: cached / totalBytes, paint: colors.cyan },
         ],
         `${shortBytes(usedBytes)}/${shortBytes(totalBytes)}`,
         width,

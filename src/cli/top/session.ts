@@ -6,7 +6,7 @@ import { RATE_WINDOW_MS, type Table } from '../../public/table.js'
 import type { FieldContext } from '../ps/fields.js'
 import { act, lookInto } from './act.js'
 import { DEFAULT_FIELDS, groupsOf, type Style } from './columns.js'
-import { headerOf, pageOf, partsOf, SMALLEST } from './draw.js'
+import { headerOf, pageOf, partsOf, tooSmall } from './draw.js'
 import { frameLines } from './frame.js'
 import { History } from './history.js'
 import { TableListing } from './listing.js'
@@ -69,6 +69,7 @@ export class Session {
   /** Until `q`, or until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#quit())
+    if (signal.aborted) this.#quit()
     while (!this.#stop.signal.aborted) {
       const wake = new AbortController()
       this.#wake = wake
@@ -93,7 +94,8 @@ export class Session {
     const { dialog } = this.#state
     const takesText = dialog?.kind === 'filter' || dialog?.kind === 'prompt'
     if (isPasted && (!takesText || key === 'return')) return
-    const listing = this.#listing()
+    // What is not seen is not to be commanded.
+    const listing = tooSmall(this.#screen.size) === undefined ? this.#listing() : undefined
     if (listing === undefined) {
       if (key === 'q' || key === 'ctrl-c') this.#quit()
       return
@@ -196,15 +198,11 @@ export class Session {
 
   #paint(): void {
     const { size } = this.#screen
-    const { columns, rows } = size
-    if (columns < SMALLEST.columns || rows < SMALLEST.rows) {
-      const needed = `${SMALLEST.columns}x${SMALLEST.rows}`
-      this.#screen.paint([`muster top needs ${needed}, this is ${columns}x${rows}`.slice(0, columns)])
-      return
-    }
-    if (this.#tick === undefined) return
+    const notice = tooSmall(size)
+    if (notice !== undefined) this.#screen.paint([notice])
+    if (notice !== undefined || this.#tick === undefined) return
     const { table, stats, context } = this.#tick
-    const style = this.#styleFor(columns)
+    const style = this.#styleFor(size.columns)
     const order = this.#orderNow()
     const header = headerOf(stats, size, style)
     this.#state = settle(this.#state, new TableListing(table, order, pageOf(size, header.length)))
