@@ -21,7 +21,6 @@ const HEADINGS: Readonly<Record<string, string>> = {
   state: 'S',
   threads: 'THR',
   priority: 'PRI',
-  cpuTimeNs: 'TIME',
   processor: 'CPU',
 }
 // Widths stay as they are while values change. A pid can have seven digits, and what is wider than usual is cut.
@@ -38,6 +37,7 @@ const WIDTHS: Readonly<Record<string, number>> = {
   memoryPercent: 5,
   cpuTimeNs: 6,
   ageSeconds: 6,
+  startedAtMs: 10,
   name: 15,
   exe: 24,
   cgroup: 24,
@@ -120,10 +120,10 @@ export function rowLine(
 }
 
 function textOf(field: Field, row: ProcessRow, context: FieldContext, width: number): string {
-  if (field.name !== 'command') return field.text(row, context)
-  // A command line can be 128 KiB long, and is drawn again with every key.
-  const seen = row.commandLine?.slice(0, width + 1)
-  return seen ? escapeForTerminal(seen) : `[${escapeForTerminal(row.name)}]`
+  const { commandLine = '' } = field.name === 'command' ? row : {}
+  if (commandLine.length <= width) return field.text(row, context)
+  // It can be 128 KiB long, and is drawn again with every key.
+  return escapeForTerminal(commandLine.slice(0, width + 1))
 }
 
 const BUSY_PERCENT = 50

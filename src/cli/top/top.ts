@@ -19,7 +19,7 @@ export async function top(raw: RawTop): Promise<void> {
   if (!process.stdin.isTTY || !process.stdout.isTTY || process.env.TERM === 'dumb') {
     fail(
       EXIT.failure,
-      'muster top takes a whole terminal, on stdin and stdout; `muster ps --top cpu` lists once, `muster system --watch 1` goes on',
+      'muster top takes a whole terminal, on stdin and stdout; `muster ps --top cpu` lists once, with --watch again and again',
     )
   }
   // React's other build measures every draw, and keeps the measurements.
