@@ -3,7 +3,6 @@ import { FaultList, messageOf } from '../fault.js'
 import { fieldNamed } from '../ps/fields.js'
 import { readNumber } from '../values.js'
 import { isBestDescending } from './columns.js'
-import { columnItems } from './items.js'
 import type { Action, Dialog, Item, Listing, Pressed, State } from './state.js'
 
 /** What a key does while a dialog is open; undefined for one that is not about it. */
@@ -69,13 +68,17 @@ function inList(state: State, dialog: List, key: string, { page }: Listing): Pre
   return show({ typed: text, at: text === '' ? at : indexOfTyped(items, text, at) })
 }
 
-/** The first item that begins so, by label or by what it stands for, else one that has it; where none does, the one as before. */
+/** The item of that word, else the first that begins so, else one that has it; where none does, the one as before. */
 function indexOfTyped(items: readonly Item[], text: string, before: number): number {
   const wanted = text.toLowerCase()
-  const texts = items.map(({ label, value }) => [label.trim().toLowerCase(), value.toLowerCase()])
-  const starting = texts.findIndex((each) => each.some((one) => one.startsWith(wanted)))
-  const having = texts.findIndex((each) => each.some((one) => one.includes(wanted)))
-  return starting >= 0 ? starting : having >= 0 ? having : before
+  const texts = items.map(({ label, value }) => [...label.trim().split(' '), label.trim(), value])
+  const tests: ((each: string) => boolean)[] = [
+    (each) => each === wanted,
+    (each) => each.startsWith(wanted),
+    (each) => each.includes(wanted),
+  ]
+  const found = tests.map((test) => texts.findIndex((some) => some.some((each) => test(each.toLowerCase()))))
+  return found.find((at) => at >= 0) ?? before
 }
 
 function chosen(state: State, dialog: List): Pressed {
@@ -99,8 +102,10 @@ function chosen(state: State, dialog: List): Pressed {
       if (shown.length === 0) return unchanged({ ...state, told: 'the last column stays' })
       // The command line takes the rest of a line, and so stays last.
       const fields = state.fields.includes(field!) ? shown : [...shown.slice(0, -1), field!, shown.at(-1)!]
-      const isNow = new Set(columnItems({ fields }).flatMap((item) => (item.isNow ? [item.value] : [])))
-      const items = dialog.items.map((item) => ({ ...item, isNow: isNow.has(item.value) }))
+      const items = dialog.items.map((item) => ({
+        ...item,
+        isNow: fields.some(({ name }) => name === item.value),
+      }))
       return unchanged({ ...state, fields, dialog: { ...dialog, items, typed: '' } })
     }
   }

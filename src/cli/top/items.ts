@@ -7,7 +7,7 @@ export const sortItems = ({ view }: State): Item[] =>
   fieldNames().map((name) => ({ label: name, value: name, isNow: name === view.sort.name }))
 
 /** Those that are shown first. */
-export function columnItems({ fields }: Pick<State, 'fields'>): Item[] {
+export function columnItems({ fields }: State): Item[] {
   const shown = fields.map(({ name }) => name)
   const others = fieldNames().filter((name) => !shown.includes(name))
   return [...shown, ...others].map((name) => ({ label: name, value: name, isNow: shown.includes(name) }))

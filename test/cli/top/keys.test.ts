@@ -165,6 +165,16 @@ test('a signal goes out only after its question, to whom the question named', ()
   const hands = new Hands().press('down', 'k', 'return')
   expect(hands.state.dialog).toMatchObject({ kind: 'confirm', target: { identity: { pid: 101 } } })
   expect(hands.press('return', 'x', 'K').effects).toEqual([])
+  const offered = (...keys: string[]) => {
+    const { dialog } = new Hands().press('k', ...keys, 'return').state
+    return dialog?.kind === 'confirm' && dialog.action.kind === 'signal' && dialog.action.signal
+  }
+  expect([offered(), offered('1'), offered('1', '5'), offered('k', 'i')]).toEqual([
+    'SIGTERM',
+    'SIGHUP',
+    'SIGTERM',
+    'SIGKILL',
+  ])
   expect(hands.press('n').state).toMatchObject({ dialog: undefined, told: 'nothing was done' })
   hands.press('f9', '9', 'return', 'y')
   expect(hands.effects).toMatchObject([
