@@ -7,12 +7,7 @@ import type { RawTop } from './options.js'
 export function command(): Command {
   return new Command('top')
     .description('all processes on the whole screen: sort, filter, tree, act on them')
-    .addOption(
-      valueOption(
-        '-s, --sort <COLUMN>',
-        'sort by a column, cpu unless given; -COLUMN, +COLUMN for a direction',
-      ),
-    )
+    .option('-s, --sort <COLUMN>', 'sort by a column, cpu unless given; -COLUMN, +COLUMN for a direction')
     .addOption(valueOption('-i, --interval <SECONDS>', 'between two samples, 0.1 and more; 1 unless given'))
     .addOption(valueOption('-f, --filter <TEXT>', 'processes with TEXT in name, user, command line or unit'))
     .addOption(valueOption('-u, --user <USER>', "this user's processes only (name or uid)"))
