@@ -14,7 +14,7 @@ import type { TopOptions } from './options.js'
 import { type Order, orderOf, type View } from './order.js'
 import { press } from './press.js'
 import type { Screen } from './screen.js'
-import { type Effect, type State, settle } from './state.js'
+import { type Effect, nameOf, type State, settle } from './state.js'
 
 /** Processes whose command lines are read in one go, so that keys are heard in between. */
 const DETAILS_AT_ONCE = 256
@@ -130,10 +130,11 @@ export class Session {
         this.#tell(await act(effect.action, effect.target))
         return this.#wake.abort()
       case 'inspect': {
+        this.#tell(`${nameOf(effect.target)}: being read`)
         const found = await lookInto(effect.target)
         if (typeof found === 'string') return this.#tell(found)
         if (this.#state.dialog !== undefined) return
-        this.#state = { ...this.#state, dialog: found }
+        this.#state = { ...this.#state, dialog: found, told: undefined }
         return this.draw()
       }
     }
