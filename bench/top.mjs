@@ -1,6 +1,8 @@
 // `muster top` on a real terminal (tmux): what it costs once a second, and how soon a key is answered.
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseOptions } from './options.mjs'
@@ -20,8 +22,8 @@ const USAGE = `top: share of a core that muster top takes, and from a key to the
 const WARMUP_MS = 10_000
 const SLOWEST_MS = 5000
 const muster = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
-const socket = `procmuster-bench-${process.pid}`
-const tmux = (...args) => execFileSync('tmux', ['-L', socket, ...args], { encoding: 'utf8' })
+const socket = join(tmpdir(), `procmuster-tmux-${process.pid}`)
+const tmux = (...args) => execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8' })
 const screen = () => tmux('capture-pane', '-p')
 
 /** Keys, and what the screen shows once each is answered. */
@@ -65,6 +67,7 @@ export async function run(args) {
     report(values, { startMs, cpuPercent, rssMiB, lookMs: look, keys })
   } finally {
     tmux('kill-server')
+    rmSync(socket, { force: true })
     await fleet.stop()
   }
 }

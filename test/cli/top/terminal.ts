@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { waitFor } from '../../fixtures/processes.js'
 import { MUSTER } from '../muster.js'
@@ -14,7 +17,7 @@ if (!hasTmux) console.warn('SKIPPED: muster top on a real terminal, because tmux
 
 /** A real terminal of a size, with a shell's `muster top` on it; its server is of its own and ends with `close`. */
 export class Terminal implements AsyncDisposable {
-  readonly #socket = `procmuster-test-${process.pid}-${++count}`
+  readonly #socket = join(tmpdir(), `procmuster-tmux-${process.pid}-${++count}`)
 
   static async open(
     args: readonly string[],
@@ -74,10 +77,11 @@ export class Terminal implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tmux('kill-server').catch(() => undefined)
+    await rm(this.#socket, { force: true })
   }
 
   #tmux(...args: string[]) {
-    return run('tmux', ['-L', this.#socket, ...args])
+    return run('tmux', ['-S', this.#socket, ...args])
   }
 }
 
