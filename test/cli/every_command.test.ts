@@ -94,6 +94,7 @@ const ON_THE_HOST: Readonly<Record<string, () => readonly Arguments[]>> = {
     // Of our own alone: what others are called with is theirs.
     ['--pid', Object.values(pids).join(), '--columns', 'user,exe,cgroup,openFiles,readBytes,command'],
   ],
+  top: () => [[]], // there is no terminal
   states: () => [[], ['--list']],
   system: () => [['cpu', 'cores', 'memory', 'load', 'processes', 'pressure', 'disks', 'network', 'kernel']],
   'ipc list': () => [[]],

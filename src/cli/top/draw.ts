@@ -88,6 +88,7 @@ function listLines(dialog: Extract<Dialog, { kind: 'list' }>, page: number, styl
   return [
     style.colors.bold(fitTo(typed === '' ? `${title}:` : `${title}: ${typed}`, style.width, style)),
     ...lines,
+    ...Array<string>(page - lines.length).fill(' '.repeat(style.width)),
   ]
 }
 

@@ -136,10 +136,10 @@ test('what could not be read of the host is said, not shown as nothing', () => {
 test('the frame puts a list beside the rows, and takes lines as they are', () => {
   const lines = frameLines({
     header: ['\u001b[32mgreen\u001b[39m'],
-    list: ['one  ', 'two  '],
-    rows: ['head', 'row \ue000', 'last'],
-    height: 4,
+    list: ['one  ', 'two  ', '     '],
+    rows: ['head', 'row'],
+    height: 3,
     footer: ['foot'],
   })
-  expect(lines).toEqual(['\u001b[32mgreen\u001b[39m', 'one   head', 'two   row \ue000', '  last', '', 'foot'])
+  expect(lines).toEqual(['\u001b[32mgreen\u001b[39m', 'one   head', 'two   row', '      ', 'foot'])
 })
