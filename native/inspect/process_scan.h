@@ -14,7 +14,8 @@ namespace procmuster {
 // src/inspect/scan.ts names the same kinds in the same order.
 enum class ScanKind : int {
   kDescriptors,  // keys: targets of descriptors, such as socket:[42]
-  kNamespaces,   // keys: targets of the links in ns; or one such as net: for the process's own, then those left out
+  kNamespaces,   // keys: targets of the links in ns; or one such as net: for the process's own, then those
+                 // left out
   kFile,         // keys: a file's path, then its "major:minor:inode"
   kLibrary,      // key: file name of a library, whole or up to a version's dot or dash, or its path
 };
