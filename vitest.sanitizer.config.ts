@@ -19,6 +19,7 @@ export default mergeConfig(
         'test/*.test.ts',
         'test/{alerts,cli,journal,manager,rules,services,tree,trend}/**',
         'test/system/stats/**',
+        'test/parity/tools.test.ts',
         'test/actions/governor.test.ts',
         'test/engine/!(engine|lifecycle|parts|restart).test.ts',
       ],

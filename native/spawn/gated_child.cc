@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -88,13 +89,20 @@ struct GatedChild::State {
   UniqueFd child_gate, child_status;  // the child's ends, closed once it has its own
   std::mutex mutex;
   UniqueFd gate, status;
-  bool opened = false;
+  bool opened = false, called_off = false;
+  std::condition_variable decided;
   int raw_pidfd = -1;  // the kernel writes it before the child runs
   UniqueFd pidfd;
   pid_t pid = 0;
   uint32_t warnings = 0;
 
   void CloneAndWait();
+  // Under the mutex: it will not be let go on.
+  void CallOff() {
+    gate.reset();
+    called_off = true;
+    decided.notify_all();
+  }
   // Under the mutex. The kernel has written it before the child could tell us anything.
   void AdoptPidfd() {
     if (raw_pidfd >= 0) pidfd.reset(std::exchange(raw_pidfd, -1));
@@ -129,9 +137,11 @@ void GatedChild::State::CloneAndWait() {
     child_status.reset();
     return;
   }
-  std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   child_status.reset();
   AdoptPidfd();
+  // One that was killed at the gate keeps its pid until it is decided on: who starts it still goes by that.
+  decided.wait(lock, [this] { return opened || called_off; });
   if (opened || !pidfd.valid()) return;
   // Nobody may be left to wait for one that was called off, or failed on the way.
   siginfo_t info;
@@ -174,11 +184,11 @@ SpawnOutcome GatedChild::Start() {
   state.AdoptPidfd();
   if (!told) {
     if (state.pidfd.valid()) PidfdSignal(state.pidfd.get(), SIGKILL);
-    state.gate.reset();
+    state.CallOff();
     return {read_error == 0 ? ECHILD : read_error, SpawnStep::kTimeout};
   }
   if (message.error != 0) {
-    state.gate.reset();
+    state.CallOff();
     state.CloseWhatIsDone();
     return {message.error, message.step};
   }
@@ -195,6 +205,7 @@ SpawnOutcome GatedChild::Open() {
     std::lock_guard lock(state.mutex);
     if (!state.gate.valid()) return {ECANCELED, SpawnStep::kCancelled};
     state.opened = true;
+    state.decided.notify_all();
     // The parent's end of the status pipe must see its end when the child executes.
     state.child_status.reset();
     char go = 1;
@@ -216,13 +227,14 @@ SpawnOutcome GatedChild::Open() {
 
 void GatedChild::Cancel() {
   std::lock_guard lock(state_->mutex);
-  state_->gate.reset();
+  state_->CallOff();
 }
 
 pid_t GatedChild::pid() const { return state_->pid; }
 uint32_t GatedChild::warnings() const { return state_->warnings; }
 
 UniqueFd GatedChild::DuplicatePidfd() const {
+  std::lock_guard lock(state_->mutex);
   return UniqueFd(fcntl(state_->pidfd.get(), F_DUPFD_CLOEXEC, 0));
 }
 
