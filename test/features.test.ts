@@ -146,8 +146,10 @@ test('switches and faults are counted, and pages are shared until they are writt
 
     const leaker = await startProcess('leak', { rate: 64 << 20 })
     const columns = ['--columns', 'minorFaultsPerSecond,voluntarySwitches,involuntarySwitches', '--json']
-    const [row] = JSON.parse((await muster(['ps', '--pid', String(leaker.pid), ...columns])).stdout)
-    expect(row.minorFaultsPerSecond).toBeGreaterThan(100)
+    const row = await waitFor(async () => {
+      const [seen] = JSON.parse((await muster(['ps', '--pid', String(leaker.pid), ...columns])).stdout)
+      return seen.minorFaultsPerSecond > 100 && seen
+    })
     expect(row.voluntarySwitches).toBeGreaterThan(0)
     expect(row.involuntarySwitches).toEqual(expect.any(Number))
   } finally {

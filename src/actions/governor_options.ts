@@ -47,7 +47,7 @@ const HOUR_MS = 3_600_000
  * - Flaps, 5 in an hour, tried again after an hour: with this backoff a process that never keeps quiet for 10 min gets there,
  *   and one that leaks for a quarter of an hour does not.
  */
-export const DEFAULT_LIMITS = {
+const DEFAULT_LIMITS = {
   jitterMs: 2_000,
   backoffFirstMs: 5_000,
   backoffMaxMs: 300_000,

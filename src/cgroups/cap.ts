@@ -367,13 +367,17 @@ async function dissolve({ origin, group }: { origin: string; group: string }, fo
   for (;;) {
     const pids = await readProcesses(group)
     if (pids.length === 0) break
-    const found = await Promise.all(pids.map((pid) => identify(pid).catch(() => undefined)))
+    const found = await Promise.all(pids.map((pid) => identify(pid).catch(goneOrThrow)))
     const targets = found.filter((each) => each !== undefined)
     for (const result of await moveInto([origin], targets, force)) {
       if (!result.ok && result.error.code !== 'PROCESS_GONE') throw result.error
     }
   }
   await removeGroup(group)
+}
+
+function goneOrThrow(error: unknown): undefined {
+  if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
 }
 
 /** A zombie is in no group any more. */

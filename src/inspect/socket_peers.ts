@@ -40,12 +40,11 @@ export async function findSocketPeers(
       ? { socket, peerInode: unix.peers.get(socket.inode), ...(unix.error && { error: unix.error }) }
       : { socket, peerInode: tcp.get(reversedEndpoints(socket)) || undefined },
   )
-  const inodes = ends.flatMap(({ peerInode }) => peerInode ?? [])
-  const { found, unreadable } = await findSocketOwners(inodes, options)
-  return {
-    found: ends.map((end) => ({ ...end, peers: found.filter(({ inode }) => inode === end.peerInode) })),
-    unreadable,
-  }
+  const owners = new Map<number, DescriptorOwner[]>()
+  for (const { peerInode } of ends) if (peerInode !== undefined) owners.set(peerInode, [])
+  const { found, unreadable } = await findSocketOwners(owners.keys(), options)
+  for (const owner of found) owners.get(owner.inode)!.push(owner)
+  return { found: ends.map((end) => ({ ...end, peers: owners.get(end.peerInode!) ?? [] })), unreadable }
 }
 
 const isConnected = ({ protocol, state }: Socket): boolean =>

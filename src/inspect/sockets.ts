@@ -39,7 +39,7 @@ export interface SocketsOptions {
   readonly timeoutMs?: number
 }
 
-export const SOCKET_PROTOCOLS: readonly SocketProtocol[] = ['tcp', 'tcp6', 'udp', 'udp6', 'unix']
+const SOCKET_PROTOCOLS: readonly SocketProtocol[] = ['tcp', 'tcp6', 'udp', 'udp6', 'unix']
 
 // Lines of 150 bytes; more sockets than these have no host.
 const MAX_BYTES = 512 * 1024 * 1024
@@ -123,7 +123,7 @@ async function readNet(
 }
 
 /** `sl local rem st tx:rx tr:when retrnsmt uid timeout inode ...`, proc_net_tcp(5); undefined for the heading. */
-export function parseInet(protocol: Exclude<SocketProtocol, 'unix'>, line: string): Socket | undefined {
+function parseInet(protocol: Exclude<SocketProtocol, 'unix'>, line: string): Socket | undefined {
   const words = line.trim().split(/ +/, 10)
   const [slot, local, remote, state, queues, , , uid, , inode] = words
   if (inode === undefined || !/^\d+:$/.test(slot!)) return undefined
@@ -146,7 +146,7 @@ export function parseInet(protocol: Exclude<SocketProtocol, 'unix'>, line: strin
 }
 
 /** `Num: RefCount Protocol Flags Type St Inode Path`, proc_net_unix(5). */
-export function parseUnix(line: string): Socket | undefined {
+function parseUnix(line: string): Socket | undefined {
   const found = /^[0-9a-f]+: \S+ \S+ (\S+) (\S+) (\S+) +(\d+)(?: (.*))?$/s.exec(line)
   if (found === null) return undefined
   const [, flags, type, state, inode, path] = found

@@ -32,7 +32,7 @@ export interface ProcessSummary {
   readonly commandLine: string | undefined
 }
 
-export const SORT_KEYS = [
+const SORT_KEYS = [
   ...(['pid', 'ppid', 'name', 'user', 'status', 'nice', 'threads'] as const),
   ...(['cpuPercent', 'cpuTimeNs', 'memoryPercent', 'rssBytes', 'vszBytes'] as const),
 ] as const

@@ -70,12 +70,6 @@ export function fillBins(points: Points, most: number, into: Floors): void {
   into.height = 0
 }
 
-/** Leaves out what came before a bin. */
-export function dropBefore(floors: Floors, first: number): void {
-  for (const array of [floors.timesMs, floors.values, floors.high]) array.copyWithin(0, first, floors.count)
-  floors.count -= first
-}
-
 function rangeOf(values: Float64Array, count: number): number {
   let least = Number.POSITIVE_INFINITY
   let most = Number.NEGATIVE_INFINITY

@@ -3,23 +3,30 @@ import type { ProcessIdentity } from '../../public/table.js'
 
 /** Hears of the end of a process, where the kernel tells of ends. */
 export class ExitWatch implements AsyncDisposable {
-  /** Whether the kernel tells of ends here. */
-  readonly isHearing: boolean
   readonly #stream: EventStream
+  #isHearing: boolean
   readonly #heard = new AbortController()
   #event: ExitEvent | undefined
 
   private constructor(target: ProcessIdentity, stream: EventStream) {
     this.#stream = stream
-    this.isHearing = stream.source !== 'snapshots'
-    // A stream that fails tells nothing any more; that the process is gone is seen all the same.
-    if (this.isHearing) this.#listen(target).catch(() => {})
+    this.#isHearing = stream.source !== 'snapshots'
+    // That the process is gone is seen all the same.
+    if (this.#isHearing)
+      this.#listen(target).catch(() => {
+        this.#isHearing = false
+      })
     // It would look at all processes, only to see that this one is gone.
     else void stream.close()
   }
 
   static async open(target: ProcessIdentity): Promise<ExitWatch> {
     return new ExitWatch(target, await EventStream.open({ types: ['exit'] }))
+  }
+
+  /** Whether the kernel tells of ends here. */
+  get isHearing(): boolean {
+    return this.#isHearing
   }
 
   /** Aborted when it has ended. */
@@ -29,7 +36,7 @@ export class ExitWatch implements AsyncDisposable {
 
   /** How it ended; undefined where that is not told within `waitMs`. */
   async event(waitMs: number): Promise<ExitEvent | undefined> {
-    if (!this.isHearing || this.signal.aborted) return this.#event
+    if (!this.#isHearing || this.signal.aborted) return this.#event
     const timer = setTimeout(() => this.#heard.abort(), waitMs)
     await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }))
     clearTimeout(timer)

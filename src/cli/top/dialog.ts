@@ -1,6 +1,6 @@
 import { limitChange } from '../control/limit.js'
 import { FaultList, messageOf } from '../fault.js'
-import { fieldNamed } from '../ps/fields.js'
+import { type Field, fieldNamed } from '../ps/fields.js'
 import { readNumber } from '../values.js'
 import { isBestDescending } from './columns.js'
 import type { Action, Dialog, Item, Listing, Pressed, State } from './state.js'
@@ -101,7 +101,9 @@ function chosen(state: State, dialog: List): Pressed {
       const shown = state.fields.filter((each) => each !== field)
       if (shown.length === 0) return unchanged({ ...state, told: 'the last column stays' })
       // The command line takes the rest of a line, and so stays last.
-      const fields = state.fields.includes(field!) ? shown : [...shown.slice(0, -1), field!, shown.at(-1)!]
+      const added = state.fields.includes(field!) ? shown : [...shown, field!]
+      const isCommand = ({ name }: Field) => name === 'command'
+      const fields = [...added.filter((each) => !isCommand(each)), ...added.filter(isCommand)]
       const items = dialog.items.map((item) => ({
         ...item,
         isNow: fields.some(({ name }) => name === item.value),

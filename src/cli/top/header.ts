@@ -24,8 +24,8 @@ function coreLines({ rates, cpu }: SystemStats, lines: number, style: Style): st
   const fits = (narrowest: number) => lines * Math.max(1, Math.floor((style.width + 1) / (narrowest + 1)))
   const narrowest = [NARROWEST_BAR, NARROWEST_CORE].find((width) => cores.length <= fits(width))
   if (narrowest === undefined || cores.length === 0) {
-    const busy = cores.filter(({ percents }) => (percents?.busy ?? 0) >= 50).length
-    const text = `${percentText(rates?.cpu)}, ${busy} of ${cores.length} cores busy`
+    const busy = rates?.cores.filter(({ percents }) => (percents?.busy ?? 0) >= 50).length
+    const text = `${percentText(rates?.cpu)}, ${busy ?? '-'} of ${cores.length} cores busy`
     return [bar('CPU', cpuSegments(rates?.cpu, style), text, style.width)]
   }
   const most = Math.max(1, Math.floor((style.width + 1) / (narrowest + 1)))
@@ -78,10 +78,10 @@ function memoryLine({ memory }: SystemStats, style: Style): string {
         width,
       ),
   ]
-  if (swapTotalBytes) {
-    const used = swapUsedBytes ?? 0
-    const text = `${shortBytes(used)}/${shortBytes(swapTotalBytes)}`
-    bars.push((width) => bar('Swp', [{ share: used / swapTotalBytes, paint: colors.red }], text, width))
+  if (swapTotalBytes && swapUsedBytes !== undefined) {
+    const text = `${shortBytes(swapUsedBytes)}/${shortBytes(swapTotalBytes)}`
+    const segments = [{ share: swapUsedBytes / swapTotalBytes, paint: colors.red }]
+    bars.push((width) => bar('Swp', segments, text, width))
   }
   return inColumns(bars, style)
 }

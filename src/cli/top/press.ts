@@ -89,7 +89,8 @@ const asksNice = (step: number): Command =>
   opensOnProcess((target) => ({
     kind: 'prompt',
     purpose: 'nice',
-    text: step === 0 ? '' : String(Math.max(-20, Math.min(19, (target.nice ?? 0) + step))),
+    text:
+      step === 0 || target.nice === undefined ? '' : String(Math.max(-20, Math.min(19, target.nice + step))),
     target,
   }))
 

@@ -14,12 +14,14 @@ import type { TopOptions } from './options.js'
 import { type Order, orderOf, type View } from './order.js'
 import { press } from './press.js'
 import type { Screen } from './screen.js'
-import { type Effect, nameOf, type State, settle } from './state.js'
+import { type Chosen, type Effect, nameOf, type State, settle } from './state.js'
 
 /** Processes whose command lines are read in one go, so that keys are heard in between. */
 const DETAILS_AT_ONCE = 256
 /** To filter very many anew for each of those takes longer than to read them. */
 const REDRAW_MS = 250
+/** Far more than a stop takes that comes. */
+const UNHEEDED_MS = 200
 
 /** What is known of the host at one tick. */
 interface Tick {
@@ -39,6 +41,8 @@ export class Session {
   readonly #style: Omit<Style, 'width'>
   readonly #history = new History()
   readonly #stop = new AbortController()
+  /** Whom the latest key asks to look into. */
+  #looked: Chosen | undefined
   #wake = new AbortController()
   #state: State
   #tick: Tick | undefined
@@ -131,7 +135,9 @@ export class Session {
         return this.#wake.abort()
       case 'inspect': {
         this.#tell(`${nameOf(effect.target)}: being read`)
+        this.#looked = effect.target
         const found = await lookInto(effect.target)
+        if (this.#looked !== effect.target) return
         if (typeof found === 'string') return this.#tell(found)
         if (this.#state.dialog !== undefined) return
         this.#state = { ...this.#state, dialog: found, told: undefined }
@@ -152,11 +158,16 @@ export class Session {
 
   /** As the terminal itself would have done it, with all of the job. */
   #suspend(): void {
-    this.#screen.leave()
-    process.once('SIGCONT', () => {
+    const goOn = () => {
+      clearTimeout(unheeded)
+      process.off('SIGCONT', goOn)
       this.#screen.enter()
       this.draw()
-    })
+    }
+    // Without a shell that could continue it (ssh host muster top), the kernel does not stop it.
+    const unheeded = setTimeout(goOn, UNHEEDED_MS)
+    this.#screen.leave()
+    process.on('SIGCONT', goOn)
     process.kill(0, 'SIGTSTP')
   }
 

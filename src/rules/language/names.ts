@@ -86,12 +86,6 @@ export function valueNamed(word: string): NamedValue | undefined {
   return values.get(word.toLowerCase())
 }
 
-/** The column that a name or alias means, in any case of letters. */
-export function columnOf(word: string): ColumnName | undefined {
-  const value = valueNamed(word)
-  return value?.kind === 'column' ? value.column : undefined
-}
-
 /** The full name of a value, as a condition is printed. */
 export function nameOf(value: NamedValue): string {
   switch (value.kind) {

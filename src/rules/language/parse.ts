@@ -15,7 +15,7 @@ import { Reader } from './reader.js'
 import { isComparable, unitOf } from './typing.js'
 
 /** A condition longer than this is written by a program gone wrong. */
-export const MAX_CONDITION_LENGTH = 1000
+const MAX_CONDITION_LENGTH = 1000
 const MAX_DEPTH = 32
 
 const word = /(?!(?:and|for|or|not)\b)[A-Za-z_][\w.]*/iy

@@ -23,7 +23,7 @@ export type Leaf =
   | { readonly kind: 'cell'; readonly cell: WatchedCell; readonly value: number }
 
 /** Columns that a tree may read: a change of one has the process matched again. */
-export const WATCHED_CELLS = ['uid', 'sid', 'pgid'] as const
+const WATCHED_CELLS = ['uid', 'sid', 'pgid'] as const
 export type WatchedCell = (typeof WATCHED_CELLS)[number]
 
 /** A tree over leaves by their number. */

@@ -155,6 +155,9 @@ test('columns are shown and taken away; the command line stays last, and one col
   const hands = new Hands().press('c', 'p', 'p', 'i', 'd', 'return')
   expect(hands.state.fields.map(({ name }) => name).slice(-2)).toEqual(['ppid', 'command'])
   expect(hands.press('space').state.fields).toEqual(DEFAULT_FIELDS)
+  const command = ['ctrl-u', 'home', ...'command', 'return']
+  expect(hands.press(...command).state.fields.map(({ name }) => name)).not.toContain('command')
+  expect(hands.press(...command).state.fields).toEqual(DEFAULT_FIELDS)
   for (const { name } of DEFAULT_FIELDS) hands.press('ctrl-u', 'home', ...name, 'return')
   expect(hands.state.fields.map(({ name }) => name)).toEqual(['command'])
   expect(hands.state.told).toBe('the last column stays')

@@ -129,7 +129,7 @@ test('the host fits its lines, from one core to very many', () => {
 test('what could not be read of the host is said, not shown as nothing', () => {
   const lines = headerLines({ atMs: 0, monotonicMs: 0, missing: [], rates: undefined }, 6, styleOf(60))
   expect(lines.join('\n')).toMatch(
-    /CPU\[ +-, 0 of 0 cores busy\]\nMem - +\nPressure: this kernel does not tell/,
+    /CPU\[ +-, - of 0 cores busy\]\nMem - +\nPressure: this kernel does not tell/,
   )
 })
 
