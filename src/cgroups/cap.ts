@@ -1,20 +1,18 @@
-import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
-import { identify, ProcessHandle } from '../control/handle.js'
+import { dirname } from 'node:path'
 import { actOnMembers, Relation } from '../control/members.js'
+import { eachOf } from '../control/results.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { handDown, removeGroup } from './cgroup.js'
-import { childGroups, controlError, writeControl } from './files.js'
+import { type CapPlace, placesOf } from './cap_place.js'
+import { controlError, writeControl } from './files.js'
+import { handDown } from './group_directory.js'
 import {
-  type CgroupHierarchy,
   type CgroupHost,
   type Controller,
   type DetectOptions,
   detectCgroups,
   directoryOf,
-  hierarchyOf,
   parseMemberships,
   pathIn,
 } from './hierarchies.js'
@@ -28,7 +26,7 @@ import {
   writeLimits,
 } from './limits.js'
 import { moveInto } from './move.js'
-import { readProcesses } from './use.js'
+import { dissolve } from './uncap.js'
 
 /** Limits that a running process can be put under. */
 export type CapLimits = Omit<CgroupLimits, 'ioMax'>
@@ -58,30 +56,6 @@ export type CapResult =
     }
   | { readonly pid: number; readonly ok: false; readonly error: ProcmusterError }
 
-/** What became of one target. */
-export type UncapResult =
-  | {
-      readonly pid: number
-      readonly ok: true
-      /** Where it is again, once for each tree. */
-      readonly directories: readonly string[]
-    }
-  | { readonly pid: number; readonly ok: false; readonly error: ProcmusterError }
-
-// What a group is called says whose cap it is, and with the part before it where that one came from: it is undone by
-// another process, and after a crash, without a file beside it.
-const NAME = /^(?:(.+)\.)?procmuster-(\d+)-(\d+)$/
-const NAME_BYTES = 255
-
-/** One tree, and the groups of a target in it. */
-interface Place {
-  readonly hierarchy: CgroupHierarchy
-  readonly controllers: readonly Controller[]
-  /** Where the target is, or was before its cap. */
-  readonly origin: string
-  readonly group: string
-}
-
 /**
  * Puts running processes under limits, each into a control group of its own, and leaves it there until `uncapProcess`. Called
  * again, it changes the limits. In version 1 the group is made below the one where the process is, so that the limits there go on holding; in
@@ -104,36 +78,6 @@ export async function capProcess(
   }
   const host = await detectCgroups(options)
   return eachOf(targets, (target) => capOne(host, target, controllers, limits, options))
-}
-
-/**
- * Takes processes out of the groups that `capProcess` made for them, with everyone else in these, back to where they came from,
- * and removes the groups. Also of one that has ended: what is left of its cap is removed, and the result is `PROCESS_GONE`.
- * `NOT_FOUND` for one that has no cap, or whose former group has vanished.
- */
-export async function uncapProcess(
-  targets: readonly ProcessIdentity[],
-  options: DetectOptions & { readonly force?: boolean } = {},
-): Promise<UncapResult[]> {
-  const host = await detectCgroups(options)
-  return eachOf(targets, (target) => uncapOne(host, target, options.force ?? false))
-}
-
-async function eachOf<Result extends object>(
-  targets: readonly ProcessIdentity[],
-  each: (target: ProcessIdentity) => Promise<Result>,
-): Promise<(({ pid: number; ok: true } & Result) | { pid: number; ok: false; error: ProcmusterError })[]> {
-  const results = []
-  for (const target of targets) {
-    const { pid } = target
-    try {
-      results.push({ pid, ok: true as const, ...(await each(target)) })
-    } catch (error) {
-      if (!(error instanceof ProcmusterError)) throw error
-      results.push({ pid, ok: false as const, error })
-    }
-  }
-  return results
 }
 
 async function capOne(
@@ -163,86 +107,8 @@ async function capOne(
   }
 }
 
-/** @throws ProcmusterError `UNSUPPORTED` when the host cannot, `PROCESS_GONE` */
-async function placesOf(
-  host: CgroupHost,
-  target: ProcessIdentity,
-  controllers: readonly Controller[],
-): Promise<Place[]> {
-  const memberships = parseMemberships(await readMembership(target))
-  const places = new Map<CgroupHierarchy, Place>()
-  for (const name of controllers) {
-    const hierarchy = hierarchyOf(host, name)
-    const path = hierarchy && pathIn(hierarchy, memberships)
-    const directory = path === undefined ? undefined : directoryOf(hierarchy!, path)
-    if (hierarchy === undefined || directory === undefined || !existsSync(directory)) {
-      throw new ProcmusterError('UNSUPPORTED', {
-        message: `process ${target.pid} cannot be capped: ${
-          hierarchy === undefined
-            ? `this host has no controller ${name} (${host.mode})`
-            : `its group ${JSON.stringify(path)} is not seen from here`
-        }`,
-        pid: target.pid,
-      })
-    }
-    const before = places.get(hierarchy)
-    const both = [...(before?.controllers ?? []), name]
-    places.set(hierarchy, { hierarchy, controllers: both, ...groupsOf(hierarchy, directory, target) })
-  }
-  return [...places.values()]
-}
-
-async function readMembership(target: ProcessIdentity): Promise<string> {
-  try {
-    return await readFile(`/proc/${target.pid}/cgroup`, 'utf8')
-  } catch {
-    throw gone(target)
-  }
-}
-
-function gone(target: ProcessIdentity): ProcmusterError {
-  const { pid, startTicks } = target
-  return new ProcmusterError('PROCESS_GONE', {
-    message: `process ${pid} (started at tick ${startTicks}) has ended`,
-    pid,
-    startTicks,
-  })
-}
-
-function groupsOf(
-  hierarchy: CgroupHierarchy,
-  directory: string,
-  { pid, startTicks }: ProcessIdentity,
-): { origin: string; group: string } {
-  const capped = capOf(directory)
-  if (capped?.pid === pid && capped.startTicks === startTicks)
-    return { origin: capped.origin, group: directory }
-  const own = `procmuster-${pid}-${startTicks}`
-  const isRoot = directory === hierarchy.mountPoint
-  if (hierarchy.version === 1 || isRoot) return { origin: directory, group: `${directory}/${own}` }
-  const name = `${basename(directory)}.${own}`
-  if (Buffer.byteLength(name) <= NAME_BYTES)
-    return { origin: directory, group: `${dirname(directory)}/${name}` }
-  throw new ProcmusterError('UNSUPPORTED', {
-    message: `process ${pid} cannot be capped: the name of its group ${JSON.stringify(directory)} is too long to make one beside it`,
-    pid,
-  })
-}
-
-/** Whose cap a directory is; undefined for another group. */
-export function capOf(directory: string): { origin: string; pid: number; startTicks: number } | undefined {
-  const [, sibling, pid, startTicks] = NAME.exec(basename(directory)) ?? []
-  if (pid === undefined) return undefined
-  const parent = dirname(directory)
-  return {
-    origin: sibling === undefined ? parent : `${parent}/${sibling}`,
-    pid: Number(pid),
-    startTicks: Number(startTicks),
-  }
-}
-
 /** True when it was not there. */
-async function makeCap({ hierarchy, controllers, group }: Place): Promise<boolean> {
+async function makeCap({ hierarchy, controllers, group }: CapPlace): Promise<boolean> {
   if (hierarchy.version === 2) await handDown(dirname(group), controllers)
   try {
     await mkdir(group)
@@ -253,7 +119,7 @@ async function makeCap({ hierarchy, controllers, group }: Place): Promise<boolea
   }
 }
 
-function finder(places: readonly Place[], which: 'group' | 'origin' = 'group'): FindPlace {
+function finder(places: readonly CapPlace[], which: 'group' | 'origin' = 'group'): FindPlace {
   return (controller) => {
     const place = places.find(({ controllers }) => controllers.includes(controller as Controller))
     return place && { version: place.hierarchy.version, directory: place[which] }
@@ -263,7 +129,7 @@ function finder(places: readonly Place[], which: 'group' | 'origin' = 'group'): 
 const BOUNDS = ['memoryMaxBytes', 'memoryHighBytes', 'swapMaxBytes', 'cpuQuotaPercent', 'pidsMax'] as const
 
 /** A group beside the former one of version 2 is no longer bound by that one: the tighter of both holds. */
-async function withOrigin(places: readonly Place[], limits: CapLimits): Promise<CapLimits> {
+async function withOrigin(places: readonly CapPlace[], limits: CapLimits): Promise<CapLimits> {
   const beside = places.filter(({ origin, group }) => dirname(group) !== origin)
   if (beside.length === 0) return limits
   const former = await readLimits(finder(beside, 'origin'))
@@ -295,7 +161,7 @@ async function uncounted(find: FindPlace, { pid }: ProcessIdentity): Promise<num
 
 // Who is born while the others are moved is found by the next look, or is born into the new group.
 async function moveDescendants(
-  places: readonly Place[],
+  places: readonly CapPlace[],
   target: ProcessIdentity,
   { force = false }: CapOptions,
 ): Promise<number[]> {
@@ -319,89 +185,10 @@ async function moveDescendants(
   }
 }
 
-async function isIn(places: readonly Place[], { pid }: ProcessIdentity): Promise<boolean> {
+async function isIn(places: readonly CapPlace[], { pid }: ProcessIdentity): Promise<boolean> {
   const memberships = parseMemberships(await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => ''))
   return places.every(({ hierarchy, origin }) => {
     const path = pathIn(hierarchy, memberships)
     return path !== undefined && directoryOf(hierarchy, path) === origin
   })
-}
-
-async function uncapOne(host: CgroupHost, target: ProcessIdentity, force: boolean) {
-  const memberships = await readFile(`/proc/${target.pid}/cgroup`, 'utf8').then(parseMemberships, () => [])
-  const current = await identify(target.pid).catch(() => undefined)
-  if (current?.startTicks !== target.startTicks || (await hasExited(current))) {
-    for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, force)
-    throw gone(target)
-  }
-  const directories: string[] = []
-  let holder: number | undefined
-  for (const hierarchy of host.hierarchies) {
-    const path = pathIn(hierarchy, memberships)
-    const group = path === undefined ? undefined : directoryOf(hierarchy, path)
-    const capped = group === undefined ? undefined : capOf(group)
-    if (capped === undefined) continue
-    if (capped.pid === target.pid && capped.startTicks === target.startTicks) {
-      await dissolve({ origin: capped.origin, group: group! }, force)
-      directories.push(capped.origin)
-    } else holder = capped.pid
-  }
-  if (directories.length > 0) return { directories }
-  throw new ProcmusterError('NOT_FOUND', {
-    message:
-      holder === undefined
-        ? `process ${target.pid} has no cap`
-        : `process ${target.pid} has no cap of its own: it is under that of process ${holder}; uncap that one`,
-    pid: target.pid,
-  })
-}
-
-/** Moves everyone back, those too that are born meanwhile, and removes the group. */
-async function dissolve({ origin, group }: { origin: string; group: string }, force = true): Promise<void> {
-  if (!existsSync(origin)) {
-    throw new ProcmusterError('NOT_FOUND', {
-      message: `the group ${JSON.stringify(origin)} from which the processes in ${JSON.stringify(group)} came has vanished; move them to another one`,
-      path: origin,
-    })
-  }
-  for (;;) {
-    const pids = await readProcesses(group)
-    if (pids.length === 0) break
-    const found = await Promise.all(pids.map((pid) => identify(pid).catch(goneOrThrow)))
-    const targets = found.filter((each) => each !== undefined)
-    for (const result of await moveInto([origin], targets, force)) {
-      if (!result.ok && result.error.code !== 'PROCESS_GONE') throw result.error
-    }
-  }
-  await removeGroup(group)
-}
-
-function goneOrThrow(error: unknown): undefined {
-  if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
-}
-
-/** A zombie is in no group any more. */
-async function hasExited(process: ProcessIdentity): Promise<boolean> {
-  try {
-    using handle = await ProcessHandle.open(process)
-    return handle.hasExited
-  } catch (error) {
-    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return true
-    throw error
-  }
-}
-
-async function removeLeftovers(
-  directory: string,
-  { pid, startTicks }: ProcessIdentity,
-  force: boolean,
-): Promise<void> {
-  for (const name of await childGroups(directory)) {
-    const group = `${directory}/${name}`
-    await removeLeftovers(group, { pid, startTicks, settled: true }, force)
-    const capped = capOf(group)
-    if (capped?.pid === pid && capped.startTicks === startTicks) {
-      await dissolve({ origin: capped.origin, group }, force)
-    }
-  }
 }

@@ -1,40 +1,21 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rmdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { identify } from '../control/handle.js'
 import type { ControlResult } from '../control/results.js'
 import { sendSignal } from '../control/signal.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { checkInside, childGroups, controlError, parseFlat, readControl, writeControl } from './files.js'
-import {
-  type CgroupHost,
-  CONTROLLERS,
-  type Controller,
-  checkCgroupPath,
-  type DetectOptions,
-  detectCgroups,
-  directoryOf,
-  hierarchyOf,
-} from './hierarchies.js'
+import { checkInside, childGroups, parseFlat, readControl, writeControl } from './files.js'
+import { makeGroup, removeGroup } from './group_directory.js'
+import { type CgroupOptions, type GroupPlace, type PlaceName, placesFor } from './group_place.js'
+import { CONTROLLERS, type Controller, checkCgroupPath } from './hierarchies.js'
 import { type CgroupLimits, type ControlPlace, readLimits, writeLimits } from './limits.js'
 import { moveInto } from './move.js'
 import { type CgroupEventCounts, type CgroupUse, readEventCounts, readProcesses, readUse } from './use.js'
 import { type CgroupWatch, watchEventCounts, watchFile } from './watch.js'
 
-/** Options of `Cgroup.create` and `Cgroup.open`. */
-export interface CgroupOptions extends DetectOptions {
-  /** Those that it shall have; all that the host has unless told otherwise. */
-  readonly controllers?: readonly Controller[]
-}
-
 const WAIT_MS = 5000
 const POLL_MS = 5
-
-interface GroupPlace extends ControlPlace {
-  readonly mountPoint: string
-}
-type PlaceName = Controller | 'cpuacct'
 
 /**
  * A control group. In version 2 it is one directory; in version 1, where each controller has a tree of its own, it is the same path in each
@@ -241,99 +222,6 @@ export class Cgroup {
       }
       await sleep(POLL_MS)
     } while (performance.now() < giveUp)
-  }
-}
-
-async function placesFor(path: string, options: CgroupOptions): Promise<Map<PlaceName, GroupPlace>> {
-  const host = await detectCgroups(options)
-  const wanted = options.controllers ?? CONTROLLERS
-  const places = new Map<PlaceName, GroupPlace>()
-  for (const name of wanted) {
-    if (!CONTROLLERS.includes(name)) {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `unknown controller ${JSON.stringify(name)}; use one of ${CONTROLLERS.join(', ')}`,
-      })
-    }
-    const place = placeOf(host, name, path)
-    if (place !== undefined) places.set(name, place)
-    else if (options.controllers !== undefined) throw noController(host, name)
-  }
-  if (places.size === 0) throw noController(host, wanted[0] ?? 'memory')
-  if (places.get('cpu')?.version === 1) {
-    const account = host.hierarchies.find(({ controllers }) => controllers.includes('cpuacct'))
-    const directory = account && directoryOf(account, withRoot(account.mountRoot, path))
-    if (directory !== undefined) {
-      places.set('cpuacct', { version: 1, directory, mountPoint: account!.mountPoint })
-    }
-  }
-  return places
-}
-
-function placeOf(host: CgroupHost, name: Controller, path: string): GroupPlace | undefined {
-  const hierarchy = hierarchyOf(host, name)
-  if (hierarchy === undefined) return undefined
-  const directory = directoryOf(hierarchy, withRoot(hierarchy.mountRoot, path))
-  const { version, mountPoint } = hierarchy
-  return directory === undefined ? undefined : { version, directory, mountPoint }
-}
-
-// Of the trees as they are mounted here, so that `/web` is the same whatever a container sees of them.
-function withRoot(mountRoot: string, path: string): string {
-  if (path === '/') return mountRoot
-  return mountRoot === '/' ? path : `${mountRoot}${path}`
-}
-
-function noController(host: CgroupHost, name: string): ProcmusterError {
-  const has = [...new Set(host.hierarchies.flatMap(({ controllers }) => controllers))]
-  return new ProcmusterError('UNSUPPORTED', {
-    message:
-      host.mode === 'none'
-        ? 'no control groups are mounted here'
-        : `this host has no controller ${name} (${host.mode}: ${has.join(', ') || 'no controllers'})`,
-  })
-}
-
-async function makeGroup(place: GroupPlace, names: readonly PlaceName[]): Promise<void> {
-  const { version, directory, mountPoint } = place
-  const below = directory
-    .slice(mountPoint.length)
-    .split('/')
-    .filter((part) => part !== '')
-  let at = mountPoint
-  for (const part of below) {
-    if (version === 2) await handDown(at, names)
-    at = `${at}/${part}`
-    try {
-      await mkdir(at)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw controlError('make', at, error)
-    }
-    await checkInside(at, mountPoint)
-  }
-}
-
-/** Lets the groups below one have these controllers. cgroups(7), "Cgroups v2 cgroup.subtree_control". */
-export async function handDown(directory: string, names: readonly string[]): Promise<void> {
-  const given = (await readControl(directory, 'cgroup.subtree_control')).split(/\s+/)
-  const lacking = names.filter((name) => name !== 'freezer' && name !== 'cpuacct' && !given.includes(name))
-  if (lacking.length === 0) return
-  await writeControl(directory, 'cgroup.subtree_control', lacking.map((name) => `+${name}`).join(' '), {
-    EBUSY: 'it has processes of its own; move them into a group below it first',
-    ENOENT: `it does not have ${lacking.join(', ')} itself`,
-  })
-}
-
-/** @throws ProcmusterError `BUSY`, `ACCESS_DENIED` */
-export async function removeGroup(directory: string, recursive = false): Promise<void> {
-  if (recursive)
-    for (const name of await childGroups(directory)) await removeGroup(`${directory}/${name}`, true)
-  try {
-    await rmdir(directory)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw controlError('remove', directory, error, {
-      EBUSY: 'it has processes, or groups below it; kill or move them first, or remove recursively',
-    })
   }
 }
 

@@ -79,3 +79,21 @@ export function controlResult(
   if (step === Step.done) return { pid: target.pid, ok: true }
   return { pid: target.pid, ok: false, error: stepError(target, action, errno, step, hints)! }
 }
+
+/** One result each; what fails for one target does not hinder the others. */
+export async function eachOf<Result extends object>(
+  targets: readonly ProcessIdentity[],
+  each: (target: ProcessIdentity) => Promise<Result>,
+): Promise<(({ pid: number; ok: true } & Result) | { pid: number; ok: false; error: ProcmusterError })[]> {
+  const results = []
+  for (const target of targets) {
+    const { pid } = target
+    try {
+      results.push({ pid, ok: true as const, ...(await each(target)) })
+    } catch (error) {
+      if (!(error instanceof ProcmusterError)) throw error
+      results.push({ pid, ok: false as const, error })
+    }
+  }
+  return results
+}

@@ -3,10 +3,9 @@ export {
   type CapOptions,
   type CapResult,
   capProcess,
-  type UncapResult,
-  uncapProcess,
 } from '../cgroups/cap.js'
-export { Cgroup, type CgroupOptions } from '../cgroups/cgroup.js'
+export { Cgroup } from '../cgroups/cgroup.js'
+export type { CgroupOptions } from '../cgroups/group_place.js'
 export {
   type CgroupHierarchy,
   type CgroupHost,
@@ -16,5 +15,6 @@ export {
   detectCgroups,
 } from '../cgroups/hierarchies.js'
 export type { CgroupLimit, CgroupLimits, IoLimit } from '../cgroups/limits.js'
+export { type UncapResult, uncapProcess } from '../cgroups/uncap.js'
 export type { CgroupEventCounts, CgroupIoUse, CgroupUse, CgroupUsePart } from '../cgroups/use.js'
 export type { CgroupWatch } from '../cgroups/watch.js'

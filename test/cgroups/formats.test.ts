@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { capOf } from '../../dist/cgroups/cap.js'
+import { capOf } from '../../dist/cgroups/cap_place.js'
 import { parseFlat, parseNested } from '../../dist/cgroups/files.js'
 import {
   checkCgroupPath,

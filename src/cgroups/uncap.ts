@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { identify, ProcessHandle } from '../control/handle.js'
+import { eachOf } from '../control/results.js'
+import { ProcmusterError } from '../errors.js'
+import type { ProcessIdentity } from '../table/identity.js'
+import { capOf, gone } from './cap_place.js'
+import { childGroups } from './files.js'
+import { removeGroup } from './group_directory.js'
+import {
+  type CgroupHost,
+  type DetectOptions,
+  detectCgroups,
+  directoryOf,
+  parseMemberships,
+  pathIn,
+} from './hierarchies.js'
+import { moveInto } from './move.js'
+import { readProcesses } from './use.js'
+
+/** What became of one target. */
+export type UncapResult =
+  | {
+      readonly pid: number
+      readonly ok: true
+      /** Where it is again, once for each tree. */
+      readonly directories: readonly string[]
+    }
+  | { readonly pid: number; readonly ok: false; readonly error: ProcmusterError }
+
+/**
+ * Takes processes out of the groups that `capProcess` made for them, with everyone else in these, back to where they came from,
+ * and removes the groups. Also of one that has ended: what is left of its cap is removed, and the result is `PROCESS_GONE`.
+ * `NOT_FOUND` for one that has no cap, or whose former group has vanished.
+ */
+export async function uncapProcess(
+  targets: readonly ProcessIdentity[],
+  options: DetectOptions & { readonly force?: boolean } = {},
+): Promise<UncapResult[]> {
+  const host = await detectCgroups(options)
+  return eachOf(targets, (target) => uncapOne(host, target, options.force ?? false))
+}
+
+async function uncapOne(host: CgroupHost, target: ProcessIdentity, force: boolean) {
+  const memberships = await readFile(`/proc/${target.pid}/cgroup`, 'utf8').then(parseMemberships, () => [])
+  const current = await identify(target.pid).catch(() => undefined)
+  if (current?.startTicks !== target.startTicks || (await hasExited(current))) {
+    for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, force)
+    throw gone(target)
+  }
+  const directories: string[] = []
+  let holder: number | undefined
+  for (const hierarchy of host.hierarchies) {
+    const path = pathIn(hierarchy, memberships)
+    const group = path === undefined ? undefined : directoryOf(hierarchy, path)
+    const capped = group === undefined ? undefined : capOf(group)
+    if (capped === undefined) continue
+    if (capped.pid === target.pid && capped.startTicks === target.startTicks) {
+      await dissolve({ origin: capped.origin, group: group! }, force)
+      directories.push(capped.origin)
+    } else holder = capped.pid
+  }
+  if (directories.length > 0) return { directories }
+  throw new ProcmusterError('NOT_FOUND', {
+    message:
+      holder === undefined
+        ? `process ${target.pid} has no cap`
+        : `process ${target.pid} has no cap of its own: it is under that of process ${holder}; uncap that one`,
+    pid: target.pid,
+  })
+}
+
+/** Moves everyone back, those too that are born meanwhile, and removes the group. */
+export async function dissolve(
+  { origin, group }: { origin: string; group: string },
+  force = true,
+): Promise<void> {
+  if (!existsSync(origin)) {
+    throw new ProcmusterError('NOT_FOUND', {
+      message: `the group ${JSON.stringify(origin)} from which the processes in ${JSON.stringify(group)} came has vanished; move them to another one`,
+      path: origin,
+    })
+  }
+  for (;;) {
+    const pids = await readProcesses(group)
+    if (pids.length === 0) break
+    const found = await Promise.all(pids.map((pid) => identify(pid).catch(goneOrThrow)))
+    const targets = found.filter((each) => each !== undefined)
+    for (const result of await moveInto([origin], targets, force)) {
+      if (!result.ok && result.error.code !== 'PROCESS_GONE') throw result.error
+    }
+  }
+  await removeGroup(group)
+}
+
+function goneOrThrow(error: unknown): undefined {
+  if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
+}
+
+/** A zombie is in no group any more. */
+async function hasExited(process: ProcessIdentity): Promise<boolean> {
+  try {
+    using handle = await ProcessHandle.open(process)
+    return handle.hasExited
+  } catch (error) {
+    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return true
+    throw error
+  }
+}
+
+async function removeLeftovers(
+  directory: string,
+  { pid, startTicks }: ProcessIdentity,
+  force: boolean,
+): Promise<void> {
+  for (const name of await childGroups(directory)) {
+    const group = `${directory}/${name}`
+    await removeLeftovers(group, { pid, startTicks, settled: true }, force)
+    const capped = capOf(group)
+    if (capped?.pid === pid && capped.startTicks === startTicks) {
+      await dissolve({ origin: capped.origin, group }, force)
+    }
+  }
+}
