@@ -1,3 +1,4 @@
+export { type CgroupPlace, parseCgroup } from '../inspect/cgroup_path.js'
 export { COLUMNS } from '../table/columns.js'
 export type { ProcessIdentity } from '../table/identity.js'
 export type { ColumnGroup, ColumnInfo, ColumnName, Columns, OptionalGroup } from '../table/layout.js'

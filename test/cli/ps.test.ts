@@ -56,6 +56,18 @@ test('a process is listed with what it really is', async () => {
   expect(cells.at(-1)).toBe('listed')
 })
 
+test('the control group is one path, as muster info has it, with its unit and container', async () => {
+  const { pid } = await startProcess('idle')
+  const columns = ['--columns', 'cgroup,unit,container']
+  const { stdout } = await muster(['ps', '--pid', String(pid), ...columns, '--json'])
+  const info = JSON.parse((await muster(['info', String(pid), '--json'])).stdout)
+  const { path, unit, container } = info.cgroup
+  expect(rowsOf(stdout)).toEqual([{ cgroup: path, unit, container }])
+  expect(path).toMatch(/^\/[^\n]*$/)
+  const text = await muster(['ps', '--pid', String(pid), ...columns])
+  expect(text.stdout.split('\n')[1]!.split(/ +/)[0]).toBe(path)
+})
+
 test('filters by part of the name, state, user, CPU and memory', async () => {
   const idle = await startProcess('idle', { name: 'flt-idle' })
   const stopped = await startProcess('stopped', { name: 'flt-stopped' })

@@ -3,6 +3,7 @@ import {
   type ColumnName,
   type OptionalGroup,
   type ProcessRow,
+  parseCgroup,
   statLetters,
   terminalName,
 } from '../../public/table.js'
@@ -106,6 +107,8 @@ function textField(
   }
 }
 
+const placeOf = ({ cgroup }: ProcessRow) => (cgroup === undefined ? undefined : parseCgroup(cgroup))
+
 function derivedField(
   name: string,
   value: (row: ProcessRow, context: FieldContext) => number | undefined,
@@ -167,7 +170,9 @@ const FIELDS: readonly Field[] = [
   // Of the whole table: for who keeps the JSON and wants to know how exact it is.
   textField('source', (row) => row.table.source),
   textField('exe', (row) => row.exe, { isDetail: true }),
-  textField('cgroup', (row) => row.cgroup, { isDetail: true }),
+  textField('cgroup', (row) => placeOf(row)?.path, { isDetail: true }),
+  textField('unit', (row) => placeOf(row)?.unit, { isDetail: true }),
+  textField('container', (row) => placeOf(row)?.container, { isDetail: true }),
   derivedField('ageSeconds', ageSeconds, shortAge),
   derivedField(
     'startedAtMs',
