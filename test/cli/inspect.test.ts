@@ -119,6 +119,20 @@ test('usage shows which commands need a process', async () => {
   expect((await muster(['who', '--help'])).stdout).toMatch('Usage: muster who [options] <what>\n')
 })
 
+test('any file of the process is told as it is, or why not', async () => {
+  const pid = String(target.pid)
+  const { stdout } = await muster(['info', pid, '--file', 'mountinfo'])
+  expect(stdout).toBe(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
+  const { code, stdout: both, stderr } = await muster(['info', pid, '-f', 'cmdline', '-f', 'none'])
+  expect({ code, stderr }).toEqual({ code: 1, stderr: `muster: --file none: /proc/${pid}/none: ENOENT\n` })
+  expect(both).toBe(`==> cmdline <==\n${readFileSync(`/proc/${pid}/cmdline`, 'utf8')}`)
+  const { value } = await json('info', pid, '--file', 'task/x', '--file', 'comm')
+  expect(value.comm).toEqual({ text: readFileSync(`/proc/${pid}/comm`, 'utf8') })
+  expect(value['task/x']).toEqual({ text: null, error: { code: 'NOT_FOUND', reason: expect.any(String) } })
+  const outside = await muster(['info', pid, '--file', '../1/status'])
+  expect(outside).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('"../1/status"') })
+})
+
 test('the ends of pipes and sockets are told with who has them', async () => {
   const shell = spawn('sh', ['-c', 'sleep 60 | cat'], { stdio: 'ignore', detached: true })
   try {

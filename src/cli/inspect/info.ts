@@ -3,26 +3,43 @@ import type { CgroupUsePart, Controller } from '../../public/cgroups.js'
 import { inspectProcess, type ProcessInfo, stuckAdvice } from '../../public/inspect.js'
 import { wordedLimits, wordedUse } from '../control/cgroup.js'
 import { wordedScheduling } from '../control/sched.js'
+import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
 import { clockTime, localDate, shortAge, shortBytes, shortTime } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
+import { quoted } from '../values.js'
+import { showFiles } from './info_files.js'
 import { printJson } from './json.js'
 import { mapToJson } from './map.js'
 import { stateInWords } from './states.js'
 import { ageSeconds, lookInto, readPid } from './target.js'
 
+/** As commander hands them over. */
+export interface RawInfo {
+  environment?: boolean
+  file?: string[]
+  json?: boolean
+}
+
 /** `muster info` with what the user gave. */
-export async function tellInfo(
-  word: string | undefined,
-  raw: { environment?: boolean; json?: boolean },
-): Promise<void> {
+export async function tellInfo(word: string | undefined, raw: RawInfo): Promise<void> {
   const faults = new FaultList()
   const pid = readPid(word, faults)
+  const names = raw.file?.flatMap((name) => readFileName(name, faults) ?? [])
+  if (names !== undefined && raw.environment === true)
+    faults.add(EXIT.usage, '--environment goes with all that is told; the file of it is --file environ')
   faults.throwIfAny()
+  if (names !== undefined) return lookInto(pid!, (target) => showFiles(target, names, raw.json === true))
   const environment = raw.environment === true
   const info = await lookInto(pid!, (target) => inspectProcess(target, { environment }))
   if (raw.json === true) return printJson({ ...info, memoryMap: info.memoryMap && mapToJson(info.memoryMap) })
   process.stdout.write(`${infoLines(info).join('\n')}\n`)
+}
+
+function readFileName(name: string, faults: FaultList): string | undefined {
+  if (/^\w+(\/\w+)*$/.test(name)) return name
+  const wanted = 'a name below /proc/PID, such as status or task/42/stat'
+  return faults.add(EXIT.malformed, `--file ${quoted(name)}: it is no file of a process; give ${wanted}`)
 }
 
 /** What there is to tell of a process, a line each. */
