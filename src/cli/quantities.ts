@@ -40,7 +40,7 @@ export function fineDuration(ms: number): string {
   return ms < 10 ? `${Number(ms.toFixed(1))} ms` : wordedDuration(ms)
 }
 
-/** Local time of day with milliseconds; the date goes with it where a day has passed. */
+/** Local time of day with milliseconds. */
 export function clockTime(atMs: number): string {
   const date = new Date(atMs)
   const pad = (value: number, width: number): string => String(value).padStart(width, '0')

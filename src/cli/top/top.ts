@@ -22,8 +22,6 @@ export async function top(raw: RawTop): Promise<void> {
       'muster top takes a whole terminal, on stdin and stdout; `muster ps --top cpu` lists once, with --watch again and again',
     )
   }
-  // React's other build measures every draw, and keeps the measurements.
-  process.env.NODE_ENV ??= 'production'
   const [{ Session }, sampler] = await Promise.all([
     import('./session.js'),
     Sampler.open({ source: options.source }),
