@@ -21,7 +21,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-/** The words of --help and README, in order. */
+/** The words of --help and docs/cli.md, in order. */
 export const EXIT_MEANINGS: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'success; with --once: nothing was over its threshold'],
   [EXIT.failure, 'failed: not possible here, not in time, or unexpected (see --debug)'],

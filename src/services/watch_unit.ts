@@ -24,7 +24,7 @@ const OWN_LINES: readonly string[] = [
   'RestartPreventExitStatus=2 3 4 8',
 ]
 
-/** What the README's table of permissions names; root without them sees and does less. */
+/** What the table of permissions in docs/operations.md names; root without them sees and does less. */
 const WATCH = [
   'CAP_BPF',
   'CAP_PERFMON',

@@ -1,42 +1,73 @@
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { EXIT, EXIT_MEANINGS } from '../../dist/cli/exit_codes.js'
+import { createProgram } from '../../dist/cli/program.js'
+import { HELP_LINES } from '../../dist/cli/top/help.js'
 import { muster } from './muster.js'
 
 const run = promisify(execFile)
 const root = new URL('../../', import.meta.url)
 
 /** The formatter pads the cells of tables. */
-const unpaddedReadme = async (): Promise<string> =>
-  (await readFile(new URL('README.md', root), 'utf8')).replaceAll(/ +/g, ' ')
+const unpadded = async (page: string): Promise<string> =>
+  (await readFile(new URL(page, root), 'utf8')).replaceAll(/ +/g, ' ')
 
-test('every exit code is documented in --help and in README, in the same words', async () => {
+test('every exit code is documented in --help and in docs/cli.md, in the same words', async () => {
   const help = (await muster(['--help'])).stdout
   const watchHelp = (await muster(['watch', '--help'])).stdout
-  const readme = await unpaddedReadme()
+  const page = await unpadded('docs/cli.md')
   const documented = new Set(EXIT_MEANINGS.map(([code]) => code))
   for (const code of Object.values(EXIT)) expect(documented).toContain(code)
   for (const [code, meaning] of EXIT_MEANINGS) {
     const line = `${String(code).padStart(5)}  ${meaning}`
     expect(help).toContain(line)
     expect(watchHelp).toContain(line)
-    expect(readme).toContain(`| ${code} | ${meaning} |`)
+    expect(page).toContain(`| ${code} | ${meaning} |`)
   }
 })
 
-test('--help has examples and every flag that README has; --version is the package’s', async () => {
+test('--help has examples and every flag that docs/watch.md has; --version is the package’s', async () => {
   const { stdout, code } = await muster(['watch', '--help'])
   expect(code).toBe(0)
   expect(stdout).toContain('muster watch -p 1234 -t 80 -i 5 -d ./evidence -r')
-  const readme = await unpaddedReadme()
-  const table = readme.slice(readme.indexOf('| flag | meaning'), readme.indexOf('### Rules'))
+  const [table] = /^\| flag \| meaning.*?\n\n/ms.exec(await unpadded('docs/watch.md'))!
   const flags = table.match(/--[a-z-]+/g)!.filter((flag) => !/^-+$/.test(flag))
   expect(new Set(flags)).toContain('--restart')
   for (const flag of flags) expect(stdout).toContain(flag)
   const { version } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as { version: string }
   expect((await muster(['--version'])).stdout).toBe(`${version}\n`)
+})
+
+test('docs/cli.md has every command', async () => {
+  const page = await readFile(new URL('docs/cli.md', root), 'utf8')
+  const shown = [...page.matchAll(/\bmuster (\w+)/g)].map(([, name]) => name)
+  for (const command of (await createProgram()).commands) expect(shown).toContain(command.name())
+})
+
+test.each(['README.md', 'docs/cli.md'])('there is every flag that the commands of %s have', async (page) => {
+  const program = await createProgram()
+  const text = await readFile(new URL(page, root), 'utf8')
+  for (const [line] of text.matchAll(/^muster .*$/gm)) {
+    const [own] = line.replaceAll(/'[^']*'|"[^"]*"/g, 'VALUE').split(' -- ')
+    const words = own!.split(/[\s,;:]+/)
+    const commands = innermost(program, words.slice(1))
+    const flags = commands.flatMap(({ options }) => options.flatMap(({ long, short }) => [long, short]))
+    for (const word of words) if (/^-(?:-[a-z]|[a-z]$)/.test(word)) expect(flags, line).toContain(word)
+  }
+})
+
+/** A command and its subcommands, as a comment may name flags of these. */
+function innermost(command: Command, [name, ...rest]: readonly string[]): Command[] {
+  const inner = command.commands.find((each) => each.name() === name)
+  return inner === undefined ? [command, ...command.commands] : innermost(inner, rest)
+}
+
+test('docs/cli.md has the keys of top', async () => {
+  const page = await readFile(new URL('docs/cli.md', root), 'utf8')
+  expect(page).toContain(`\n${HELP_LINES.join('\n')}\n`)
 })
 
 test('the command line goes through the public API, and its own files', async () => {

@@ -369,7 +369,9 @@ describe('the JSON Schema', () => {
   })
 
   it('takes what the documentation shows, as the checker does', async () => {
-    const text = await readFile(new URL('../../docs/rules.md', import.meta.url), 'utf8')
+    const pages = ['README.md', 'docs/rules.md', 'docs/watch.md', 'docs/leaks.md']
+    const read = (page: string) => readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
+    const text = (await Promise.all(pages.map(read))).join('\n')
     const blocks = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
       ([, yaml]) => parseYaml(yaml!) as unknown,
     )

@@ -1,4 +1,4 @@
-/** Every key with what it does: of the pane, of `--help` and of README. */
+/** Every key with what it does: of the pane, of `--help` and of docs/cli.md. */
 const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ['Up Down PgUp PgDn', 'move the cursor; it stays on its process'],
   ['Home End', 'first row, whoever comes to be there; last row'],
