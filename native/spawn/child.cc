@@ -177,9 +177,9 @@ CHILD_CODE int ChildMain(void* argument) {
   const SpawnPlan& plan = *context.plan;
   ResetSignals();
   if (plan.place == SpawnPlace::kSession && syscall(SYS_setsid) < 0)
-    Fail(context.status, SpawnStep::kSession);
+    Fail(context.status, SpawnStep::kPlace);
   if (plan.place == SpawnPlace::kGroup && syscall(SYS_setpgid, 0, 0) < 0)
-    Fail(context.status, SpawnStep::kSession);
+    Fail(context.status, SpawnStep::kPlace);
   if (!PlaceDescriptors(context)) Fail(context.status, SpawnStep::kStdio);
   uint32_t warnings = plan.set_limits ? SetLimits(plan) : 0;
   if (syscall(SYS_setpriority, PRIO_PROCESS, 0, plan.nice) != 0) warnings |= kWarnNice;

@@ -65,7 +65,7 @@ enum class SpawnStep : int32_t {
   kDone = 0,
   kResources = 1,  // pipes, memory, thread
   kClone = 2,
-  kSession = 3,
+  kPlace = 3,  // session or process group
   kStdio = 4,
   kDirectory = 5,
   kBounding = 6,  // dropping capabilities from the bounding set
@@ -75,7 +75,7 @@ enum class SpawnStep : int32_t {
   kExecutable = 10,  // it is another file by now, or setuid
   kExec = 11,
   kTimeout = 12,
-  kCancelled = 13,
+  kGate = 13,  // called off, or killed before it executed anything
 };
 
 // What the child writes into its status pipe: once when it stands at the gate, once more if it fails after

@@ -90,16 +90,19 @@ struct GatedChild::State {
   std::mutex mutex;
   UniqueFd gate, status;
   bool opened = false, called_off = false;
+  bool reading = false;  // the status, outside the mutex
   std::condition_variable decided;
   int raw_pidfd = -1;  // the kernel writes it before the child runs
   UniqueFd pidfd;
   pid_t pid = 0;
   uint32_t warnings = 0;
 
+  int OpenPipes();
   void CloneAndWait();
   // Under the mutex: it will not be let go on.
   void CallOff() {
     gate.reset();
+    if (!reading) status.reset();
     called_off = true;
     decided.notify_all();
   }
@@ -107,13 +110,26 @@ struct GatedChild::State {
   void AdoptPidfd() {
     if (raw_pidfd >= 0) pidfd.reset(std::exchange(raw_pidfd, -1));
   }
-  // Under the mutex, once the child has its own copies: the object may be collected much later.
-  void CloseWhatIsDone() {
+  // Under the mutex, once the child has its own copies, or there will be none.
+  void CloseChildsEnds() {
     child_gate.reset();
+    child_status.reset();
     null.reset();
-    status.reset();
   }
 };
+
+// Under the mutex. An errno.
+int GatedChild::State::OpenPipes() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  child_gate.reset(ends[0]);
+  gate.reset(ends[1]);
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  status.reset(ends[0]);
+  child_status.reset(ends[1]);
+  null.reset(open("/dev/null", O_RDWR | O_CLOEXEC));
+  return null.valid() ? 0 : errno;
+}
 
 // On a spawn thread, with all signals blocked: until the child has reset them, a handler of ours would run in
 // it.
@@ -131,14 +147,14 @@ void GatedChild::State::CloneAndWait() {
     ChildHasLeft();
     munmap(stack, kStackBytes);
   }
+  std::unique_lock lock(mutex);
   if (error != 0) {
     ChildMessage message = {error, SpawnStep::kClone, 0, 0};
-    if (write(child_status.get(), &message, sizeof(message)) < 0) return;
-    child_status.reset();
-    return;
+    // Where nobody reads it, nobody waits for it.
+    [[maybe_unused]] ssize_t written = write(child_status.get(), &message, sizeof(message));
   }
-  std::unique_lock lock(mutex);
-  child_status.reset();
+  CloseChildsEnds();
+  if (error != 0) return;
   AdoptPidfd();
   // One that was killed at the gate keeps its pid until it is decided on: who starts it still goes by that.
   decided.wait(lock, [this] { return opened || called_off; });
@@ -157,43 +173,45 @@ SpawnOutcome GatedChild::Start() {
   State& state = *state_;
   state.arguments = Pointers(state.plan.arguments);
   state.environment = Pointers(state.plan.environment);
-  int gate[2], status[2];
-  if (pipe2(gate, O_CLOEXEC) != 0) return {errno, SpawnStep::kResources};
-  state.child_gate.reset(gate[0]);
-  state.gate.reset(gate[1]);
-  if (pipe2(status, O_CLOEXEC) != 0) return {errno, SpawnStep::kResources};
-  state.status.reset(status[0]);
-  state.child_status.reset(status[1]);
-  state.null.reset(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!state.null.valid()) return {errno, SpawnStep::kResources};
-  state.context = {&state.plan,
-                   state.arguments.data(),
-                   state.environment.data(),
-                   state.child_gate.get(),
-                   state.child_status.get(),
-                   state.null.get()};
-
-  if (int error = RunOnSpawnThread([held = state_] { held->CloneAndWait(); })) {
-    return {error, SpawnStep::kResources};
+  {
+    std::lock_guard lock(state.mutex);
+    if (state.called_off) return {ECANCELED, SpawnStep::kGate};
+    int error = state.OpenPipes();
+    state.context = {&state.plan,
+                     state.arguments.data(),
+                     state.environment.data(),
+                     state.child_gate.get(),
+                     state.child_status.get(),
+                     state.null.get()};
+    if (error == 0) error = RunOnSpawnThread([held = state_] { held->CloneAndWait(); });
+    if (error != 0) {
+      // The object may be collected much later.
+      state.CallOff();
+      state.CloseChildsEnds();
+      return {error, SpawnStep::kResources};
+    }
+    state.reading = true;
   }
 
   ChildMessage message = {};
   bool told = ReadMessage(state.status.get(), &message, kStartTimeoutMs);
   int read_error = errno;
   std::lock_guard lock(state.mutex);
+  state.reading = false;
   state.AdoptPidfd();
   if (!told) {
     if (state.pidfd.valid()) PidfdSignal(state.pidfd.get(), SIGKILL);
+    // The child's ends are closed once its clone has returned: it may only be about to copy them.
     state.CallOff();
     return {read_error == 0 ? ECHILD : read_error, SpawnStep::kTimeout};
   }
   if (message.error != 0) {
     state.CallOff();
-    state.CloseWhatIsDone();
     return {message.error, message.step};
   }
   state.child_gate.reset();
   state.null.reset();
+  if (state.called_off) state.status.reset();
   state.pid = message.pid;
   state.warnings = message.warnings;
   return {};
@@ -203,7 +221,7 @@ SpawnOutcome GatedChild::Open() {
   State& state = *state_;
   {
     std::lock_guard lock(state.mutex);
-    if (!state.gate.valid()) return {ECANCELED, SpawnStep::kCancelled};
+    if (!state.gate.valid()) return {ECANCELED, SpawnStep::kGate};
     state.opened = true;
     state.decided.notify_all();
     // The parent's end of the status pipe must see its end when the child executes.
@@ -211,15 +229,22 @@ SpawnOutcome GatedChild::Open() {
     char go = 1;
     // A child that was killed at the gate has closed its end; the signal that this raises is blocked or
     // ignored by Node.
-    if (write(state.gate.get(), &go, 1) != 1) return {errno, SpawnStep::kCancelled};
+    int error = write(state.gate.get(), &go, 1) == 1 ? 0 : errno;
     state.gate.reset();
+    if (error != 0) {
+      state.status.reset();
+      state.pidfd.reset();
+      return {error, SpawnStep::kGate};
+    }
+    state.reading = true;
   }
   ChildMessage message = {};
   bool failed = ReadMessage(state.status.get(), &message, kStartTimeoutMs);
   bool timed_out = !failed && errno != 0;
   std::lock_guard lock(state.mutex);
+  state.reading = false;
   if (timed_out) PidfdSignal(state.pidfd.get(), SIGKILL);
-  state.CloseWhatIsDone();
+  state.status.reset();
   state.pidfd.reset();
   if (timed_out) return {ETIMEDOUT, SpawnStep::kTimeout};
   return {message.error, message.step};

@@ -75,7 +75,7 @@ export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): R
     if (end === undefined) return {}
     return end.signal === undefined ? { exitCode: end.exitCode } : { signal: end.signal }
   })
-  exits.set(key(identity), exit)
+  if (id >= 0) exits.set(key(identity), exit)
   return {
     errno: Math.max(0, -id),
     ended,

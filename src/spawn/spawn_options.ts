@@ -13,7 +13,8 @@ export interface FileTarget {
 
 /**
  * What a standard descriptor is: `inherit` that of this process, `ignore` /dev/null, `pipe` a pipe (no socket) with a stream at
- * this end.
+ * this end. With `inherit` both share one open file, which is set to block (no `O_NONBLOCK`) for this process, too: few programs
+ * expect anything else of a standard descriptor. fcntl(2).
  */
 export type StdioTarget = 'inherit' | 'ignore' | 'pipe' | FileTarget
 
@@ -66,7 +67,7 @@ export interface SpawnOptions {
   readonly detached?: boolean
   /**
    * Written before the program is executed, and removed when it has ended if this process is still there to see it. A file
-   * that names a process which has ended, or which started after it was written, is replaced; any other one is `BUSY`.
+   * that names a process which has ended is replaced; any other one is `BUSY`, also where another process has got that pid.
    */
   readonly pidFile?: string
   /**

@@ -447,6 +447,37 @@ describe('what cannot be started is told, and leaves no child', () => {
     })
   })
 
+  test('without descriptors left, and called off: none stays open', async () => {
+    const script = `import { closeSync, openSync, readdirSync } from 'node:fs'
+      import { spawnProcess } from ${api}
+      const options = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore', limits: { core: { soft: 0 } } }
+      await (await spawnProcess('true', [], options)).exited
+      const count = () => readdirSync('/proc/self/fd').length
+      const before = count()
+      const codes = new Set(), opened = new Set()
+      for (let free = 0; free <= 14; free++) {
+        const taken = []
+        try {
+          for (;;) taken.push(openSync('/dev/null'))
+        } catch {}
+        for (const fd of taken.splice(0, free)) closeSync(fd)
+        const child = await spawnProcess('true', [], options).catch((error) => codes.add(error.errno))
+        await child.exited
+        for (const fd of taken) closeSync(fd)
+        opened.add(count() - before)
+      }
+      for (let n = 0; n < 5; n++) {
+        await spawnProcess('true', [], { ...options, onReady() { throw new Error('not now') } }).catch(() => {})
+      }
+      opened.add(count() - before)
+      console.log(JSON.stringify({ codes: [...codes], opened: [...opened] }))`
+    const node = await start(process.execPath, ['--input-type=module', '-e', script], {
+      ...{ env: { LD_PRELOAD: undefined }, stdout: 'pipe', limits: { nofile: { soft: 100 } } },
+    })
+    // EMFILE
+    expect(JSON.parse(await text(node.stdout!))).toEqual({ codes: [24], opened: [0] })
+  })
+
   test('rejecting before its exec calls it off; nothing is executed, no pid file stays', async () => {
     const pidFile = join(base, 'pid')
     const touched = join(base, 'touched')
