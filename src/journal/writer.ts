@@ -1,9 +1,7 @@
 import { constants, type FileHandle, open } from 'node:fs/promises'
-import { constants as os } from 'node:os'
 import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
-import { native } from '../native.js'
+import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
+import { lockFile } from '../file_lock.js'
 import { readJournal } from './reader.js'
 import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead } from './records.js'
 
@@ -11,7 +9,6 @@ import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead 
 const MAX_QUEUED = 10_000
 /** A child held before its exec shares the lock of an engine that was just killed, until it notices. */
 const LOCK_WAIT_MS = 1_000
-const LOCK_RETRY_MS = 50
 
 export interface JournalOptions {
   /** Sees every record: those that are there already, oldest first, then each new one. */
@@ -71,7 +68,12 @@ export class Journal {
       // O_NONBLOCK: a FIFO put in the journal's place must not hold us up before fstat tells what it is.
       file = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
       await checkFile(file, path)
-      await lockFile(file, path)
+      if (!(await lockFile(file, path, LOCK_WAIT_MS))) {
+        throw new ProcmusterError('BUSY', {
+          message: `Another engine writes the journal ${path}: stop it, or give this engine a journal of its own`,
+          path,
+        })
+      }
       const found = await readExisting(path, options)
       return new Journal(path, file, found, options)
     } catch (error) {
@@ -217,27 +219,6 @@ export async function syncDirectory(path: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
   } finally {
     await directory.close()
-  }
-}
-
-async function lockFile(file: FileHandle, path: string): Promise<void> {
-  for (let waitedMs = 0; ; waitedMs += LOCK_RETRY_MS) {
-    const errno = native.tryLockFile(file.fd)
-    if (errno === 0) return
-    if (errno !== os.errno.EWOULDBLOCK) {
-      throw new ProcmusterError('IO_ERROR', {
-        message: `Cannot lock the journal ${path}: ${errnoName(errno)}`,
-        path,
-        errno,
-      })
-    }
-    if (waitedMs >= LOCK_WAIT_MS) {
-      throw new ProcmusterError('BUSY', {
-        message: `Another engine writes the journal ${path}: stop it, or give this engine a journal of its own`,
-        path,
-      })
-    }
-    await sleep(LOCK_RETRY_MS)
   }
 }
 

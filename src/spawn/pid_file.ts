@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, link, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { uptime } from 'node:os'
+import { type FileHandle, link, lstat, open, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { identify, ProcessHandle } from '../control/handle.js'
 import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
-import { native } from '../native.js'
+import { lockFile } from '../file_lock.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
-const TICK_MS = 10
-/** By so much the clock of a file system may lag, and a start be rounded. */
-const SLACK_MS = 2000
 const MOST_ROUNDS = 10
+const LOCK_WAIT_MS = 1000
 
 /**
  * Makes a file that names this process, whole from the first moment, where no living process has one.
@@ -46,8 +43,14 @@ export async function takePidFile(path: string, { pid }: ProcessIdentity): Promi
  * goes wrong leaves a file that the next start finds stale.
  */
 export async function dropPidFile(path: string, { pid }: ProcessIdentity): Promise<void> {
+  const absolute = resolve(path)
   try {
-    if ((await readFile(path, 'latin1')) === `${pid}\n`) await rm(path)
+    const file = await openExisting(absolute)
+    try {
+      if ((await isLocked(file, absolute)) && (await pidIn(file)) === pid) await rm(absolute)
+    } finally {
+      await file.close()
+    }
   } catch {}
 }
 
@@ -63,17 +66,21 @@ async function linked(fresh: string, path: string): Promise<boolean> {
 
 // Of two that find the same stale file one waits for the other: whoever has the lock of what the path leads to now.
 async function replaced(fresh: string, path: string): Promise<boolean> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error) => {
+  const file = await openExisting(path).catch((error) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   })
   if (file === undefined) return false
   try {
-    if (native.tryLockFile(file.fd) !== 0) throw busy(path, 'another start has it at this moment')
-    const [opened, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)])
-    if (opened.dev !== there?.dev || opened.ino !== there.ino) return false
-    const holder = await holderOf(file, path, opened.mtimeMs)
-    if (holder !== undefined) throw busy(path, `process ${holder}, which it names, is running`)
+    if (!(await isLocked(file, path))) return false
+    const pid = await pidIn(file)
+    if (pid === undefined) throw busy(path, 'it holds no pid; remove it if nobody needs it')
+    if (await mayRun(pid)) {
+      throw busy(
+        path,
+        `process ${pid}, which it names, is running; remove it if another one has that pid by now`,
+      )
+    }
     await rename(fresh, path)
     return true
   } finally {
@@ -81,30 +88,35 @@ async function replaced(fresh: string, path: string): Promise<boolean> {
   }
 }
 
-/** Who it names, when that one lives. */
-async function holderOf(file: FileHandle, path: string, writtenAtMs: number): Promise<number | undefined> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0)
-  const [, digits] = /^\s*(\d{1,7})\s/.exec(`${buffer.toString('latin1', 0, bytesRead)}\n`) ?? []
-  const pid = Number(digits ?? 0)
-  if (pid === 0) throw busy(path, 'it holds no pid; remove it if nobody needs it')
-  try {
-    using handle = await ProcessHandle.open(await identify(pid))
-    const startedAtMs = Date.now() - uptime() * 1000 + handle.identity.startTicks * TICK_MS
-    // Who started after the file was written has the pid of the one that it names.
-    return handle.hasExited || startedAtMs > writtenAtMs + SLACK_MS ? undefined : pid
-  } catch (error) {
-    if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
-    return isHidden(pid) ? pid : undefined
-  }
+// O_NONBLOCK: a FIFO there would keep us.
+const openExisting = (path: string): Promise<FileHandle> =>
+  open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+
+/** Whether it is ours alone now, and still what the path leads to. */
+async function isLocked(file: FileHandle, path: string): Promise<boolean> {
+  if (!(await lockFile(file, path, LOCK_WAIT_MS))) throw busy(path, 'another start has it at this moment')
+  const [opened, there] = await Promise.all([file.stat(), lstat(path).catch(() => undefined)])
+  return opened.dev === there?.dev && opened.ino === there.ino
 }
 
-/** Where /proc does not show the processes of others (hidepid), one can be there all the same. */
-function isHidden(pid: number): boolean {
+async function pidIn(file: FileHandle): Promise<number | undefined> {
+  if (!(await file.stat()).isFile()) return undefined
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0)
+  const [, digits] = /^\s*(\d{1,7})\s/.exec(`${buffer.toString('latin1', 0, bytesRead)}\n`) ?? []
+  return Number(digits) || undefined
+}
+
+/**
+ * False only when it certainly does not. That it started after the file was written would be told by a clock, and a clock that is set forward
+ * makes every process look so.
+ */
+async function mayRun(pid: number): Promise<boolean> {
   try {
-    process.kill(pid, 0)
-    return false
+    using handle = await ProcessHandle.open(await identify(pid))
+    return !handle.hasExited
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    if (!(error instanceof ProcmusterError)) throw error
+    return error.code !== 'PROCESS_GONE'
   }
 }
 

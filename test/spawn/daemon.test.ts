@@ -1,14 +1,31 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { dropPidFile, identify, sendSignal, spawnProcess } from '../../dist/index.js'
+import { dropPidFile, identify, lockFile, sendSignal, spawnProcess } from '../../dist/index.js'
+import { evaluateConfined, SETTINGS } from '../fixtures/confined_node.js'
 import { waitFor } from '../fixtures/processes.js'
 
 const api = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
+const [unshare, ...confined] = SETTINGS.hidepid
+const canMount = process.getuid!() === 0 && spawnSync(unshare, [...confined, 'true']).status === 0
+if (!canMount) console.warn('SKIPPED: /proc with hidepid: needs root and mount namespaces')
 let base: string
 let pidFile: string
 const daemons: number[] = []
@@ -82,15 +99,31 @@ describe('a daemon', () => {
 })
 
 describe('a pid file', () => {
-  test('of a pid that another process has by now is stale: that one started after it was written', async () => {
+  test('of a process that runs is left alone, whatever the clock says of its age', async () => {
     const other = await spawnProcess('sleep', ['100'])
     daemons.push(other.pid)
     await writeFile(pidFile, `${other.pid}\n`)
-    await expect(daemon()).rejects.toMatchObject({ code: 'BUSY' })
-    const before = new Date(Date.now() - 3_600_000)
-    await utimes(pidFile, before, before)
+    // As after a clock was set forward: the process seems to have started after the file was written.
+    for (const at of [new Date(), new Date(Date.now() - 3_600_000)]) {
+      await utimes(pidFile, at, at)
+      await expect(daemon()).rejects.toMatchObject({ code: 'BUSY' })
+    }
+    await sendSignal([await identify(other.pid)], 'KILL')
+    await vanished(other.pid)
     const child = await daemon()
     expect(await readFile(pidFile, 'utf8')).toBe(`${child.pid}\n`)
+  })
+
+  test.runIf(canMount)('of a process that /proc hides is left alone', async () => {
+    await chmod(base, 0o777)
+    await writeFile(pidFile, `${process.pid}\n`)
+    const script = `import { spawnProcess } from ${api}
+      const refusal = await spawnProcess('true', [], { pidFile: ${JSON.stringify(pidFile)} }).catch((error) => error)
+      console.log(JSON.stringify({ code: refusal.code, message: refusal.message }))`
+    expect(await evaluateConfined('hidepid', script)).toMatchObject({
+      ...{ code: 'BUSY', message: expect.stringMatching(/which it names, is running/) },
+    })
+    expect(await readFile(pidFile, 'utf8')).toBe(`${process.pid}\n`)
   })
 
   test('without a pid, or that is a link, is left alone', async () => {
@@ -102,6 +135,10 @@ describe('a pid file', () => {
       })
       expect(await readFile(pidFile, 'utf8')).toBe(content)
     }
+    await rm(pidFile)
+    // Nobody writes to it: opening it would wait for ever.
+    expect(spawnSync('mkfifo', [pidFile]).status).toBe(0)
+    await expect(daemon()).rejects.toMatchObject({ code: 'BUSY', message: expect.stringMatching(/no pid/) })
     await rm(pidFile)
     const target = join(base, 'target')
     await writeFile(target, 'precious\n')
@@ -132,5 +169,17 @@ describe('a pid file', () => {
     await writeFile(pidFile, '1\n')
     await dropPidFile(pidFile, child)
     expect(await readFile(pidFile, 'utf8')).toBe('1\n')
+  })
+
+  test('is not dropped under the hands of a start that has it', async () => {
+    const child = await daemon()
+    const file = await open(pidFile)
+    expect(await lockFile(file, pidFile, 0)).toBe(true)
+    const dropped = dropPidFile(pidFile, child)
+    await writeFile(join(base, 'next'), `${process.pid}\n`)
+    await rename(join(base, 'next'), pidFile)
+    await file.close()
+    await dropped
+    expect(await readFile(pidFile, 'utf8')).toBe(`${process.pid}\n`)
   })
 })
