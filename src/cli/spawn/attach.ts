@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProcessHandle } from '../../public/control.js'
@@ -27,12 +28,9 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
   )
   using signals = new StopSignals()
   try {
-    await follow(
-      file,
-      await lastLines(file, lines!),
-      await endOf(job!, job!.state === 'ended'),
-      signals.signal,
-    )
+    const ended = await endOf(job!, job!.state === 'ended')
+    await follow(file, await lastLines(file, lines!), ended, signals.signal)
+    if (ended.reason instanceof ProcmusterError) throw ended.reason
   } finally {
     await file.close()
   }
@@ -46,13 +44,18 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
   process.stderr.write(`muster: ${job!.name} (${job!.pid}) has ended${how}\n`)
 }
 
-/** Becomes aborted when it ends. */
+/** Becomes aborted when it ends, or with the reason why that cannot be seen. */
 async function endOf(job: Job, hasEnded: boolean): Promise<AbortSignal> {
   if (hasEnded) return AbortSignal.abort()
   const ended = new AbortController()
   try {
     const handle = await ProcessHandle.open(identityOf(job))
-    void handle.exited.then(() => ended.abort()).finally(() => handle.close())
+    void handle.exited
+      .then(
+        () => ended.abort(),
+        (error) => ended.abort(error),
+      )
+      .finally(() => handle.close())
     handle.unref()
   } catch (error) {
     if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
@@ -65,6 +68,7 @@ async function endOf(job: Job, hasEnded: boolean): Promise<AbortSignal> {
 async function follow(file: FileHandle, from: number, ended: AbortSignal, left: AbortSignal): Promise<void> {
   let position = from
   const buffer = Buffer.alloc(CHUNK_BYTES)
+  const either = AbortSignal.any([ended, left])
   while (!left.aborted) {
     // Asked before the read: what it wrote until then is read still.
     const isLast = ended.aborted
@@ -75,9 +79,10 @@ async function follow(file: FileHandle, from: number, ended: AbortSignal, left: 
     position += bytesRead
     if (bytesRead > 0) {
       const isAhead = process.stdout.write(Uint8Array.from(buffer.subarray(0, bytesRead)))
-      if (!isAhead) await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
+      // Aborted too when the reader of stdout is gone.
+      if (!isAhead) await once(process.stdout, 'drain', { signal: left }).catch(() => {})
     } else if (isLast) return
-    else await sleep(LOOK_MS, undefined, { signal: AbortSignal.any([ended, left]) }).catch(() => {})
+    else await sleep(LOOK_MS, undefined, { signal: either }).catch(() => {})
   }
 }
 
