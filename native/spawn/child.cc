@@ -176,8 +176,7 @@ CHILD_CODE int ChildMain(void* argument) {
   const auto& context = *static_cast<const ChildContext*>(argument);
   const SpawnPlan& plan = *context.plan;
   ResetSignals();
-  if (plan.place == SpawnPlace::kSession && syscall(SYS_setsid) < 0)
-    Fail(context.status, SpawnStep::kPlace);
+  if (plan.place == SpawnPlace::kSession && syscall(SYS_setsid) < 0) Fail(context.status, SpawnStep::kPlace);
   if (plan.place == SpawnPlace::kGroup && syscall(SYS_setpgid, 0, 0) < 0)
     Fail(context.status, SpawnStep::kPlace);
   if (!PlaceDescriptors(context)) Fail(context.status, SpawnStep::kStdio);

@@ -1,11 +1,24 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Cgroup, detectCgroups } from '../../dist/index.js'
+import { Cgroup, detectCgroups, lockFile } from '../../dist/index.js'
+import { runConfined, SETTINGS } from '../fixtures/confined_node.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
 import { readState, waitFor } from '../fixtures/processes.js'
 import { endRuns, MUSTER, muster, Run } from './muster.js'
@@ -14,6 +27,9 @@ const root = process.getuid!() === 0
 const groups = (await controlGroupRoot()) !== undefined
 if (!groups)
   console.warn('SKIPPED, running under a limit of memory: no control group can be made here; run as root')
+const [unshare, ...confined] = SETTINGS.hidepid
+const canMount = root && spawnSync(unshare, [...confined, 'true']).status === 0
+if (!canMount) console.warn('SKIPPED, a job that /proc hides: needs root and mount namespaces')
 let base: string
 let env: Record<string, string>
 const at = (name: string) => join(base, name)
@@ -123,6 +139,28 @@ describe('muster run', () => {
     expect(output.match(/once/g)).toHaveLength(1)
   })
 
+  test('in the background of a terminal, whose Ctrl-C reaches neither, kill -INT is passed on', async () => {
+    const script = at('script')
+    await writeFile(
+      script,
+      `trap 'echo got; exit 9' INT
+       echo pid $PPID
+       i=0; while [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done`,
+    )
+    const command = `set -m; '${process.execPath}' '${MUSTER}' run -- sh '${script}' & wait; echo code $?`
+    const terminal = spawn('script', ['-qec', `bash -c "${command.replaceAll('$', '\\$')}"`, '/dev/null'])
+    let output = ''
+    terminal.stdout.setEncoding('utf8').on('data', (chunk) => {
+      output += chunk
+    })
+    const [, pid] = await waitFor(() => /pid (\d+)/.exec(output), {
+      what: `pid in ${JSON.stringify(output)}`,
+    })
+    process.kill(Number(pid), 'SIGINT')
+    await once(terminal, 'exit')
+    expect(output).toMatch(/got\r\n/)
+  })
+
   test('what cannot be started, and what is no flag, is told in a line', async () => {
     await writeFile(at('text'), 'text', { mode: 0o755 })
     const ends = async (args: string[], code: number, message: RegExp) => {
@@ -150,7 +188,7 @@ describe('muster run', () => {
     await ends(['-b', '--name', '12', 'true'], 3, /--name "12" is no name of a job/)
     await ends(['-b', '--usage', 'true'], 2, /--usage is for the foreground/)
     expect(await jobs()).toEqual([])
-    expect(await readdir(at('state/muster/jobs'))).toEqual([])
+    expect(await readdir(at('state/muster/jobs'))).toEqual(['.lock'])
   })
 
   test.runIf(groups)('under a limit of memory, in a group that goes with it', async () => {
@@ -230,7 +268,7 @@ describe('muster jobs', () => {
     expect((await muster(['jobs', 'stop', 'web'], { env })).stdout).toBe(`web (${job.pid}): had ended\n`)
     expect(await muster(['jobs', 'suspend', 'web'], { env })).toMatchObject({ code: 5 })
     expect((await muster(['jobs', 'clean'], { env })).stdout).toBe('1 job forgotten\n')
-    expect(await readdir(at('state/muster/jobs'))).toEqual([])
+    expect(await readdir(at('state/muster/jobs'))).toEqual(['.lock'])
     expect((await muster(['jobs'], { env })).stdout).toMatch(/^no jobs/)
     expect(await muster(['jobs', 'stop', 'web'], { env })).toMatchObject({
       code: 5,
@@ -260,6 +298,110 @@ describe('muster jobs', () => {
     expect(new Set(started.map(({ name }) => name)).size).toBe(8)
     expect((await jobs()).map(({ pid }) => pid).sort()).toEqual(started.map(({ pid }) => pid).sort())
   })
+
+  test('of several that want a name, one has it, and its record stays; that of an ended job is taken over', async () => {
+    const start = (...args: string[]) =>
+      muster(['run', '-b', '--name', 'web', ...args, '--', 'sleep', '100'], { env })
+    const log = ['--log', at('own.log')]
+    for (const flags of [log, log, [], []]) {
+      const results = await Promise.all([start(...flags), start(...flags), start(...flags)])
+      expect(results.map(({ code }) => code).sort()).toEqual([0, 1, 1])
+      for (const { code, stderr } of results) {
+        if (code !== 0)
+          expect(stderr).toMatch(/^muster: a job "web" is there \(pid \d+\); give another --name/)
+      }
+      const [job, ...more] = await jobs()
+      expect({ job, more }).toMatchObject({ job: { name: 'web', state: 'running' }, more: [] })
+      expect(existsSync(job!.log)).toBe(true)
+      expect(results.find(({ code }) => code === 0)?.stdout).toContain(`pid ${job!.pid},`)
+      await muster(['jobs', 'stop', 'web'], { env })
+    }
+  })
+
+  test('while another muster starts one, jobs are neither started nor forgotten', async () => {
+    await background(['--name', 'old', '--', 'true'])
+    await waitFor(async () => (await jobs())[0]?.state === 'ended')
+    const path = at('state/muster/jobs/.lock')
+    const file = await open(path)
+    expect(await lockFile(file, path, 0)).toBe(true)
+    const clean = new Run(['jobs', 'clean'], { env })
+    // It has opened what it waits for.
+    await waitFor(async () => {
+      const names = await readdir(`/proc/${clean.pid}/fd`).catch(() => [])
+      const links = await Promise.all(
+        names.map((fd) => readlink(`/proc/${clean.pid}/fd/${fd}`).catch(() => '')),
+      )
+      return links.includes(path)
+    })
+    expect(await jobs()).toMatchObject([{ name: 'old', state: 'ended' }])
+    await file.close()
+    expect((await clean.ended).stdout).toBe('1 job forgotten\n')
+  })
+
+  test('who is left in the session without the program is listed, suspended and ended', async () => {
+    const pidsOf = async (log: string) => (await readFile(log, 'utf8')).trim().split('\n').map(Number)
+    const script = 'sleep 100 & echo $!; (sleep 100 & echo $!)'
+    const job = await background(['--name', 'left', '--', 'sh', '-c', script])
+    await waitFor(async () => (await jobs())[0]?.state === 'orphaned')
+    expect((await muster(['jobs', 'clean'], { env })).stdout).toBe('0 jobs forgotten\n')
+    expect(await muster(['run', '-b', '--name', 'left', 'true'], { env })).toMatchObject({ code: 1 })
+    const left = await pidsOf(job.log)
+    expect((await muster(['jobs', 'suspend', 'left'], { env })).stdout).toMatch(/suspended, 2 processes/)
+    for (const pid of left) await waitFor(async () => (await readState(pid)) === 'T')
+    const attached = new Run(['jobs', 'attach', 'left', '-n', '0'], { env })
+    expect((await muster(['jobs', 'stop', 'left'], { env })).stdout).toMatch(
+      /^left \(\d+\): ended by SIGTERM/,
+    )
+    for (const pid of left) await waitFor(() => !existsSync(`/proc/${pid}`))
+    expect((await attached.ended).code).toBe(0)
+    expect(await jobs()).toMatchObject([{ state: 'ended', stoppedBy: 'SIGTERM' }])
+
+    // Also beside a program that runs.
+    const other = await background(['--name', 'both', '--', 'sh', '-c', `${script}; wait`])
+    const more = await waitFor(async () => {
+      const pids = await pidsOf(other.log)
+      return pids.length === 2 && pids
+    })
+    await muster(['jobs', 'stop', 'both'], { env })
+    for (const pid of [...more, other.pid]) await waitFor(() => !existsSync(`/proc/${pid}`))
+  })
+
+  test.runIf(canMount)(
+    'one that /proc hides is unknown, and the others are listed all the same',
+    async () => {
+      const job = await background(['--name', 'hidden', '--', 'sleep', '100'])
+      const kept = JSON.parse(await readFile(at('state/muster/jobs/hidden.json'), 'utf8')) as object
+      const record = { ...kept, ownLog: false }
+      const directory = at('theirs/muster/jobs')
+      await mkdir(directory, { recursive: true, mode: 0o755 })
+      await writeFile(join(directory, 'hidden.json'), JSON.stringify(record))
+      await writeFile(
+        join(directory, 'old.json'),
+        JSON.stringify({ ...record, name: 'old', bootId: 'another' }),
+      )
+      for (const path of [directory, join(directory, 'hidden.json'), join(directory, 'old.json')]) {
+        await chown(path, 65534, 65534)
+      }
+      await chmod(directory, 0o700)
+      const inside = (...args: string[]) => {
+        const script = `process.env.XDG_STATE_HOME = ${JSON.stringify(at('theirs'))}
+        process.argv.splice(1, Infinity, ...${JSON.stringify([MUSTER, ...args])})
+        await import(${JSON.stringify(MUSTER)})`
+        return runConfined('hidepid', ['--input-type=module', '-e', script])
+      }
+      expect(JSON.parse((await inside('jobs', '--json')).stdout)).toMatchObject([
+        { name: 'hidden', pid: job.pid, state: 'unknown' },
+        { name: 'old', state: 'ended' },
+      ])
+      for (const action of ['stop', 'suspend', 'attach']) {
+        expect(await inside('jobs', action, 'hidden'), action).toMatchObject({
+          ...{ code: action === 'attach' ? 1 : 6, stderr: expect.stringMatching(/^muster: [^\n]+\n$/) },
+        })
+      }
+      expect((await inside('jobs', 'clean')).stdout).toBe('1 job forgotten\n')
+      expect(await readState(job.pid)).toBe('S')
+    },
+  )
 
   test('attach shows the last lines and what comes, until the job ends', async () => {
     const script = `i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; while [ ! -e '${at('go')}' ]; do sleep 0.02; done; echo last`

@@ -7,7 +7,8 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { StopSignals } from '../stop_signals.js'
 import { quoted, readNumber } from '../values.js'
-import { identityOf, type Job, JobStore } from './job_store.js'
+import { type JobNow, refuseUnknown, sessionsOf } from './job_session.js'
+import { JobStore } from './job_store.js'
 import { find, type RawAttach } from './jobs.js'
 
 const LINES = { flag: '-n/--lines', wanted: 'a number from 0 to 100000', min: 0, max: 100_000, integer: true }
@@ -28,7 +29,7 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
   )
   using signals = new StopSignals()
   try {
-    const ended = await endOf(job!, job!.state === 'ended')
+    const ended = endOf(job!)
     await follow(file, await lastLines(file, lines!), ended, signals.signal)
     if (ended.reason instanceof ProcmusterError) throw ended.reason
   } finally {
@@ -39,29 +40,36 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
     process.exitCode = signals.exitCode
     return
   }
-  const now = (await store.list()).find(({ name }) => name === job!.name)
+  const now = await store.again(job!)
   const how = now?.stoppedBy == null ? ' (nobody has kept its exit code)' : ` by ${now.stoppedBy}`
   process.stderr.write(`muster: ${job!.name} (${job!.pid}) has ended${how}\n`)
 }
 
-/** Becomes aborted when it ends, or with the reason why that cannot be seen. */
-async function endOf(job: Job, hasEnded: boolean): Promise<AbortSignal> {
-  if (hasEnded) return AbortSignal.abort()
+/** Becomes aborted when nobody is left in its session, or with the reason why that cannot be seen. */
+function endOf(job: JobNow): AbortSignal {
   const ended = new AbortController()
-  try {
-    const handle = await ProcessHandle.open(identityOf(job))
-    void handle.exited
-      .then(
-        () => ended.abort(),
-        (error) => ended.abort(error),
-      )
-      .finally(() => handle.close())
-    handle.unref()
-  } catch (error) {
-    if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
-    ended.abort()
-  }
+  awaitEnd(job).then(
+    () => ended.abort(),
+    (error) => ended.abort(error),
+  )
   return ended.signal
+}
+
+async function awaitEnd(job: JobNow): Promise<void> {
+  if (job.state === 'ended') return
+  await refuseUnknown(job)
+  for (;;) {
+    const [member] = (await sessionsOf([job])).get(job)!
+    if (member === undefined) return
+    try {
+      using handle = await ProcessHandle.open(member.identity)
+      const { exited } = handle
+      handle.unref()
+      await exited
+    } catch (error) {
+      if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
+    }
+  }
 }
 
 /** Prints from a position on until the job has ended and nothing is left, or the user leaves. */

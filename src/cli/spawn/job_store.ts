@@ -1,16 +1,15 @@
 import { constants } from 'node:fs'
-import { link, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { uncapProcess } from '../../public/cgroups.js'
-import { identify } from '../../public/control.js'
-import { ProcmusterError } from '../../public/errors.js'
-import { readProcFiles } from '../../public/inspect.js'
+import { lockFile } from '../../public/lock.js'
 import { dropPidFile } from '../../public/spawn.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { fail } from '../fault.js'
 import { quoted } from '../values.js'
+import { type JobNow, jobsNow } from './job_session.js'
 
 /** What is kept of a program in the background, a file each. */
 export interface Job {
@@ -18,6 +17,8 @@ export interface Job {
   readonly name: string
   readonly pid: number
   readonly startTicks: number
+  /** Of its session (job_session.ts); null where the kernel has none. */
+  readonly autogroup: number | null
   /** Pids and ticks begin anew with each boot. */
   readonly bootId: string
   readonly startedAtMs: number
@@ -34,13 +35,13 @@ export interface Job {
   readonly stoppedBy: string | null
 }
 
-export type JobState = 'running' | 'suspended' | 'ended'
-
 /** A name that no other job has, before there is a job. */
 export type Reserved = Pick<Job, 'version' | 'name' | 'bootId' | 'log' | 'ownLog'>
 
 const NAME = /^(?!\d+$)\w[\w.-]{0,63}$/
 const MOST_NAMES = 10_000
+/** Longer than a start may take. */
+const LOCK_WAIT_MS = 30_000
 
 export const identityOf = ({ pid, startTicks }: Job): ProcessIdentity => ({ pid, startTicks, settled: true })
 
@@ -79,70 +80,63 @@ export class JobStore {
     return new JobStore(directory, (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim())
   }
 
+  /** While no other muster starts or forgets a job of this user. */
+  async locked<Result>(work: () => Promise<Result>): Promise<Result> {
+    const path = join(this.#directory, '.lock')
+    const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+    try {
+      if (!(await lockFile(file, path, LOCK_WAIT_MS))) {
+        fail(EXIT.failure, `another muster is starting a job all the time (${quoted(path)}); try again`)
+      }
+      return await work()
+    } finally {
+      await file.close()
+    }
+  }
+
   /** In the order of their starts. What cannot be read as a job is none. */
-  async list(): Promise<Job[]> {
+  async list(): Promise<JobNow[]> {
     const names = (await readdir(this.#directory)).filter((name) => name.endsWith('.json'))
     const read = await Promise.all(names.map((name) => this.#read(name.slice(0, -'.json'.length))))
-    return read.filter((job) => job !== undefined).sort((a, b) => a.startedAtMs - b.startedAtMs)
+    const jobs = read.filter((job) => job !== undefined).sort((a, b) => a.startedAtMs - b.startedAtMs)
+    return jobsNow(jobs, this.#bootId)
   }
 
-  async stateOf(job: Job): Promise<JobState> {
-    if (job.bootId !== this.#bootId) return 'ended'
-    try {
-      const identity = await identify(job.pid)
-      if (identity.startTicks !== job.startTicks) return 'ended'
-      const [file] = await readProcFiles(identity, { files: ['stat'] })
-      if (file!.error !== undefined) throw file!.error
-      const stat = file!.data.toString('latin1')
-      const state = stat[stat.lastIndexOf(')') + 2]
-      return state === 'Z' || state === 'X' ? 'ended' : state === 'T' ? 'suspended' : 'running'
-    } catch (error) {
-      if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return 'ended'
-      throw error
-    }
+  /** The same job, as it is now. */
+  async again({ name, pid, startTicks, bootId }: Job): Promise<JobNow | undefined> {
+    const job = await this.#read(name)
+    const isSame = job?.pid === pid && job.startTicks === startTicks && job.bootId === bootId
+    return isSame ? (await jobsNow([job], this.#bootId))[0] : undefined
   }
 
-  /** A name that was asked for may be that of a job which has ended, whose place the new one takes. */
+  /**
+   * While it is locked, until the job is put or forgotten. A name that was asked for may be that of a job which has
+   * ended, whose place the new one takes.
+   */
   async reserve(wanted: string | undefined, program: string, log: string | undefined): Promise<Reserved> {
-    if (wanted === undefined) return this.#reserveNear(defaultName(program), log)
-    if (!NAME.test(wanted)) {
+    const name = wanted ?? (await this.#nameNear(defaultName(program)))
+    if (!NAME.test(name)) {
       fail(
         EXIT.malformed,
-        `--name ${quoted(wanted)} is no name of a job; give up to 64 letters, digits and . _ -, not digits alone`,
+        `--name ${quoted(name)} is no name of a job; give up to 64 letters, digits and . _ -, not digits alone`,
       )
     }
-    const before = await this.#read(wanted)
-    if (before !== undefined) {
-      if ((await this.stateOf(before)) !== 'ended') {
-        fail(
-          EXIT.failure,
-          `a job ${quoted(wanted)} is there (pid ${before.pid}); give another --name, or end it with muster jobs stop ${wanted}`,
-        )
-      }
-      await this.tidy(before)
-      await this.forget(before)
-    }
-    return this.#reservation(wanted, log).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-      const path = quoted(this.#path(wanted, 'log'))
-      return fail(
-        EXIT.failure,
-        `the log ${path} is there without a job: another start has the name at this moment, or was killed; remove it then`,
-      )
-    })
+    await this.#makeRoom(name)
+    const shared = { version: 1, name, bootId: this.#bootId } as const
+    if (log !== undefined) return { ...shared, log: resolve(log), ownLog: false }
+    const path = this.#path(name, 'log')
+    await (await open(path, 'wx', 0o600)).close()
+    return { ...shared, log: path, ownLog: true }
   }
 
-  /** Written whole, before anybody can see it. */
-  async add(job: Job): Promise<void> {
-    const fresh = await this.#write(job)
-    await link(fresh, this.#path(job.name, 'json')).finally(() => rm(fresh))
+  /** While it is locked. Written whole, before anybody can see it. */
+  async put(job: Job): Promise<void> {
+    const path = this.#path(job.name, 'json')
+    await writeFile(`${path}.new`, `${JSON.stringify(job)}\n`, { mode: 0o600 })
+    await rename(`${path}.new`, path)
   }
 
-  async replace(job: Job): Promise<void> {
-    await rename(await this.#write(job), this.#path(job.name, 'json'))
-  }
-
-  /** The record, and the log where it is one of muster's own. */
+  /** While it is locked. The record, and the log where it is one of muster's own. */
   async forget({ name, log, ownLog }: Reserved): Promise<void> {
     await rm(this.#path(name, 'json'), { force: true })
     if (ownLog) await rm(log, { force: true })
@@ -154,15 +148,11 @@ export class JobStore {
     if (job.capped && job.bootId === this.#bootId) await uncapProcess([identityOf(job)], { force: true })
   }
 
-  async #reserveNear(name: string, log: string | undefined): Promise<Reserved> {
+  async #nameNear(name: string): Promise<string> {
+    const taken = new Set(await readdir(this.#directory))
     for (let number = 1; number < MOST_NAMES; number++) {
       const candidate = number === 1 ? name : `${name}-${number}`
-      if ((await this.#read(candidate)) !== undefined) continue
-      try {
-        return await this.#reservation(candidate, log)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      }
+      if (!taken.has(`${candidate}.json`) && !taken.has(`${candidate}.log`)) return candidate
     }
     return fail(
       EXIT.failure,
@@ -170,13 +160,25 @@ export class JobStore {
     )
   }
 
-  // Whoever makes the log has the name.
-  async #reservation(name: string, log: string | undefined): Promise<Reserved> {
-    const shared = { version: 1, name, bootId: this.#bootId } as const
-    if (log !== undefined) return { ...shared, log: resolve(log), ownLog: false }
-    const path = this.#path(name, 'log')
-    await (await open(path, 'wx', 0o600)).close()
-    return { ...shared, log: path, ownLog: true }
+  async #makeRoom(name: string): Promise<void> {
+    const before = await this.#read(name)
+    if (before !== undefined) {
+      const [{ state, pid }] = (await jobsNow([before], this.#bootId)) as [JobNow]
+      if (state !== 'ended') {
+        fail(
+          EXIT.failure,
+          `a job ${quoted(name)} is there (pid ${pid}); give another --name, or end it with muster jobs stop ${name}`,
+        )
+      }
+      await this.tidy(before)
+      await this.forget(before)
+    }
+    const taken = new Set(await readdir(this.#directory))
+    const left = [`${name}.json`, `${name}.log`].find((each) => taken.has(each))
+    if (left !== undefined) {
+      const path = quoted(join(this.#directory, left))
+      fail(EXIT.failure, `${path} is there without a job, of a start that was killed; remove it`)
+    }
   }
 
   async #read(name: string): Promise<Job | undefined> {
@@ -186,12 +188,6 @@ export class JobStore {
     } catch {
       return undefined
     }
-  }
-
-  async #write(job: Job): Promise<string> {
-    const path = `${this.#path(job.name, 'json')}.${process.pid}`
-    await writeFile(path, `${JSON.stringify(job)}\n`, { flag: 'wx', mode: 0o600 })
-    return path
   }
 
   #path(name: string, kind: 'json' | 'log'): string {

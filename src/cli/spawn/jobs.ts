@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { type MembersResult, signalSession, terminateTree } from '../../public/control.js'
+import { type MembersResult, signalSession } from '../../public/control.js'
 import { report } from '../control/report.js'
 import { type Outcome, outcomeOf } from '../control/targets.js'
 import { EXIT } from '../exit_codes.js'
@@ -9,7 +9,8 @@ import { fineDuration, shortAge } from '../quantities.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
-import { identityOf, type Job, type JobState, JobStore } from './job_store.js'
+import { endSession, type JobNow, memberOf } from './job_session.js'
+import { type Job, JobStore } from './job_store.js'
 
 /** As commander hands them over. */
 export interface RawJobs {
@@ -22,10 +23,6 @@ export interface RawAttach {
   lines?: string
 }
 
-interface Listed extends Job {
-  readonly state: JobState
-}
-
 const GRACE = { flag: '--grace', wanted: 'seconds from 0 to 3600, for example 10', min: 0, max: 3600 }
 const GRACE_SECONDS = 10
 /** Cells of the command; what the other columns take of a terminal leaves room for the log. */
@@ -33,7 +30,7 @@ const COMMAND_MOST = 40
 const COMMAND_LEAST = 16
 const OTHERS_WIDTH = 68
 
-const COLUMNS: readonly TextColumn<Listed>[] = [
+const COLUMNS: readonly TextColumn<JobNow>[] = [
   { heading: 'NAME', align: 'left', text: ({ name }) => escapeForTerminal(name) },
   { heading: 'PID', align: 'right', text: ({ pid }) => String(pid) },
   {
@@ -65,7 +62,7 @@ function belowHome(path: string): string {
 
 /** `muster jobs` */
 export async function list({ json }: RawJobs): Promise<void> {
-  const jobs = await listed(await JobStore.open())
+  const jobs = await (await JobStore.open()).list()
   if (json) process.stdout.write(arrayOf(jobs))
   else if (jobs.length > 0) await printTable(jobs, COLUMNS)
   else process.stdout.write('no jobs; muster run -b -- PROGRAM starts one\n')
@@ -83,13 +80,21 @@ export async function stop(words: readonly string[], raw: RawStopJobs): Promise<
       outcomeOf(job.pid, async () => {
         const { name } = job
         if (job.state === 'ended') return { name, endedBy: 'itself', tookMs: 0 }
-        const { members, ended, tookMs } = await terminateTree(identityOf(job), { graceMs: grace! * 1000 })
+        const { members, tookMs } = await endSession(job, grace! * 1000)
         const left = members.find(({ error }) => error !== undefined && error.code !== 'PROCESS_GONE')
-        if (!ended && left?.error !== undefined) throw left.error
-        const endedBy = members.find(({ pid }) => pid === job.pid)?.endedBy ?? 'itself'
-        await store.tidy(job)
-        const { state: _, ...record } = job
-        await store.replace({ ...record, stoppedBy: endedBy === 'itself' ? null : endedBy })
+        if (left?.error !== undefined) throw left.error
+        const ends = members.map(({ endedBy }) => endedBy)
+        const endedBy =
+          members.find(({ pid }) => pid === job.pid)?.endedBy ??
+          (ends.includes('SIGKILL') ? 'SIGKILL' : ends.length > 0 ? 'SIGTERM' : 'itself')
+        await store.locked(async () => {
+          // Another muster may have forgotten it meanwhile, and another job have its name.
+          const now = await store.again(job)
+          if (now === undefined) return
+          await store.tidy(job)
+          const { state: _, ...record } = now
+          await store.put({ ...record, stoppedBy: endedBy === 'itself' ? null : endedBy })
+        })
         return { name, endedBy, tookMs }
       }),
     ),
@@ -119,7 +124,7 @@ async function signalJobs(
   const results = await Promise.all(
     jobs.map((job) =>
       outcomeOf(job.pid, async () => {
-        const result = await signalSession(identityOf(job), signal, { freeze: false })
+        const result = await signalSession(await memberOf(job), signal, { freeze: false })
         return { name: job.name, processes: reached(result) }
       }),
     ),
@@ -139,23 +144,21 @@ function reached({ members }: MembersResult): number {
 /** `muster jobs clean` */
 export async function clean({ json }: RawJobs): Promise<void> {
   const store = await JobStore.open()
-  const ended = (await listed(store)).filter(({ state }) => state === 'ended')
-  for (const job of ended) {
-    await store.tidy(job)
-    await store.forget(job)
-  }
+  const ended = await store.locked(async () => {
+    const jobs = (await store.list()).filter(({ state }) => state === 'ended')
+    for (const job of jobs) {
+      await store.tidy(job)
+      await store.forget(job)
+    }
+    return jobs
+  })
   if (json) process.stdout.write(arrayOf(ended))
   else process.stdout.write(`${ended.length === 1 ? '1 job' : `${ended.length} jobs`} forgotten\n`)
 }
 
-async function listed(store: JobStore): Promise<Listed[]> {
-  const jobs = await store.list()
-  return Promise.all(jobs.map(async (job) => ({ ...job, state: await store.stateOf(job) })))
-}
-
 /** The jobs that are meant by names or pids, each once. */
-export async function find(store: JobStore, words: readonly string[]): Promise<Listed[]> {
-  const jobs = await listed(store)
+export async function find(store: JobStore, words: readonly string[]): Promise<JobNow[]> {
+  const jobs = await store.list()
   const found = words.map((word) => {
     // A pid may be that of an ended job, too: the one that runs is meant.
     const same = jobs.filter(({ name, pid }) => name === word || String(pid) === word)
@@ -170,7 +173,7 @@ export async function find(store: JobStore, words: readonly string[]): Promise<L
   return [...new Set(found)]
 }
 
-function arrayOf(jobs: readonly Listed[]): string {
+function arrayOf(jobs: readonly JobNow[]): string {
   const lines = jobs.map(({ version: _, ...job }) => safeJson(job))
   return lines.length === 0 ? '[]\n' : `[\n${lines.join(',\n')}\n]\n`
 }

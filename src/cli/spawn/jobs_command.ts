@@ -53,7 +53,8 @@ const withJson = (command: Command): Command =>
 const HELP = `
   Jobs are kept in $XDG_STATE_HOME/muster/jobs (~/.local/state/muster/jobs), a file each with pid, start and boot, so that a
   pid that another process has by now is never taken for the job. A job that has ended by itself has left no exit code:
-  nothing of muster stays with it to see it.
+  nothing of muster stays with it to see it. It is orphaned when others of its session run on without it: stop, suspend and
+  continue reach those, as long as the kernel tells its session from a later one of the same number (autogroups).
 
 Examples:
   muster run -b --name web -- node main.js

@@ -1,5 +1,5 @@
+import { readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { isatty } from 'node:tty'
 import { capProcess, uncapProcess } from '../../public/cgroups.js'
 import { type SignalName, signalNumber } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
@@ -11,6 +11,7 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { fineDuration, shortTime } from '../quantities.js'
 import { escapeForTerminal, safeJson } from '../terminal.js'
+import { autogroupOf } from './job_session.js'
 import { JobStore } from './job_store.js'
 import { type RawStart, readStart, type Start } from './start_flags.js'
 
@@ -57,10 +58,9 @@ async function runInForeground(
     if (child === undefined) early.push(signal)
     else forward(child, signal)
   }
-  const byTerminal = [0, 1, 2].some((fd) => isatty(fd))
   for (const signal of FORWARDED) {
-    const sentToBoth = byTerminal && (signal === 'SIGINT' || signal === 'SIGQUIT')
-    process.on(signal, () => sentToBoth || send(signal))
+    const isOfTerminals = signal === 'SIGINT' || signal === 'SIGQUIT'
+    process.on(signal, () => (isOfTerminals && isInForeground()) || send(signal))
   }
   child = await startProgram(program, args, start, { stdin: 'inherit' })
   for (const signal of early) forward(child, signal)
@@ -81,28 +81,44 @@ async function runInBackground(
 ): Promise<void> {
   const { cwd = process.cwd(), pidFile } = start.options
   const store = await JobStore.open()
-  const reserved = await store.reserve(raw.name, program, raw.log)
-  try {
-    const child = await startProgram(program, args, start, {
-      detached: true,
-      stdout: { file: reserved.log },
-      onReady: ({ pid, startTicks }) =>
-        store.add({
-          ...reserved,
-          ...{ pid, startTicks, startedAtMs: Date.now() },
-          ...{ program, arguments: args, directory: cwd, pidFile: pidFile ? resolve(pidFile) : null },
-          ...{ capped: hasLimits(start.limits), stoppedBy: null },
-        }),
-    })
-    const { name, log } = reserved
-    const text = raw.json
-      ? safeJson({ name, pid: child.pid, startTicks: child.startTicks, log })
-      : `${name}: pid ${child.pid}, log ${escapeForTerminal(log)}`
-    process.stdout.write(`${text}\n`)
-  } catch (error) {
-    await store.forget(reserved)
-    throw error
-  }
+  const { pid, startTicks, name, log } = await store.locked(async () => {
+    const reserved = await store.reserve(raw.name, program, raw.log)
+    try {
+      const child = await startProgram(program, args, start, {
+        detached: true,
+        stdout: { file: reserved.log },
+        onReady: async (child) =>
+          store.put({
+            ...reserved,
+            ...{ pid: child.pid, startTicks: child.startTicks, autogroup: await autogroupOf(child) },
+            ...{ startedAtMs: Date.now(), program, arguments: args, directory: cwd },
+            ...{
+              pidFile: pidFile ? resolve(pidFile) : null,
+              capped: hasLimits(start.limits),
+              stoppedBy: null,
+            },
+          }),
+      })
+      return { ...reserved, pid: child.pid, startTicks: child.startTicks }
+    } catch (error) {
+      await store.forget(reserved)
+      throw error
+    }
+  })
+  const text = raw.json
+    ? safeJson({ name, pid, startTicks, log })
+    : `${name}: pid ${pid}, log ${escapeForTerminal(log)}`
+  process.stdout.write(`${text}\n`)
+}
+
+/**
+ * Whether the terminal sends its signals to this process group, which is the program's, too. proc_pid_stat(5) fields 5
+ * and 8.
+ */
+function isInForeground(): boolean {
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[5 - 3] === fields[8 - 3]
 }
 
 /** With the codes that shells and env(1) have for a program that cannot be had. */

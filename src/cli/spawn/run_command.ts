@@ -49,7 +49,8 @@ export function command(): Command {
 
 const HELP = `
   In the foreground the program has muster's terminal, input and output. SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed
-  on to it, SIGINT and SIGQUIT too unless a terminal has sent them to both already. --memory, --cpu, --swap, --pids
+  on to it. So are SIGINT and SIGQUIT, unless muster is in the foreground of a terminal, whose Ctrl-C reaches the program
+  by itself: there, name the program's own pid to kill -INT. --memory, --cpu, --swap, --pids
   and their like put it and its descendants into a control group of its own.
 
   A job leads a session of its own, without a terminal, and nothing of muster stays: that is why nobody can tell the exit

@@ -1,0 +1,137 @@
+import {
+  getScheduling,
+  identify,
+  type TreeMemberEnd,
+  type TreeTermination,
+  terminateTree,
+} from '../../public/control.js'
+import { ProcmusterError } from '../../public/errors.js'
+import { readProcFiles } from '../../public/inspect.js'
+import { Sampler } from '../../public/sampler.js'
+import type { ProcessIdentity, ProcessRow, Table } from '../../public/table.js'
+import { identityOf, type Job } from './job_store.js'
+
+/**
+ * Of an `orphaned` one the program has ended, and others of its session run on. `unknown`: this /proc hides it.
+ */
+export type JobState = 'running' | 'suspended' | 'orphaned' | 'ended' | 'unknown'
+
+export interface JobNow extends Job {
+  readonly state: JobState
+}
+
+interface Member {
+  readonly identity: ProcessIdentity
+  readonly parentPid: number | undefined
+}
+
+/** What has become of jobs, of which those of an earlier boot have ended. */
+export async function jobsNow(jobs: readonly Job[], bootId: string): Promise<JobNow[]> {
+  const states = await Promise.all(
+    jobs.map((job) => (job.bootId === bootId ? leaderState(job) : ('ended' as const))),
+  )
+  const left = jobs.filter((job, index) => states[index] === 'ended' && job.bootId === bootId)
+  const sessions = await sessionsOf(left)
+  return jobs.map((job, index) => ({
+    ...job,
+    state: (sessions.get(job) ?? []).length > 0 ? 'orphaned' : states[index]!,
+  }))
+}
+
+async function leaderState(job: Job): Promise<Exclude<JobState, 'orphaned'>> {
+  try {
+    const identity = await identify(job.pid)
+    if (identity.startTicks !== job.startTicks) return 'ended'
+    const [file] = await readProcFiles(identity, { files: ['stat'] })
+    if (file!.error !== undefined) throw file!.error
+    const stat = file!.data.toString('latin1')
+    const state = stat[stat.lastIndexOf(')') + 2]
+    return state === 'Z' || state === 'X' ? 'ended' : state === 'T' ? 'suspended' : 'running'
+  } catch (error) {
+    if (!(error instanceof ProcmusterError)) throw error
+    return error.code === 'PROCESS_GONE' ? 'ended' : 'unknown'
+  }
+}
+
+/** Who runs in the sessions that jobs lead or led, in one look at all processes. */
+export async function sessionsOf(jobs: readonly Job[]): Promise<ReadonlyMap<Job, readonly Member[]>> {
+  if (jobs.length === 0) return new Map()
+  // The bpf source would have to be started for one sample.
+  await using sampler = await Sampler.open({ source: 'procfs' })
+  const table = await sampler.sample()
+  return new Map(await Promise.all(jobs.map(async (job) => [job, await membersOf(job, table)] as const)))
+}
+
+async function membersOf(job: Job, table: Table): Promise<readonly Member[]> {
+  const leader = table.get(job.pid)
+  // Somebody has that number anew, so that the session of the job has been empty since.
+  if (leader !== undefined && leader.startTicks !== job.startTicks) return []
+  const hasEnded = ({ state, threads = 1 }: ProcessRow) => state === 'X' || (state === 'Z' && threads <= 1)
+  const rows = [...table]
+    .filter((row) => row.sid === job.pid && row.startTicks >= job.startTicks && !hasEnded(row))
+    .map(({ pid, startTicks, ppid }) => ({ pid, startTicks, ppid }))
+  const members = await Promise.all(
+    rows.map(async ({ pid, startTicks, ppid }): Promise<Member | undefined> => {
+      // Waits for those that have only just started, too.
+      const identity = await identify(pid).catch(() => undefined)
+      if (identity?.startTicks !== startTicks) return undefined
+      return leader !== undefined || (await isOfAutogroup(identity, job))
+        ? { identity, parentPid: ppid }
+        : undefined
+    }),
+  )
+  return members.filter((member) => member !== undefined)
+}
+
+/** Without its leader the number of a session may be that of a later one; the kernel gives that of an autogroup once only. */
+async function isOfAutogroup(identity: ProcessIdentity, job: Job): Promise<boolean> {
+  return job.autogroup !== null && (await autogroupOf(identity)) === job.autogroup
+}
+
+/** Made anew with each session, and inherited within it; null where the kernel has none. sched(7). */
+export async function autogroupOf(identity: ProcessIdentity): Promise<number | null> {
+  const [result] = await getScheduling([identity])
+  return result!.ok ? (result!.threads[0]?.autogroup?.id ?? null) : null
+}
+
+/** @throws ProcmusterError why nothing is known of it */
+export async function refuseUnknown(job: JobNow): Promise<void> {
+  if (job.state === 'unknown') await identify(job.pid)
+}
+
+/** Rounds for those that were started, and orphaned, while the others ended. */
+const MOST_ROUNDS = 5
+
+/** Ends everyone in the session of a job, and their descendants in others. */
+export async function endSession(job: JobNow, graceMs: number): Promise<Omit<TreeTermination, 'ended'>> {
+  await refuseUnknown(job)
+  const begunAt = performance.now()
+  const ends: TreeMemberEnd[] = []
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const members = (await sessionsOf([job])).get(job)!
+    const pids = new Set(members.map(({ identity }) => identity.pid))
+    // Orphans have no parent in it any more.
+    const roots = members.filter(({ parentPid = 0 }) => !pids.has(parentPid))
+    if (roots.length === 0) break
+    const trees = await Promise.all(roots.map(({ identity }) => endTree(identity, graceMs)))
+    ends.push(...trees.flat())
+    if (trees.flat().some(({ error }) => error !== undefined)) break
+  }
+  return { members: ends, tookMs: performance.now() - begunAt }
+}
+
+async function endTree(root: ProcessIdentity, graceMs: number): Promise<readonly TreeMemberEnd[]> {
+  try {
+    return (await terminateTree(root, { graceMs })).members
+  } catch (error) {
+    if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return []
+    throw error
+  }
+}
+
+/** Somebody in its session: the leader, or who is left without it. @throws ProcmusterError */
+export async function memberOf(job: JobNow): Promise<ProcessIdentity> {
+  await refuseUnknown(job)
+  if (job.state !== 'orphaned') return identityOf(job)
+  return (await sessionsOf([job])).get(job)![0]?.identity ?? identityOf(job)
+}
