@@ -19,7 +19,8 @@ const MOST_TEXT = 16_384
 
 /**
  * A user by name or uid, asked of all name services. getpwnam(3), getgrouplist(3).
- * @throws ProcmusterError `NOT_FOUND`
+ * @throws ProcmusterError `NOT_FOUND`; `INVALID_ARGUMENT` for a number that is no uid; else what the errno of a name service
+ * stands for
  */
 export async function findUser(user: string | number): Promise<Account> {
   const uid = numberOf(user)

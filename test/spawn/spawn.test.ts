@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   Cgroup,
   detectCgroups,
+  findUser,
   getResourceLimits,
   getScheduling,
   ProcessHandle,
@@ -157,6 +158,15 @@ describe('what a process is given', () => {
     expect(scheduling!.ok && scheduling!.threads[0]).toMatchObject({
       ...{ ioClass: 'best-effort', ioLevel: 6, policy: 'batch' },
     })
+  })
+
+  test('a user is found by name and by uid, with its groups', async () => {
+    const byName = await findUser('root')
+    expect(byName).toMatchObject({ name: 'root', uid: 0, gid: 0, home: '/root' })
+    expect(byName.groups).toContain(0)
+    expect(await findUser(0)).toEqual(byName)
+    await expect(findUser('no-such-user-here')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await expect(findUser(-1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
   test('what is left out is as in this process, and nothing of this process leaks into it', async () => {
