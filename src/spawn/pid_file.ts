@@ -12,7 +12,7 @@ const LOCK_WAIT_MS = 1000
 
 /**
  * Makes a file that names this process, whole from the first moment, where no living process has one.
- * @throws ProcmusterError `BUSY` when a process that lives is named there, or it holds no pid; what an errno stands for
+ * @throws ProcmusterError `BUSY` when a process that lives, or may, is named there, or it holds no pid; what an errno stands for
  */
 export async function takePidFile(path: string, { pid }: ProcessIdentity): Promise<void> {
   const absolute = resolve(path)

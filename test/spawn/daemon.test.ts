@@ -42,7 +42,7 @@ afterEach(async () => {
   await rm(base, { recursive: true })
 })
 
-async function daemon(script = 'sleep 100') {
+async function daemon(script = 'exec sleep 100') {
   const child = await spawnProcess('sh', ['-c', script], {
     ...{ detached: true, pidFile, stdout: { file: join(base, 'log') } },
   })
