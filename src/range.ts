@@ -5,3 +5,6 @@ export function range(name: string, value: number, least: number, most: number):
   if (Number.isFinite(value) && value >= least && value <= most) return value
   throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${value}; give ${least} to ${most}` })
 }
+
+/** The longest time that a timer of Node has: 24 days. */
+export const MAX_TIMER_MS = 2 ** 31 - 1

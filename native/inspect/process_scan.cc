@@ -53,7 +53,7 @@ class Match {
     int denied = 0;
     int error = ForEachEntry(directory_, name, [&](int directory, const char* entry) {
       int unread = ReadLink(directory, entry, &target);
-      if (unread == 0 && keys_.contains(target)) Add(std::string(entry) + " " + target);
+      if (unread == 0 && keys_.contains(target)) Add(std::string(entry).append(" ").append(target));
       if (unread == EACCES || unread == EPERM) denied = unread;
     });
     return error != 0 ? error : denied;
@@ -65,7 +65,7 @@ class Match {
     std::string kind = request_.keys[0].substr(0, request_.keys[0].size() - 1);
     std::string target;
     if (int error = ReadLink(directory_, ("ns/" + kind).c_str(), &target)) return error;
-    if (!keys_.contains(target)) Add(kind + " " + target);
+    if (!keys_.contains(target)) Add(std::string(kind).append(" ").append(target));
     return 0;
   }
 
@@ -85,8 +85,8 @@ class Match {
     // Some file systems show another device in maps than statx has. A path alone may be another container's.
     int maps_error = Maps([this](const MapsLine& line) {
       if (line.inode == 0) return;
-      bool named =
-          line.name == request_.keys[0] && request_.keys[1].ends_with(":" + std::to_string(line.inode));
+      bool named = line.name == request_.keys[0] &&
+                   request_.keys[1].ends_with(std::string(":").append(std::to_string(line.inode)));
       if (named || keys_.contains(FileKey(line.device_major, line.device_minor, line.inode))) Add("map");
     });
     return error != 0 ? error : maps_error;

@@ -10,10 +10,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "common/joinable_thread.h"
 #include "source/bpf/bpf_source.h"
 #include "source/procfs/scan.h"
 #include "source/source.h"
@@ -156,9 +156,12 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
     done_ = Done::New(env_, "procmuster sample", 0, 1, this);
     if (static_cast<napi_threadsafe_function>(done_) == nullptr) return ENOMEM;
     done_.Unref(env_);
+    if (int error = thread_.Start<&Sampler::Run>(this)) {
+      done_.Abort();
+      return error;
+    }
     // After the thread-safe function's own hook, hence before it when they run: last in, first out.
     napi_add_env_cleanup_hook(env_, &Sampler::OnEnvironmentEnd, this);
-    thread_ = std::thread([this] { Run(); });
     return 0;
   }
 
@@ -233,7 +236,7 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
   std::condition_variable wake_;
   Work work_;
   bool stop_ = false;
-  std::thread thread_;
+  JoinableThread thread_;
 };
 
 void Sampler::OnDone(Napi::Env env, Napi::Function, Sampler* self, Result* raw) {

@@ -28,24 +28,38 @@ export type UncapResult =
     }
   | { readonly pid: number; readonly ok: false; readonly error: ProcmusterError }
 
+/** Options of `uncapProcess`. */
+export interface UncapOptions extends DetectOptions {
+  /** Also pid 1 and kernel threads. */
+  readonly force?: boolean
+  /** Of a process that has ended, remove only the groups that nobody is in any more. */
+  readonly emptyOnly?: boolean
+}
+
 /**
  * Takes processes out of the groups that `capProcess` made for them, with everyone else in these, back to where they came from,
- * and removes the groups. Also of one that has ended: what is left of its cap is removed, and the result is `PROCESS_GONE`.
+ * and removes the groups. Also of one that has ended: what is left of its cap is removed, and the result is `PROCESS_GONE`; with
+ * `emptyOnly`, descendants that live on keep the limits that they are under.
  * `NOT_FOUND` for one that has no cap, or whose former group has vanished.
  */
 export async function uncapProcess(
   targets: readonly ProcessIdentity[],
-  options: DetectOptions & { readonly force?: boolean } = {},
+  options: UncapOptions = {},
 ): Promise<UncapResult[]> {
   const host = await detectCgroups(options)
-  return eachOf(targets, (target) => uncapOne(host, target, options.force ?? false))
+  return eachOf(targets, (target) => uncapOne(host, target, options))
 }
 
-async function uncapOne(host: CgroupHost, target: ProcessIdentity, force: boolean) {
+async function uncapOne(
+  host: CgroupHost,
+  target: ProcessIdentity,
+  { force = false, emptyOnly = false }: UncapOptions,
+) {
   const memberships = await readFile(`/proc/${target.pid}/cgroup`, 'utf8').then(parseMemberships, () => [])
   const current = await identify(target.pid).catch(() => undefined)
   if (current?.startTicks !== target.startTicks || (await hasExited(current))) {
-    for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, force)
+    const remove = emptyOnly ? removeEmpty : (place: CapGroup) => dissolve(place, force)
+    for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, remove)
     throw gone(target)
   }
   const directories: string[] = []
@@ -70,11 +84,10 @@ async function uncapOne(host: CgroupHost, target: ProcessIdentity, force: boolea
   })
 }
 
+type CapGroup = { readonly origin: string; readonly group: string }
+
 /** Moves everyone back, those too that are born meanwhile, and removes the group. */
-export async function dissolve(
-  { origin, group }: { origin: string; group: string },
-  force = true,
-): Promise<void> {
+export async function dissolve({ origin, group }: CapGroup, force = true): Promise<void> {
   if (!existsSync(origin)) {
     throw new ProcmusterError('NOT_FOUND', {
       message: `the group ${JSON.stringify(origin)} from which the processes in ${JSON.stringify(group)} came has vanished; move them to another one`,
@@ -108,17 +121,25 @@ async function hasExited(process: ProcessIdentity): Promise<boolean> {
   }
 }
 
+async function removeEmpty({ group }: CapGroup): Promise<void> {
+  try {
+    await removeGroup(group)
+  } catch (error) {
+    if (!(error instanceof ProcmusterError) || error.code !== 'BUSY') throw error
+  }
+}
+
 async function removeLeftovers(
   directory: string,
   { pid, startTicks }: ProcessIdentity,
-  force: boolean,
+  remove: (place: CapGroup) => Promise<void>,
 ): Promise<void> {
   for (const name of await childGroups(directory)) {
     const group = `${directory}/${name}`
-    await removeLeftovers(group, { pid, startTicks, settled: true }, force)
+    await removeLeftovers(group, { pid, startTicks, settled: true }, remove)
     const capped = capOf(group)
     if (capped?.pid === pid && capped.startTicks === startTicks) {
-      await dissolve({ origin: capped.origin, group }, force)
+      await remove({ origin: capped.origin, group })
     }
   }
 }

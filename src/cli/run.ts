@@ -29,6 +29,8 @@ function refuseToGoOn(error: unknown): never {
   process.exit(EXIT.failure)
 }
 
+// Node would open its debugger to every user of the host.
+process.on('SIGUSR1', () => {})
 process.on('uncaughtException', refuseToGoOn)
 process.on('unhandledRejection', refuseToGoOn)
 endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {

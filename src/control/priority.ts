@@ -20,6 +20,7 @@ export async function setPriority(
     args: [checkNice(nice)],
     force: options.force,
     leaderOnly: leaderOnly(options),
+    hints: { EACCES: 'a lower nice value than it has takes CAP_SYS_NICE' },
   })
 }
 

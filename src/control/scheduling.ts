@@ -131,7 +131,9 @@ export async function setOomScoreAdj(
     kind: ActionKind.oomScoreAdj,
     args: [value],
     force: options.force,
-    hints: { EACCES: 'lowering it below what a privileged process last set takes CAP_SYS_RESOURCE' },
+    hints: {
+      EACCES: 'it takes its user, and to lower it below what a privileged process last set CAP_SYS_RESOURCE',
+    },
   })
 }
 

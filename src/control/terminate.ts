@@ -1,4 +1,5 @@
 import { ProcmusterError } from '../errors.js'
+import { MAX_TIMER_MS, range } from '../range.js'
 import type { ExitInfo } from './children.js'
 import type { ProcessHandle } from './handle.js'
 import type { SignalName } from './signal_names.js'
@@ -25,9 +26,10 @@ export interface Termination {
 /**
  * Ends a process: SIGTERM (and SIGCONT, without which a stopped one could not handle it), waits on the pidfd for its
  * real end, SIGKILL only if it is still there after the grace time. A zombie has ended.
- * @throws ProcmusterError `ACCESS_DENIED`, `PROTECTED`; `TIMEOUT` when it outlives even SIGKILL by `killWaitMs`
+ * @throws ProcmusterError `INVALID_ARGUMENT` for a time that is none; `ACCESS_DENIED`, `PROTECTED`; `TIMEOUT` when it outlives even SIGKILL by `killWaitMs`
  */
 export async function terminate(handle: ProcessHandle, options: TerminateOptions): Promise<Termination> {
+  checkTimes(options)
   const startedAt = performance.now()
   const ended = (endedBy: Termination['endedBy'], exit: ExitInfo): Termination => ({
     endedBy,
@@ -50,6 +52,15 @@ export async function terminate(handle: ProcessHandle, options: TerminateOptions
     pid: handle.pid,
     startTicks: handle.identity.startTicks,
   })
+}
+
+/** setTimeout(3) of Node would take any other for 1 ms, and a process that was to have for ever would be killed at once. */
+export function checkTimes({
+  graceMs,
+  killWaitMs = 0,
+}: Pick<TerminateOptions, 'graceMs' | 'killWaitMs'>): void {
+  range('graceMs', graceMs, 0, MAX_TIMER_MS)
+  range('killWaitMs', killWaitMs, 0, MAX_TIMER_MS)
 }
 
 // False when there is nobody left to signal: between the look and the signal it has been waited for.

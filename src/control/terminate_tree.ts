@@ -4,6 +4,7 @@ import { type ExitInfo, exitOfChild } from './children.js'
 import { ProcessHandle } from './handle.js'
 import { actOnMembers, type MembersOptions, Relation } from './members.js'
 import { type SignalName, signalNumber } from './signal_names.js'
+import { checkTimes } from './terminate.js'
 
 /** Options of `terminateTree`; times in milliseconds. */
 export interface TerminateTreeOptions extends Pick<MembersOptions, 'order' | 'force'> {
@@ -44,6 +45,7 @@ export async function terminateTree(
   root: ProcessIdentity,
   options: TerminateTreeOptions,
 ): Promise<TreeTermination> {
+  checkTimes(options)
   const startedAt = performance.now()
   const { order = 'children-first', force = false } = options
   const first = signalNumber(options.signal ?? 'SIGTERM')

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { checkPid } from '../control/targets.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
+import { MAX_TIMER_MS, range } from '../range.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { awaitContents } from './read_requests.js'
 
@@ -29,6 +30,8 @@ export interface ProcFile {
 }
 
 const QUARANTINE_MS = 60_000
+/** Who waits for less finds nothing wrong with the process. */
+const STALL_MS = 100
 const MADE_OF: Readonly<Record<string, string>> = {
   'map:smaps': 'smaps',
   'map:maps': 'maps',
@@ -64,7 +67,7 @@ export async function readUnchecked(
 ): Promise<ProcFile[]> {
   checkPid(target.pid)
   const procRoot = options.procRoot ?? '/proc'
-  const timeoutMs = options.timeoutMs ?? 1000
+  const timeoutMs = range('timeoutMs', options.timeoutMs ?? 1000, 0, MAX_TIMER_MS)
   const key = `${procRoot}:${target.pid}:${target.startTicks ?? '*'}`
   if (options.files.length === 0) return []
   if (isQuarantined(key)) {
@@ -76,7 +79,7 @@ export async function readUnchecked(
   const { started, timedOut, contents } = await awaitContents(files.length, timeoutMs, (listener) =>
     native.inspect.read(listener, procRoot, target.pid, target.startTicks ?? -1, files, maxBytesPerFile),
   )
-  if (timedOut && started) quarantine.set(key, performance.now() + QUARANTINE_MS)
+  if (timedOut && started && timeoutMs >= STALL_MS) quarantine.set(key, performance.now() + QUARANTINE_MS)
   return contents.map(({ errno, truncated, data }, index) => {
     const name = files[index]!
     const why = started ? `not there after ${timeoutMs} ms` : `all readers were busy for ${timeoutMs} ms`

@@ -15,6 +15,6 @@ export {
   detectCgroups,
 } from '../cgroups/hierarchies.js'
 export type { CgroupLimit, CgroupLimits, IoLimit } from '../cgroups/limits.js'
-export { type UncapResult, uncapProcess } from '../cgroups/uncap.js'
+export { type UncapOptions, type UncapResult, uncapProcess } from '../cgroups/uncap.js'
 export type { CgroupEventCounts, CgroupIoUse, CgroupUse, CgroupUsePart } from '../cgroups/use.js'
 export type { CgroupWatch } from '../cgroups/watch.js'

@@ -48,8 +48,8 @@ export async function findGroup(group: string | number): Promise<number> {
 const MOST_ID = 2 ** 32 - 2
 
 function numberOf(id: string | number): number | undefined {
-  if (typeof id === 'string' && !/^\d+$/.test(id)) return undefined
-  const number = Number(id)
+  if (typeof id === 'string' && !/^\d+$/.test(id) && !id.includes('\0')) return undefined
+  const number = typeof id === 'string' || typeof id === 'number' ? Number(id) : Number.NaN
   if (Number.isInteger(number) && number >= 0 && number <= MOST_ID) return number
   throw new ProcmusterError('INVALID_ARGUMENT', {
     message: `${JSON.stringify(id)} is no user or group id; use a name, or a number from 0 to ${MOST_ID}`,

@@ -168,6 +168,8 @@ async function setUp(child: ProcessIdentity, options: SpawnOptions, path: string
     }
   }
   for (const [resource, limit] of Object.entries(limits)) {
+    if (limit?.soft === undefined && limit?.hard === undefined)
+      throw wrong(`limits.${resource} is ${JSON.stringify(limit)}; give { soft, hard }, or one of them`)
     await need(setResourceLimit(target, resource as Resource, limit))
   }
   if (cgroup !== undefined) await need((await Cgroup.open(cgroup)).move(target))

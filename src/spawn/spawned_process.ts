@@ -60,6 +60,7 @@ export class SpawnedProcess implements ProcessIdentity {
     const before = process.resourceUsage().maxRSS * 1024
     this.exited = reaping.ended.then((end): ProcessExit => {
       this.#hasEnded = true
+      this.stdin?.destroy() // nobody will read it
       if (end === undefined) {
         const lifetimeMs = Number(process.hrtime.bigint()) / 1e6 - startedAtMs
         return { lifetimeMs, coreDumped: undefined, use: undefined }

@@ -215,13 +215,24 @@ describe('muster run', () => {
       await writeFile(at('text'), 'text', { mode: 0o755 })
       const refused = await muster(['run', '--cgroup', group.path, '--memory', '100M', '--', at('text')])
       expect(refused).toMatchObject({ code: 126 })
+      // Who outlives it sheds no limits by that.
+      const inner = 'setsid sleep 100 >/dev/null 2>&1 & echo $!'
+      const outer = await muster(['run', '--cgroup', group.path, '--memory', '100M', '--', 'sh', '-c', inner])
+      const orphan = Number(outer.stdout)
+      try {
+        expect(await readFile(`/proc/${orphan}/cgroup`, 'utf8')).toMatch(
+          /memory:.*procmuster-|0::.*procmuster-/,
+        )
+      } finally {
+        process.kill(orphan, 'SIGKILL')
+      }
       const job = await background(['--cgroup', group.path, '--memory', '100M', '--', 'sleep', '100'])
       expect(await readFile(`/proc/${job.pid}/cgroup`, 'utf8')).toContain(`procmuster-${job.pid}-`)
       // The group goes with the job, also while init has not waited for that yet.
       await muster(['jobs', 'stop', job.name], { env })
       for (const { mountPoint } of (await detectCgroups()).hierarchies) {
         const names = await readdir(mountPoint, { recursive: true })
-        expect(names.filter((name) => /muster-run-\d+.*procmuster-/.test(name))).toEqual([])
+        expect(names.filter((name) => name.includes(`procmuster-${job.pid}-`))).toEqual([])
       }
     } finally {
       await group.remove({ recursive: true })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
-import { identify, ProcessHandle, sendSignal, terminate } from '../../dist/index.js'
+import { identify, ProcessHandle, sendSignal, terminate, terminateTree } from '../../dist/index.js'
 import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
 afterEach(stopAll)
@@ -121,6 +121,19 @@ describe('terminate', () => {
     expect((await terminate(handle, { graceMs: 10_000 })).endedBy).toBe('SIGTERM')
     expect(await exit).toEqual([42, null])
   })
+
+  test.each([Number.POSITIVE_INFINITY, 2 ** 31, Number.NaN, -1, undefined])(
+    'no grace of %s, which would kill at once',
+    async (graceMs) => {
+      const target = await startProcess('idle', { ignoreTerm: true })
+      const identity = await identify(target.pid)
+      using handle = await ProcessHandle.open(identity)
+      const refusal = { code: 'INVALID_ARGUMENT', message: expect.stringContaining('graceMs is') }
+      await expect(terminate(handle, { graceMs: graceMs! })).rejects.toMatchObject(refusal)
+      await expect(terminateTree(identity, { graceMs: graceMs! })).rejects.toMatchObject(refusal)
+      expect(handle.hasExited).toBe(false)
+    },
+  )
 
   test('who had ended, ended itself; a zombie has', async () => {
     const target = await startProcess('zombie')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { ProcmusterError, Sampler, type SamplerOptions, type Source, type Table } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
+import { runNodeScript } from '../fixtures/node_script.js'
 import { fixtureProgram, hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { describeSources } from '../fixtures/sources.js'
 import { statLine } from '../fixtures/stat_line.js'
@@ -356,4 +357,23 @@ describeSources('a sampler', (source) => {
     await waitFor(() => count('task') <= before.task) // less where one of an earlier test was still there
     expect(count('fd')).toBe(before.fd)
   })
+})
+
+it.runIf(process.getuid!() === 0)('rejects, and ends nothing, where no thread can be started', async () => {
+  // A user of its own: the limit counts the threads of all of a user's processes.
+  const codes = await runNodeScript(`
+    const { readFile } = await import('node:fs/promises')
+    await Promise.all(Array.from({ length: 8 }, () => readFile('/proc/self/stat'))) // Node's own threads are there by now
+    const self = await m.identify(process.pid)
+    process.setgroups([]); process.setgid(64321); process.setuid(64321)
+    const { nproc } = await m.getResourceLimits(self)
+    await m.setResourceLimit([self], 'nproc', { soft: 1 }, { force: true })
+    const fails = async () => {
+      const sampler = await m.Sampler.open({ source: 'procfs' })
+      await sampler.sample().finally(() => sampler.close())
+    }
+    const code = await fails().then(() => 'sampled', (error) => error.code)
+    await m.setResourceLimit([self], 'nproc', { soft: nproc.soft }, { force: true })
+    console.log(JSON.stringify([code, await fails().then(() => 'sampled', (error) => error.code)]))`)
+  expect(codes).toEqual(['BUSY', 'sampled'])
 })

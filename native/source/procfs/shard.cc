@@ -41,7 +41,7 @@ Scanner::Shard::~Shard() {
 }
 
 int Scanner::Shard::Open() {
-  thread_ = std::thread([this] { Run(); });
+  if (int error = thread_.Start<&Shard::Run>(this)) return error;
   Wait();
   return opened_;
 }

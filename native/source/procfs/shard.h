@@ -5,9 +5,9 @@
 #include <atomic>
 #include <cstdint>
 #include <semaphore>
-#include <thread>
 #include <vector>
 
+#include "common/joinable_thread.h"
 #include "source/procfs/parse.h"
 #include "source/procfs/proc_files.h"
 #include "source/procfs/scan.h"
@@ -71,7 +71,7 @@ class Scanner::Shard {
   int opened_ = 0;
   std::binary_semaphore begin_{0};
   std::binary_semaphore end_{0};
-  std::thread thread_;
+  JoinableThread thread_;
 };
 
 }  // namespace procmuster

@@ -145,7 +145,7 @@ export class JobStore {
   /** What it leaves elsewhere, of a job that has ended. */
   async tidy(job: Job): Promise<void> {
     if (job.pidFile !== null) await dropPidFile(job.pidFile, identityOf(job))
-    if (job.capped && job.bootId === this.#bootId) await uncapProcess([identityOf(job)], { force: true })
+    if (job.capped && job.bootId === this.#bootId) await uncapProcess([identityOf(job)], { emptyOnly: true })
   }
 
   async #nameNear(name: string): Promise<string> {
@@ -183,8 +183,10 @@ export class JobStore {
 
   async #read(name: string): Promise<Job | undefined> {
     try {
-      const job = JSON.parse(await readFile(this.#path(name, 'json'), 'utf8')) as Job
-      return job.version === 1 && job.name === name ? job : undefined
+      const path = this.#path(name, 'json')
+      if (!(await lstat(path)).isFile()) return undefined
+      const job: unknown = JSON.parse(await readFile(path, 'utf8'))
+      return isJob(job) && job.name === name ? job : undefined
     } catch {
       return undefined
     }
@@ -193,6 +195,19 @@ export class JobStore {
   #path(name: string, kind: 'json' | 'log'): string {
     return join(this.#directory, `${name}.${kind}`)
   }
+}
+
+function isJob(value: unknown): value is Job {
+  if (typeof value !== 'object' || value === null) return false
+  const job = value as Partial<Record<keyof Job, unknown>>
+  const numbers = [job.pid, job.startTicks, job.startedAtMs]
+  const texts = [job.name, job.bootId, job.program, job.directory, job.log, ...[job.arguments].flat()]
+  return (
+    job.version === 1 &&
+    Array.isArray(job.arguments) &&
+    numbers.every((each) => Number.isSafeInteger(each) && (each as number) > 0) &&
+    texts.every((each) => typeof each === 'string')
+  )
 }
 
 function defaultName(program: string): string {

@@ -65,8 +65,7 @@ async function runInForeground(
   child = await startProgram(program, args, start, { stdin: 'inherit' })
   for (const signal of early) forward(child, signal)
   const exit = await child.exited
-  // Its descendants go on where they would be without it.
-  if (hasLimits(start.limits)) await uncapProcess([child], { force: true })
+  if (hasLimits(start.limits)) await uncapProcess([child], { emptyOnly: true })
   if (raw.json) process.stderr.write(`${safeJson({ program, pid: child.pid, ...jsonOf(exit) })}\n`)
   else if (raw.usage || exit.coreDumped || (exit.signal !== undefined && exit.signal !== 'SIGINT'))
     process.stderr.write(`muster: ${escapeForTerminal(program)} ${wordedEnd(exit, raw.usage === true)}\n`)

@@ -51,7 +51,9 @@ const HELP = `
   In the foreground the program has muster's terminal, input and output. SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed
   on to it. So are SIGINT and SIGQUIT, unless muster is in the foreground of a terminal, whose Ctrl-C reaches the program
   by itself: there, name the program's own pid to kill -INT. --memory, --cpu, --swap, --pids
-  and their like put it and its descendants into a control group of its own.
+  and their like put it and its descendants into a control group of its own; those that outlive it stay under its limits.
+  A program of another user (--user) that shares your terminal could type into it where the kernel lets it
+  (dev.tty.legacy_tiocsti): start one that you do not trust with -b, which has none.
 
   A job leads a session of its own, without a terminal, and nothing of muster stays: that is why nobody can tell the exit
   code of a job that has ended. Where it counts, keep it in the foreground, or in a service (muster unit generate).

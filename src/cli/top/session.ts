@@ -41,6 +41,7 @@ export class Session {
   readonly #style: Omit<Style, 'width'>
   readonly #history = new History()
   readonly #stop = new AbortController()
+  #unheeded: NodeJS.Timeout | undefined
   /** Whom the latest key asks to look into. */
   #looked: Chosen | undefined
   #wake = new AbortController()
@@ -73,6 +74,8 @@ export class Session {
   /** Until `q`, or until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#quit())
+    // Stopped from outside, it finds the terminal as the shell has left it.
+    process.on('SIGCONT', this.#enterAnew)
     if (signal.aborted) this.#quit()
     while (!this.#stop.signal.aborted) {
       const wake = new AbortController()
@@ -89,6 +92,7 @@ export class Session {
       const restMs = Math.max(intervalMs - took, Math.min(intervalMs, took)) - windowMs
       await passed(restMs, wake.signal)
     }
+    process.off('SIGCONT', this.#enterAnew)
     clearImmediate(this.#drawing)
     this.#unread = undefined
   }
@@ -97,7 +101,7 @@ export class Session {
   press(key: string, isPasted: boolean): void {
     const { dialog } = this.#state
     const takesText = dialog?.kind === 'filter' || dialog?.kind === 'prompt'
-    if (isPasted && (!takesText || key === 'return')) return
+    if (isPasted && key !== 'ctrl-c' && (!takesText || key === 'return')) return
     // What is not seen is not to be commanded.
     const listing = tooSmall(this.#screen.size) === undefined ? this.#listing() : undefined
     if (listing === undefined) {
@@ -158,17 +162,17 @@ export class Session {
 
   /** As the terminal itself would have done it, with all of the job. */
   #suspend(): void {
-    const goOn = () => {
-      clearTimeout(unheeded)
-      process.off('SIGCONT', goOn)
-      this.#screen.enter()
-      this.draw()
-    }
-    // Without a shell that could continue it (ssh host muster top), the kernel does not stop it.
-    const unheeded = setTimeout(goOn, UNHEEDED_MS)
     this.#screen.leave()
-    process.on('SIGCONT', goOn)
+    // Without a shell that could continue it (ssh host muster top), the kernel does not stop it.
+    this.#unheeded = setTimeout(this.#enterAnew, UNHEEDED_MS)
     process.kill(0, 'SIGTSTP')
+  }
+
+  readonly #enterAnew = (): void => {
+    clearTimeout(this.#unheeded)
+    this.#screen.leave()
+    this.#screen.enter()
+    this.draw()
   }
 
   async #sample(): Promise<void> {
