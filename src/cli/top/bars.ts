@@ -9,7 +9,7 @@ export interface Segment {
 /** `Mem[|||||      3.1G/15.6G]`, `width` cells wide: the text lies over the end of the bar. */
 export function bar(label: string, segments: readonly Segment[], text: string, width: number): string {
   const room = Math.max(0, width - label.length - 2)
-  const shown = truncate(text, room)
+  const shown = truncate(text, room, '~')
   const cells = '|'.repeat(room - shown.length) + shown
   let line = ''
   let share = 0
