@@ -1,6 +1,6 @@
 import { parseMemberships } from '../cgroups/hierarchies.js'
 import { parseLimits } from '../control/rlimit.js'
-import { getScheduling, type Scheduling } from '../control/scheduling_reading.js'
+import type { Scheduling } from '../control/scheduling_reading.js'
 import { ProcmusterError } from '../errors.js'
 import { readUsers } from '../system/users.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -12,7 +12,6 @@ import { readMemoryMap } from './memory_map.js'
 import { readNamespaces } from './namespaces.js'
 import { readOpenFiles } from './open_files.js'
 import { readProcFiles } from './proc_files.js'
-import { readProcessCgroups } from './process_cgroups.js'
 import type { InspectSection, MissingField, ProcessInfo } from './process_info.js'
 import { parseStatus } from './process_status.js'
 import { parseFields, parseIo, parseMemory } from './process_texts.js'
@@ -183,7 +182,11 @@ export async function inspectProcess(
     cgroups:
       cgroup === undefined
         ? undefined
-        : await part('cgroups', () => readProcessCgroups(parseMemberships(cgroup))),
+        : await part('cgroups', async () => {
+            // Most who ask for a part alone ask for another; these two take long to load.
+            const { readProcessCgroups } = await import('./process_cgroups.js')
+            return readProcessCgroups(parseMemberships(cgroup))
+          }),
     missing,
   }
 }
@@ -193,6 +196,7 @@ async function readScheduling(target: ProcessIdentity, procRoot: string): Promis
     const message = `how process ${target.pid} is scheduled is asked of this kernel, and not read from ${procRoot}`
     throw new ProcmusterError('UNSUPPORTED', { message, pid: target.pid })
   }
+  const { getScheduling } = await import('../control/scheduling_reading.js')
   const [result] = await getScheduling([target])
   if (!result!.ok) throw result!.error
   return result!.threads[0]!

@@ -8,7 +8,6 @@ import {
   inspectProcess,
   type Library,
 } from '../../public/inspect.js'
-import { Sampler } from '../../public/sampler.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
@@ -69,6 +68,7 @@ type Owner = Pick<Holder, 'name' | 'user'>
 /** Who they are; undefined of those that have ended. */
 async function ownersOf(found: readonly ProcessIdentity[]): Promise<(Owner | undefined)[]> {
   if (found.length > MAX_READ_SINGLY) {
+    const { Sampler } = await import('../../public/sampler.js')
     await using sampler = await Sampler.open({ source: 'procfs' })
     const table = await sampler.sample()
     return found.map(({ pid, startTicks }) => {
