@@ -56,8 +56,8 @@ export function stepError(
   const hint = hints[name]
   if (hint !== undefined) return fail(code, `${action}: failed on ${who} (${name}): ${hint}`)
   if (code === 'ACCESS_DENIED') {
-    const capability = action.startsWith('SIG') ? 'CAP_KILL' : 'CAP_SYS_NICE'
-    return fail(code, `${action}: no permission for ${who} (${name}); run as its user or with ${capability}`)
+    const way = 'run as its user, or with CAP_KILL for signals, CAP_SYS_NICE for priorities and scheduling'
+    return fail(code, `${action}: no permission for ${who} (${name}); ${way}`)
   }
   if (code === 'UNSUPPORTED')
     return fail(code, `${action}: this kernel cannot do it (${name}); Linux 5.3 can`)

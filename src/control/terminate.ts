@@ -54,7 +54,7 @@ export async function terminate(handle: ProcessHandle, options: TerminateOptions
   })
 }
 
-/** setTimeout(3) of Node would take any other for 1 ms, and a process that was to have for ever would be killed at once. */
+/** Node's setTimeout takes any other for 1 ms: who was to have for ever would be killed at once. */
 export function checkTimes({
   graceMs,
   killWaitMs = 0,

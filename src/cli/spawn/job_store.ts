@@ -206,7 +206,8 @@ function isJob(value: unknown): value is Job {
     job.version === 1 &&
     Array.isArray(job.arguments) &&
     numbers.every((each) => Number.isSafeInteger(each) && (each as number) > 0) &&
-    texts.every((each) => typeof each === 'string')
+    texts.every((each) => typeof each === 'string') &&
+    [job.pidFile, job.stoppedBy].every((each) => each === null || typeof each === 'string')
   )
 }
 

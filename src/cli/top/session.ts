@@ -1,9 +1,9 @@
 import { uptime } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sampler } from '../../public/sampler.js'
 import { SystemMonitor, type SystemStats } from '../../public/system.js'
 import { RATE_WINDOW_MS, type Table } from '../../public/table.js'
 import type { FieldContext } from '../ps/fields.js'
+import { passed } from '../stop_signals.js'
 import { act, lookInto } from './act.js'
 import { DEFAULT_FIELDS, groupsOf, type Style } from './columns.js'
 import { headerOf, pageOf, partsOf, tooSmall } from './draw.js'
@@ -90,9 +90,10 @@ export class Session {
       if (isFirst) continue
       // At most half of the time is spent on samples, however long they take.
       const restMs = Math.max(intervalMs - took, Math.min(intervalMs, took)) - windowMs
-      await passed(restMs, wake.signal)
+      await passed(Math.max(0, restMs), wake.signal)
     }
     process.off('SIGCONT', this.#enterAnew)
+    clearTimeout(this.#unheeded)
     clearImmediate(this.#drawing)
     this.#unread = undefined
   }
@@ -267,7 +268,3 @@ export class Session {
     this.#isReadingAll = false
   }
 }
-
-/** At once where no time is left, and sooner where it is aborted. */
-const passed = (ms: number, signal: AbortSignal): Promise<void> =>
-  sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined)
