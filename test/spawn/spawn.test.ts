@@ -480,15 +480,26 @@ describe('what cannot be started is told, and leaves no child', () => {
   })
 
   test('without descriptors left, and called off: none stays open', async () => {
-    const script = `import { closeSync, openSync, readdirSync } from 'node:fs'
+    const script = `import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs'
       import { spawnProcess } from ${api}
       const options = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore', limits: { core: { soft: 0 } } }
-      await (await spawnProcess('true', [], options)).exited
       const count = () => readdirSync('/proc/self/fd').length
-      const before = count()
       // The thread that made a child closes its pidfd when that is gone.
+      const settled = async (isSettled) => {
+        for (let n = 0; n < 1500 && !isSettled(); n++) await new Promise((done) => setTimeout(done, 10))
+      }
+      const isPidfd = (fd) => {
+        try {
+          return readlinkSync('/proc/self/fd/' + fd) === 'anon_inode:[pidfd]'
+        } catch {
+          return false
+        }
+      }
+      await (await spawnProcess('true', [], options)).exited
+      await settled(() => !readdirSync('/proc/self/fd').some(isPidfd))
+      const before = count()
       const left = async () => {
-        for (let n = 0; n < 500 && count() !== before; n++) await new Promise((done) => setTimeout(done, 10))
+        await settled(() => count() === before)
         return count() - before
       }
       const codes = new Set(), opened = new Set()
