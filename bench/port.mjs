@@ -14,7 +14,7 @@ const USAGE = `port: who has a port, by the API, by muster who, by muster find a
   --rounds N      runs of each, in turn (5)
   --json          one JSON object instead of a table`
 
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const main = fileURLToPath(new URL('../dist/muster/main.js', import.meta.url))
 
 export async function run(args) {
   const values = parseOptions(args, USAGE, { processes: 1000, sockets: 5000, rounds: 5 })

@@ -11,7 +11,7 @@ const USAGE = `ps: wall and CPU time of one command that lists all processes, fr
   --source S      where the samples of muster come from: auto, bpf, procfs (auto)
   --json          one JSON object instead of a table`
 
-const muster = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const muster = fileURLToPath(new URL('../dist/muster/main.js', import.meta.url))
 
 export async function run(args) {
   const values = parseOptions(args, USAGE, { processes: 10_000, rounds: 7, source: 'auto' })

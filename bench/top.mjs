@@ -21,7 +21,7 @@ const USAGE = `top: share of a core that muster top takes, and from a key to the
 // V8 compiles and collects what the start has left behind some seconds later, which is not what going on costs.
 const WARMUP_MS = 10_000
 const SLOWEST_MS = 5000
-const muster = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const muster = fileURLToPath(new URL('../dist/muster/main.js', import.meta.url))
 const socket = join(tmpdir(), `procmuster-tmux-${process.pid}`)
 const tmux = (...args) => execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8' })
 const screen = () => tmux('capture-pane', '-p')

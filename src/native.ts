@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { PACKAGE_FILES } from './package_files.js'
 
 /** What the addon exports; each room declares its part below. The only file that loads the `.node`. */
 export interface NativeAddon
@@ -300,9 +301,8 @@ export interface NativeEventFeed {
   close(): void
 }
 
-// dist/native.js lies one level below the package root. PROCMUSTER_ADDON, an absolute path, names another build of the
-// addon: that is how the tests run on the sanitizer builds.
-export const native = load(process.env.PROCMUSTER_ADDON ?? '../build/Release/procmuster.node')
+// PROCMUSTER_ADDON, an absolute path, names another build of the addon: that is how the tests run on the sanitizer builds.
+export const native = load(process.env.PROCMUSTER_ADDON ?? fileURLToPath(PACKAGE_FILES.addon))
 
 function load(path: string): NativeAddon {
   const require = createRequire(import.meta.url)
@@ -313,7 +313,7 @@ function load(path: string): NativeAddon {
     const [line] = String((cause as Error).message).split('\n')
     const reason = found ? `cannot be loaded (${line})` : 'is not there'
     throw new Error(
-      `the addon ${fileURLToPath(new URL(path, import.meta.url))} ${reason}: build it with \`npm rebuild procmuster\`, which needs a C++20 compiler, make and Python 3; npm leaves it out with --ignore-scripts, and where install scripts have to be allowed first`,
+      `the addon ${path} ${reason}: build it with \`npm rebuild procmuster\`, which needs a C++20 compiler, make and Python 3; npm leaves it out with --ignore-scripts, and where install scripts have to be allowed first`,
       { cause },
     )
   }

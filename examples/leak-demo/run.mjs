@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { Sampler, sendSignal } from 'procmuster'
 
 const LIMIT_MS = 30_000
-const muster = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const muster = fileURLToPath(new URL('../../dist/muster/main.js', import.meta.url))
 const leaky = fileURLToPath(new URL('leaky.mjs', import.meta.url))
 const say = (text) => console.log(`demo          ${text}`)
 const mebibytes = (bytes) => `${Math.round(bytes / 2 ** 20)} MiB`

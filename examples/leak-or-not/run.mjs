@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { readJournal, sendSignal } from 'procmuster'
 
 const LIMIT_MS = 140_000
-const muster = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const muster = fileURLToPath(new URL('../../dist/muster/main.js', import.meta.url))
 const program = fileURLToPath(new URL('program.mjs', import.meta.url))
 const directory = await mkdtemp(join(tmpdir(), 'procmuster-leaks-'))
 const journal = join(directory, 'muster.jsonl')

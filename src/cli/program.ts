@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { EXIT, exitCodeHelp } from './exit_codes.js'
 import { fail } from './fault.js'
@@ -144,7 +144,7 @@ const EXAMPLES = `Examples:
   muster watch --help                        all flags, permissions, more examples`
 
 function packageVersion(): string {
-  // dist/cli/program.js lies two levels below the package root.
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  // By the package's own name, so that it holds in the bundle too.
+  const manifest: unknown = createRequire(import.meta.url)('procmuster/package.json')
   return (manifest as { version: string }).version
 }

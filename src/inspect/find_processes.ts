@@ -40,18 +40,24 @@ export interface ProcessQuery {
 /**
  * The processes of a sample that a query names, in ascending order of pid. Who cannot be looked into, and is not ruled out by the rest
  * of the query, is in `unreadable`.
- * @throws ProcmusterError `INVALID_ARGUMENT` for a pattern, port, ... that is none; `NOT_FOUND` for a file that is not there
+ * @param table may be undefined where nothing but a port, file, library or namespace is asked for: that needs no sample
+ * @throws ProcmusterError `INVALID_ARGUMENT` for a pattern, port, ... that is none, or a query that needs a table;
+ *   `NOT_FOUND` for a file that is not there
  */
 export async function findProcesses(
-  table: Table,
+  table: Table | undefined,
   query: ProcessQuery,
   options: SearchOptions = {},
 ): Promise<Found<ProcessIdentity>> {
+  if (table === undefined && needsTable(query)) {
+    const message = 'a query by more than port, file, library and namespace needs a table'
+    throw new ProcmusterError('INVALID_ARGUMENT', { message })
+  }
   const texts = await compileTexts(query)
   const { user, name, state, session, processGroup, port, file, library, namespace } = query
-  // Taken at once: the table is overwritten while files are read.
+  // Taken at once: the table is overwritten while files are read. Undefined means all.
   let found = table
-    .filter({ user, name, state })
+    ?.filter({ user, name, state })
     .filter(({ sid, pgid }) => (session ?? sid) === sid && (processGroup ?? pgid) === pgid)
     .map(({ identity }) => identity)
   const unreadable = new Map<number, UnreadableProcess>()
@@ -67,11 +73,13 @@ export async function findProcesses(
   if (namespace !== undefined) searches.push(() => findByNamespace(namespace, options))
   for (const search of searches) {
     const result = await search()
-    const users = new Set(result.found.map(({ identity }) => keyOf(identity)))
-    const candidates = new Set(found.map(({ pid }) => pid))
-    for (const each of result.unreadable) if (candidates.has(each.pid)) unreadable.set(each.pid, each)
-    found = found.filter((identity) => users.has(keyOf(identity)))
+    const users = new Map(result.found.map(({ identity }) => [keyOf(identity), identity]))
+    const candidates = found && new Set(found.map(({ pid }) => pid))
+    for (const each of result.unreadable)
+      if (candidates?.has(each.pid) ?? true) unreadable.set(each.pid, each)
+    found = (found ?? [...users.values()]).filter((identity) => users.has(keyOf(identity)))
   }
+  found = (found ?? []).toSorted((a, b) => a.pid - b.pid)
   if (texts.length > 0) {
     const facts = await readProcessFacts(found, options)
     const unknown: ProcessIdentity[] = []
@@ -88,6 +96,14 @@ export async function findProcesses(
   }
   return { found, unreadable: [...unreadable.values()].sort((a, b) => a.pid - b.pid) }
 }
+
+/** Whether a query tells by what only a table has, or tells of nobody. */
+export function needsTable(query: ProcessQuery): boolean {
+  const asked = Object.keys(query).filter((key) => query[key as keyof ProcessQuery] !== undefined)
+  return asked.length === 0 || asked.some((key) => !SEARCHED.has(key))
+}
+
+const SEARCHED: ReadonlySet<string> = new Set(['port', 'file', 'library', 'namespace'])
 
 type Facts = Awaited<ReturnType<typeof readProcessFacts>>[number]
 /** Undefined where it cannot be told. */

@@ -2,7 +2,7 @@ export { type Connection, readConnections } from '../inspect/connections.js'
 export { type DescriptorOwner, findSocketOwners } from '../inspect/descriptor_owners.js'
 export { type FileUser, findByFile } from '../inspect/find_by_file.js'
 export { findByPort, type PortSearchOptions, type PortUse } from '../inspect/find_by_port.js'
-export { findProcesses, type ProcessQuery } from '../inspect/find_processes.js'
+export { findProcesses, needsTable, type ProcessQuery } from '../inspect/find_processes.js'
 export { type InspectOptions, inspectProcess } from '../inspect/inspect_process.js'
 export { findByLibrary, type Library, type LibraryUser, readLibraries } from '../inspect/libraries.js'
 export {

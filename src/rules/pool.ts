@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina'
 import { ProcmusterError } from '../errors.js'
+import { PACKAGE_FILES } from '../package_files.js'
 import type { TextLeaf } from './match/compile.js'
 import type { FactTask } from './match/facts.js'
 import type { TextVerdicts } from './match/text_matcher.js'
@@ -90,7 +91,7 @@ export class JudgePool {
   #open(): Piscina {
     const { texts, threads } = this.#options
     const pool = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
+      filename: PACKAGE_FILES.ruleWorker.href,
       name: 'work',
       // Equal, or idle threads come and go.
       minThreads: threads,

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { PACKAGE_FILES } from '../package_files.js'
 import { hardeningOf, type UnitSpec, unitText } from './unit_file.js'
 import { checkPath } from './unit_syntax.js'
 
@@ -45,7 +46,7 @@ const WATCH = [
  */
 export function generateWatchUnit(spec: WatchUnitSpec): string {
   const { config, restarts = false, ...rest } = spec
-  const main = fileURLToPath(new URL('../cli/main.js', import.meta.url))
+  const main = fileURLToPath(PACKAGE_FILES.muster)
   const whole: UnitSpec = {
     ...rest,
     program: process.execPath,

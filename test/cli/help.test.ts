@@ -146,7 +146,7 @@ test('no colours where stdout is no terminal, whatever the environment says', as
 test('colours and cut lines on a terminal; NO_COLOR is heard', async () => {
   // script(1) gives it a terminal of 60 columns.
   const onTerminal = async (env: Record<string, string>): Promise<string> => {
-    const command = `stty cols 60; '${process.execPath}' dist/cli/main.js ps --columns pid,command --limit 3`
+    const command = `stty cols 60; '${process.execPath}' dist/muster/main.js ps --columns pid,command --limit 3`
     const { stdout } = await run('script', ['-qec', command, '/dev/null'], {
       cwd: root,
       env: { ...process.env, TERM: 'xterm', ...env },

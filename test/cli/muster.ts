@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { waitFor } from '../fixtures/processes.js'
 
-export const MUSTER = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+export const MUSTER = fileURLToPath(new URL('../../dist/muster/main.js', import.meta.url))
 
 export interface RunOptions {
   uid?: number

@@ -1,7 +1,5 @@
 import { ProcmusterError } from '../../public/errors.js'
-import { findProcesses, type ProcessQuery, readNamespaces } from '../../public/inspect.js'
-import { Sampler } from '../../public/sampler.js'
-import type { ProcessRow } from '../../public/table.js'
+import { findProcesses, needsTable, type ProcessQuery, readNamespaces } from '../../public/inspect.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
@@ -9,6 +7,7 @@ import { statesOf } from '../ps/options.js'
 import { escapeForTerminal } from '../terminal.js'
 import { requireUser } from '../users.js'
 import { PID_MAX, quoted, readNumber, readText } from '../values.js'
+import { type Brief, briefsOf } from './brief.js'
 import { printJson } from './json.js'
 import { lookInto } from './target.js'
 import { warnOfUnreadable } from './unreadable.js'
@@ -45,9 +44,8 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
       'it is not said what to find; give --name, --command, --port, ...; `muster ps` lists all',
     )
   }
-  // The lists of files come from /proc; the bpf source would have to be started for one sample.
-  await using sampler = await Sampler.open({ source: 'procfs' })
-  const table = await sampler.sample()
+  await using sampler = needsTable(query) ? await openSampler() : undefined
+  const table = await sampler?.sample()
   const { found, unreadable } = await findProcesses(table, query).catch((error: unknown) =>
     refuse(error, query),
   )
@@ -60,9 +58,16 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
     process.stdout.write(found.map(({ pid }) => `${pid}\n`).join(''))
     return
   }
-  const rows = found.flatMap(({ pid }) => table.get(pid) ?? [])
-  await sampler.readDetails(rows)
-  return raw.json === true ? printJson(rows.map(toJson)) : printTable(rows, COLUMNS)
+  const rows = table && found.flatMap(({ pid }) => table.get(pid) ?? [])
+  if (rows) await sampler!.readDetails(rows)
+  const briefs = rows ?? (await briefsOf(found)).filter((each) => each !== undefined)
+  return raw.json === true ? printJson(briefs.map(toJson)) : printTable(briefs, COLUMNS)
+}
+
+/** The lists of files come from /proc; the bpf source would have to be started for one sample. */
+async function openSampler() {
+  const { Sampler } = await import('../../public/sampler.js')
+  return Sampler.open({ source: 'procfs' })
 }
 
 function refuse(error: unknown, { commandLine, cgroup, unit, namespace }: ProcessQuery): never {
@@ -136,7 +141,7 @@ async function idOf({ kind, number }: NamespaceWord): Promise<string> {
   )
 }
 
-const toJson = (row: ProcessRow) => ({
+const toJson = (row: Brief) => ({
   pid: row.pid,
   startTicks: row.startTicks,
   ppid: row.ppid,
@@ -147,7 +152,7 @@ const toJson = (row: ProcessRow) => ({
   commandLine: row.commandLine,
 })
 
-const COLUMNS: readonly TextColumn<ProcessRow>[] = [
+const COLUMNS: readonly TextColumn<Brief>[] = [
   { heading: 'PID', align: 'right', text: ({ pid }) => String(pid) },
   { heading: 'USER', align: 'left', text: ({ user }) => escapeForTerminal(user ?? '-') },
   { heading: 'STATE', align: 'left', text: ({ state }) => state },

@@ -5,7 +5,6 @@ import {
   findByLibrary,
   findByNamespace,
   findByPort,
-  inspectProcess,
   type Library,
 } from '../../public/inspect.js'
 import type { ProcessIdentity } from '../../public/table.js'
@@ -14,6 +13,7 @@ import { FaultList, fail } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted, readNumber, readText } from '../values.js'
+import { briefsOf } from './brief.js'
 import { printJson } from './json.js'
 import { warnOfUnreadable } from './unreadable.js'
 
@@ -38,16 +38,13 @@ interface Holder {
   readonly as: readonly string[]
 }
 
-// A sample reads all processes of the host; a few are read faster by themselves.
-const MAX_READ_SINGLY = 16
-
 /** `muster who` with what the user gave. */
 export async function tellWho(what: string | undefined, raw: RawWhoOptions): Promise<void> {
   const faults = new FaultList()
   const search = searchFor(what, raw, faults)
   faults.throwIfAny()
   const { found, unreadable } = await search!()
-  const owners = await ownersOf(found.map(({ identity }) => identity))
+  const owners = await briefsOf(found.map(({ identity }) => identity))
   const holders = found.map(({ identity: { pid, startTicks }, as }, index): Holder => {
     return { pid, startTicks, user: owners[index]?.user, name: owners[index]?.name, as }
   })
@@ -61,29 +58,6 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
       `nobody has ${quoted(what!)}${blind.length > 0 ? ' among those that could be looked into' : ''}`,
     )
   }
-}
-
-type Owner = Pick<Holder, 'name' | 'user'>
-
-/** Who they are; undefined of those that have ended. */
-async function ownersOf(found: readonly ProcessIdentity[]): Promise<(Owner | undefined)[]> {
-  if (found.length > MAX_READ_SINGLY) {
-    const { Sampler } = await import('../../public/sampler.js')
-    await using sampler = await Sampler.open({ source: 'procfs' })
-    const table = await sampler.sample()
-    return found.map(({ pid, startTicks }) => {
-      const row = table.get(pid)
-      return row?.startTicks === startTicks ? { name: row.name, user: row.user } : undefined
-    })
-  }
-  return Promise.all(
-    found.map((identity) =>
-      inspectProcess(identity, { sections: [] }).catch((error: unknown) => {
-        if (error instanceof ProcmusterError) return undefined
-        throw error
-      }),
-    ),
-  )
 }
 
 type Search = () => Promise<Found<Having>>

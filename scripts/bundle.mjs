@@ -1,0 +1,13 @@
+// Joins the modules of `muster` (dist/cli and what it imports) into dist/muster: a start then reads some ten files, not
+// a hundred. What other packages export stays theirs.
+import { chmodSync } from 'node:fs'
+import { rolldown } from 'rolldown'
+
+const root = new URL('..', import.meta.url).pathname
+const bundle = await rolldown({
+  input: `${root}dist/cli/main.js`,
+  platform: 'node',
+  external: (id) => /^[^./]/.test(id) || id.endsWith('/package_files.js'),
+})
+await bundle.write({ dir: `${root}dist/muster`, format: 'esm', cleanDir: true })
+chmodSync(`${root}dist/muster/main.js`, 0o755)

@@ -1,0 +1,43 @@
+import { ProcmusterError } from '../../public/errors.js'
+import { inspectProcess, type ProcessInfo } from '../../public/inspect.js'
+import type { ProcessIdentity, ProcessRow } from '../../public/table.js'
+
+/** What a list of found processes tells of each. */
+export type Brief = Pick<
+  ProcessRow,
+  'pid' | 'startTicks' | 'ppid' | 'user' | 'state' | 'name' | 'rssBytes' | 'commandLine'
+>
+
+// A sample reads all processes of the host; a few are read faster by themselves.
+const MAX_READ_SINGLY = 16
+
+/** Of each, in the same order; undefined of those that have ended. */
+export async function briefsOf(found: readonly ProcessIdentity[]): Promise<(Brief | undefined)[]> {
+  if (found.length > MAX_READ_SINGLY) {
+    const { Sampler } = await import('../../public/sampler.js')
+    await using sampler = await Sampler.open({ source: 'procfs' })
+    const table = await sampler.sample()
+    const rows = found.map(({ pid, startTicks }) => {
+      const row = table.get(pid)
+      return row?.startTicks === startTicks ? row : undefined
+    })
+    await sampler.readDetails(rows.filter((row) => row !== undefined))
+    return rows
+  }
+  return Promise.all(
+    found.map((identity) =>
+      inspectProcess(identity, { sections: [] }).then(brief, (error: unknown) => {
+        if (error instanceof ProcmusterError) return undefined
+        throw error
+      }),
+    ),
+  )
+}
+
+const brief = ({ identity, ppid, user, state, name, usage, args }: ProcessInfo): Brief => ({
+  pid: identity.pid,
+  startTicks: identity.startTicks,
+  ...{ ppid, user, state, name },
+  rssBytes: usage.memory?.rssBytes ?? 0, // a kernel thread, or a zombie
+  commandLine: args?.join(' '),
+})
