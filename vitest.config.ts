@@ -24,14 +24,16 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+const isCi = process.env.CI !== undefined
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Real processes need real time; each wait inside a test has its own bound.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Real processes need real time; each wait inside a test has its own bound (PATIENCE of test/fixtures/processes.ts).
+    testTimeout: isCi ? 180_000 : 60_000,
+    hookTimeout: isCi ? 180_000 : 60_000,
     // A shared machine can starve a live test for longer than its bounds; one that fails twice in a row is wrong.
-    retry: process.env.CI === undefined ? 0 : 1,
+    retry: isCi ? 1 : 0,
     // On two cores: live tests that fork and wait take two fifths of a core each.
     maxWorkers: 3,
     pool: 'forks',

@@ -9,8 +9,8 @@ export default mergeConfig(
   plain,
   defineConfig({
     test: {
-      testTimeout: 120_000,
-      hookTimeout: 120_000,
+      testTimeout: 240_000,
+      hookTimeout: 240_000,
       setupFiles: ['test/sanitizer.setup.ts'],
       env: { PROCMUSTER_SOAK_PROCESSES: '1000', PROCMUSTER_SOAK_TICKS: '60' },
       // What makes no native call that another test does not make: the rules, which hold to time limits that a sanitizer

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { waitFor } from '../fixtures/processes.js'
+import { PATIENCE, waitFor } from '../fixtures/processes.js'
 
 export const MUSTER = fileURLToPath(new URL('../../dist/muster/main.js', import.meta.url))
 
@@ -42,7 +42,7 @@ export class Run {
     child.stderr.setEncoding('utf8').on('data', (chunk) => {
       this.stderr += chunk
     })
-    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs * PATIENCE)
     this.child = child
     this.ended = once(child, 'close').then(([code, signal]) => {
       clearTimeout(timer)

@@ -87,7 +87,7 @@ test('A1: a leaking process breaches; evidence is kept, it is restarted graceful
   expect(records.map(({ type }) => type)).toEqual(
     expect.arrayContaining(['engine-start', 'decision', 'action-begun', 'self', 'engine-stop']),
   )
-}, 60_000)
+})
 
 test('the flags work in any order and in their long forms', async () => {
   const { pid } = await startProcess('idle', { rss: MEMORY_BYTES })
@@ -271,7 +271,7 @@ test('a second signal gives a restart up at once; the next watch with that journ
   await next.said(/begun by an earlier run|restart (done|refused|failed|interrupted)/)
   next.child.kill('SIGINT')
   await next.ended
-}, 60_000)
+})
 
 test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s stops a quiet watch cleanly', async (signal) => {
   const { pid } = await startProcess('idle')
@@ -462,4 +462,4 @@ test('--once does not wait for a restart that the governor puts off: it says unt
     untilMs: expect.any(Number) as number,
   })
   expect(third.code).toBe(10)
-}, 60_000)
+})

@@ -86,7 +86,7 @@ describe('signalTree', () => {
     expect(result.complete).toBe(true)
     expect(result.survivors).toEqual([])
     expect(result.members.length).toBeGreaterThan(15)
-  }, 30_000)
+  })
 
   test('who is not ended goes on as it was', async () => {
     const shell = start('sh', '-c', 'trap "echo hup" HUP; sleep 300 & echo $!; while :; do wait; done')

@@ -177,7 +177,7 @@ describe('a restart that waits', () => {
     expect(read[0]).toEqual({ type: 'governed', governed: event })
     await engine.close()
     expect(await bench.recordsOf('governed')).toMatchObject([JSON.parse(JSON.stringify(event)) as object])
-  }, 60_000)
+  })
 })
 
 it('a time of the clock of the ticks is told as the wall clock shows it now', () => {

@@ -43,7 +43,7 @@ it('acts on all members where the rule says so, however many; sixteen of them ar
   expect(alert.group).toMatchObject({ count: 20, members: { length: 16 } })
   const [decision] = await bench.recordsOf('decision')
   expect(decision!.group).toMatchObject({ count: 20, members: { length: 16 } })
-}, 60_000)
+})
 
 it('calls the group of a user by name and uid', async () => {
   const name = unique('user')
@@ -77,7 +77,7 @@ it('does a later step for the member that is largest when its time has come', as
   process.kill(second, 'SIGUSR1')
   const later = await heard(engine, 'action', ({ result }) => result?.nice === 4)
   expect(later.identity.pid).toBe(second)
-}, 60_000)
+})
 
 it('tries no restart of a process that another rule has restarted; of a group it chooses anew', async () => {
   const name = unique('both')
@@ -111,4 +111,4 @@ it('tries no restart of a process that another rule has restarted; of a group it
   await engine.close()
   const begun = (await bench.recordsOf('action-begun')).map(({ identity }) => identity.pid)
   expect(new Set(begun).size).toBe(begun.length) // each process once
-}, 60_000)
+})

@@ -30,7 +30,7 @@ describe.skipIf(noSystemd !== undefined)('the real systemd, in namespaces of its
   beforeAll(async () => {
     systemd = await startSystemd()
     options = { systemctl: systemd.systemctl }
-  }, 60_000)
+  })
   afterAll(async () => {
     await systemd?.stop()
   })
@@ -108,7 +108,7 @@ describe.skipIf(noSystemd !== undefined)('the real systemd, in namespaces of its
     expect((await listServices({ ...options, type: 'target' })).map(({ unit }) => unit)).toContain(
       'alone.target',
     )
-  }, 60_000)
+  })
 
   test('a status is what systemctl show says', async () => {
     await install(
@@ -141,7 +141,7 @@ describe.skipIf(noSystemd !== undefined)('the real systemd, in namespaces of its
       expect(status[name], name).toBe(/^\d{1,18}$/.test(value) ? Number(value) : null)
     }
     expect(await stopService('shown', options)).toMatchObject([{ ok: true }])
-  }, 60_000)
+  })
 
   test('what fails and what is not there is told, each for itself', async () => {
     await install(
@@ -165,7 +165,7 @@ describe.skipIf(noSystemd !== undefined)('the real systemd, in namespaces of its
       { error: { code: 'NOT_FOUND' } },
       { error: { code: 'SERVICE_FAILED', message: expect.stringMatching(/static.*WantedBy/) } },
     ])
-  }, 60_000)
+  })
 
   test('what is restarted by the manager is counted, up to the limit of its unit', async () => {
     await install(
@@ -187,7 +187,7 @@ describe.skipIf(noSystemd !== undefined)('the real systemd, in namespaces of its
     )
     expect(status.restarts).toBeGreaterThanOrEqual(2)
     expect(status).toMatchObject({ signal: 11, exitCode: undefined })
-  }, 60_000)
+  })
 
   test('systemd finds no fault with generated units', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'procmuster-units-'))
