@@ -71,10 +71,10 @@ interface NativeIoPriority {
 export type NativePidHandle = { readonly __pidHandle: never }
 
 /** What `signalMembers` found; `readMembers` shows it. */
-export type NativeMembers = { readonly __members: never }
+type NativeMembers = { readonly __members: never }
 
 /** `known` is false for a process that is not our child: then nothing but the exit itself is known. */
-export type NativeExitCallback = (
+type NativeExitCallback = (
   known: boolean,
   bySignal: boolean,
   status: number,

@@ -21,7 +21,7 @@ export function sampleTimes(random, durationMs, intervalMs) {
  * use, bursts of requests, the kernel's approximate counters, and a small collector's sawtooth in every other process
  * that has no large one: no process has two collectors.
  */
-export function noiseOf(random, base, hasCollector) {
+function noiseOf(random, base, hasCollector) {
   const white = base * random.scale(0.0002, 0.004)
   const wander = base * random.scale(0.0005, 0.008)
   const wanderMs = random.scale(20e3, 200e3)

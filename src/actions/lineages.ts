@@ -10,7 +10,7 @@ export interface Who {
 }
 
 /** Tries of one rule in a row that brought no relief. */
-export interface Unrelieved {
+interface Unrelieved {
   count: number
   /** When the first of them was judged. */
   sinceMs: number

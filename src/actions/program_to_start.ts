@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path'
 import { type Bytes, type FileIdentity, fromBytes, type StartSpec, toBytes } from '../spawn/start_spec.js'
 
 /** What was seen of a process; `path`, `device` and `inode` are its executable's. */
-export interface ProgramFacts extends FileIdentity {
+interface ProgramFacts extends FileIdentity {
   readonly path: Bytes
   readonly name: string
   readonly arguments: readonly Bytes[]

@@ -12,7 +12,7 @@ export interface WantedRestart<T> {
   readonly payload: T
 }
 
-export interface RestartQueueParts<T> {
+interface RestartQueueParts<T> {
   /** Whether the breach still lasts. */
   readonly stillWanted: (wanted: WantedRestart<T>) => boolean
   /** It has to wait: told once for each bound that holds it up, however long. */

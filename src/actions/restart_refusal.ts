@@ -6,7 +6,7 @@ const CAP_SETUID = 1n << 7n
 const CAP_SETPCAP = 1n << 8n
 const SETUID_OR_SETGID = 0o6000
 
-export interface PrivilegeFacts {
+interface PrivilegeFacts {
   readonly theirs: ProcessStatus
   readonly ours: ProcessStatus
   readonly executableMode: number

@@ -2,7 +2,7 @@ import type { GovernorChange, Resumption, Suspension } from './governor_types.js
 import { type Lineage, pardon } from './lineages.js'
 import { LruMap } from './lru_map.js'
 
-export interface SuspensionsParts {
+interface SuspensionsParts {
   readonly onChange: (change: GovernorChange) => void
   /** A rule begins anew. */
   readonly onRuleResumed: (rule: string) => void

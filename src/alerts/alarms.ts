@@ -11,7 +11,7 @@ export type RaisedAlert = Pick<
   'rule' | 'severity' | 'kind' | 'identity' | 'group' | 'name' | 'values' | 'message' | 'exit' | 'advice'
 >
 
-export interface AlarmOptions {
+interface AlarmOptions {
   readonly silences?: Silences
   /** Told of an alert that a silence has kept from the notifiers, and which outlasts it. */
   readonly onSilenceOver?: (alert: Alert) => void

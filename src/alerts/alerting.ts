@@ -31,7 +31,7 @@ export interface PendingBreach extends AlertSubject {
   readonly sinceMs: number
 }
 
-export interface AlertingParts {
+interface AlertingParts {
   readonly capacity: number
   readonly notifiers: readonly CheckedNotifier[]
   readonly log: Logger

@@ -26,7 +26,7 @@ export const silenceMatchSchema = z
     error: 'give at least one of rule, name, pid, user, group, severity',
   })
 
-export const silenceRequestSchema = z
+const silenceRequestSchema = z
   .strictObject({
     match: silenceMatchSchema,
     /** Epoch milliseconds. */

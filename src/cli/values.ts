@@ -11,7 +11,7 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)$/
 export const quoted = (value: string): string => `"${escapeForTerminal(value)}"`
 
 /** Bounds and words of one numeric flag. */
-export interface NumberFlag {
+interface NumberFlag {
   /** As the user knows it: `-t/--threshold`. */
   readonly flag: string
   /** What a right value is, for messages: `a percentage above 0 and at most 100, for example 80`. */

@@ -25,7 +25,7 @@ export interface ChildUse {
 }
 
 /** The end of a child of ours, as wait4(2) has it. */
-export interface ChildEnd extends ExitInfo {
+interface ChildEnd extends ExitInfo {
   readonly coreDumped: boolean
   readonly use: ChildUse
   /** On the clock of `process.hrtime`. */

@@ -25,7 +25,7 @@ export enum ActionKind {
 }
 
 /** What is done to each target of a batch. */
-export interface BatchAction {
+interface BatchAction {
   /** As an error names it. */
   readonly name: string
   readonly kind: ActionKind

@@ -17,7 +17,7 @@ import type { Reactions } from './reactions.js'
 import { recoverActions, type Succession } from './recovery.js'
 import type { Sources } from './sources.js'
 
-export interface ActingParts {
+interface ActingParts {
   readonly settings: Settings
   readonly log: Logger
   readonly broadcast: Broadcast

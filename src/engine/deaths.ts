@@ -8,7 +8,7 @@ import { type Binding, type EventIdentity, isOf } from './watched.js'
 /** A binding as it was when its process ended. */
 type Death = Pick<Binding, 'rule' | 'identity' | 'name'>
 
-export interface DeathParts {
+interface DeathParts {
   /** Whether exit records can come at all. */
   readonly listening: () => boolean
   readonly alarms: Alarms

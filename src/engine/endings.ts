@@ -9,7 +9,7 @@ import type { Outcomes } from './outcomes.js'
 const ENDING_SIGNALS = [2, 3, 6, 9, 15]
 
 /** What was known of a process when something began to be done to it that ends it. */
-export interface Before {
+interface Before {
   readonly rssBytes: number | undefined
   readonly hostAvailableBytes: number | undefined
   readonly isAboutMemory: boolean
@@ -17,7 +17,7 @@ export interface Before {
   readonly endedBy: string | undefined
 }
 
-export interface EndingsParts {
+interface EndingsParts {
   readonly outcomes: Pick<Outcomes, 'track'>
   readonly hostAvailableBytes: () => number | undefined
 }

@@ -15,7 +15,7 @@ import type { Rulebook } from './rulebook.js'
 import type { Sources } from './sources.js'
 import { SuspensionAlerts } from './suspension_alerts.js'
 
-export interface GoverningParts {
+interface GoverningParts {
   readonly settings: GovernorSettings
   readonly book: Rulebook
   readonly alarms: Alarms

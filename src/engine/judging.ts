@@ -30,7 +30,7 @@ export interface MatchesQuery {
   readonly limit?: number | undefined
 }
 
-export interface JudgingParts {
+interface JudgingParts {
   readonly book: Rulebook
   readonly alarms: Pick<Alarms, 'raise' | 'resolve'>
   readonly note: (body: JournalBody) => void

@@ -1,7 +1,7 @@
 import type { Step } from '../rules/schema/rule.js'
 
 /** What is to be done at once when a rule fires, and what comes later. */
-export interface FiredSteps<T> extends DueSteps<T> {
+interface FiredSteps<T> extends DueSteps<T> {
   /** All of it, each with its time from now. */
   readonly planned: readonly Step[]
 }

@@ -10,11 +10,11 @@ export type EngineEventSource = (typeof EVENT_SOURCES)[number]
 /** The events that an engine asks for. */
 const TYPES: readonly LifecycleEventType[] = ['fork', 'exec', 'exit']
 /** What an engine needs of a stream; a parameter, so that a test needs no kernel. */
-export type LifecycleStream = Pick<EventStream, 'sourceReason' | 'close'> & AsyncIterable<LifecycleEvent>
-export type OpenLifecycle = (options: EventStreamOptions) => Promise<LifecycleStream>
+type LifecycleStream = Pick<EventStream, 'sourceReason' | 'close'> & AsyncIterable<LifecycleEvent>
+type OpenLifecycle = (options: EventStreamOptions) => Promise<LifecycleStream>
 
 /** What is counted of a stream. */
-export type HeardCounts = Omit<LifecycleStats, 'rescans' | 'shortLived'>
+type HeardCounts = Omit<LifecycleStats, 'rescans' | 'shortLived'>
 
 export interface LifecycleListeners {
   readonly onExec: (event: ExecEvent) => void

@@ -12,7 +12,7 @@ import type { WatchedProcesses } from './watched.js'
 /** A tick waits no longer for the facts of programs that were just executed. */
 const RELEARN_LIMIT_MS = 50
 
-export interface LifecycleParts {
+interface LifecycleParts {
   readonly watched: WatchedProcesses
   readonly deaths: Deaths
   readonly ticker: Ticker

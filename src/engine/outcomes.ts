@@ -23,7 +23,7 @@ export type Look = (
   identity: ProcessIdentity,
 ) => { readonly rssBytes: number | undefined; readonly isZombie: boolean } | undefined
 
-export interface OutcomeParts {
+interface OutcomeParts {
   readonly windowMs: number
   readonly onOutcome: (outcome: OutcomeBody) => void
   readonly onBreachedAgain: (again: BreachedAgainBody) => void

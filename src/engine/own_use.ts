@@ -3,7 +3,7 @@ import type { EngineStats } from './events.js'
 import type { Ticker } from './ticker.js'
 
 /** What one tick took, in milliseconds. */
-export interface TickTimes {
+interface TickTimes {
   readonly sampleMs: number
   readonly judgeMs: number
   readonly totalMs: number

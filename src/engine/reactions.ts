@@ -30,7 +30,7 @@ const FORK_NO_EXEC = 0x40
 /** Refusals that somebody has to know of: the breach lasts, and the engine can do nothing about it. */
 const LASTING_REFUSALS = new Set(['RESTART_REFUSED', 'ACCESS_DENIED', 'PROTECTED', 'IO_ERROR'])
 
-export interface ReactionParts {
+interface ReactionParts {
   readonly book: Rulebook
   readonly dryRun: boolean
   /** Usual time between two samples. */

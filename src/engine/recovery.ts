@@ -15,7 +15,7 @@ import type { ProcessIdentity } from '../table/identity.js'
  */
 const ADOPTION_MS = 2_000
 
-export interface RecoveryOptions {
+interface RecoveryOptions {
   readonly context: ActionContext
   readonly runner: ActionRunner
   readonly onReport: (report: ActionReport) => void

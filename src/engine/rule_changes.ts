@@ -8,7 +8,7 @@ import type { Rulebook, RuleEntry, RulesChange } from './rulebook.js'
 import type { Sources } from './sources.js'
 import type { Binding, WatchedProcesses } from './watched.js'
 
-export interface RuleChangesParts {
+interface RuleChangesParts {
   readonly book: Rulebook
   readonly watched: WatchedProcesses
   readonly sources: Sources

@@ -4,7 +4,7 @@ import type { Judging } from './judging.js'
 
 type Members = ReadonlyMap<string, ReadonlySet<string>>
 
-export interface RuleMembersParts {
+interface RuleMembersParts {
   readonly judging: Pick<Judging, 'groupOf' | 'slotsOf'>
 }
 

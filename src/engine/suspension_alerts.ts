@@ -11,7 +11,7 @@ const KIND = { rule: 'suspended', process: 'gave-up', host: 'host-stop' } as con
   AlertKind
 >
 
-export interface SuspensionParts {
+interface SuspensionParts {
   readonly alarms: Alarms
   readonly note: (body: JournalBody) => void
   /** Of a time of the governor's clock. */

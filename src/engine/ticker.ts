@@ -1,5 +1,5 @@
 /** Monotonic milliseconds and a timer; a parameter, so that a test needs no time. */
-export interface TickerClock {
+interface TickerClock {
   now(): number
   setTimer(callback: () => void, ms: number): unknown
   clearTimer(timer: unknown): void

@@ -9,7 +9,7 @@ export interface Content {
 }
 
 /** What came of a request within its time; items that are not there have the errno of ETIMEDOUT. */
-export interface Contents {
+interface Contents {
   /** False when no reader had begun with it. */
   readonly started: boolean
   readonly timedOut: boolean

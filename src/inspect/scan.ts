@@ -34,7 +34,7 @@ export enum ScanKind {
 }
 
 /** One process that has something of what was looked for. */
-export interface ScanHit {
+interface ScanHit {
   readonly pid: number
   readonly startTicks: number
   /** As native/inspect/process_scan.h has them. */

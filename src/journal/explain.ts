@@ -14,7 +14,7 @@ export interface ExplainOptions {
 }
 
 /** A line of its own time, or one that belongs to the line before. */
-export interface ToldLine {
+interface ToldLine {
   readonly atMs?: number
   readonly text: string
 }

@@ -30,12 +30,12 @@ export interface EngineStartBody {
   readonly rules: readonly string[]
 }
 
-export interface AlertBody {
+interface AlertBody {
   readonly type: 'alert'
   readonly alert: Alert
 }
 
-export interface AlertResolvedBody {
+interface AlertResolvedBody {
   readonly type: 'alert-resolved'
   readonly alert: Alert
 }
@@ -87,7 +87,7 @@ export interface NotifyFailedBody {
   readonly reason: string
 }
 
-export interface SelfBody {
+interface SelfBody {
   readonly type: 'self'
   readonly userCpuMs: number
   readonly systemCpuMs: number
@@ -96,7 +96,7 @@ export interface SelfBody {
   readonly missedTicks: number
 }
 
-export interface EngineStopBody {
+interface EngineStopBody {
   readonly type: 'engine-stop'
   readonly ticks: number
   readonly missedTicks: number
@@ -123,13 +123,13 @@ export interface LifecycleStats {
 }
 
 /** Events of births and deaths were lost; a sample made up for them. */
-export interface OverrunBody {
+interface OverrunBody {
   readonly type: 'overrun'
   readonly count: number
 }
 
 /** The engine goes on with other rules: their names. */
-export interface RulesBody {
+interface RulesBody {
   readonly type: 'rules'
   readonly added: readonly string[]
   readonly changed: readonly string[]
@@ -137,7 +137,7 @@ export interface RulesBody {
 }
 
 /** Samples cannot be judged, or can again. */
-export interface JudgingBody {
+interface JudgingBody {
   readonly type: 'judging'
   readonly state: 'failed' | 'recovered'
   /** Of a failure. */

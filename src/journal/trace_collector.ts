@@ -15,7 +15,7 @@ const MAX_ALERTS = 64
 const MAX_SUBJECTS = 1000
 
 /** Which subjects to collect: those asked for by identity, or the one of a rule that an id is about. */
-export interface CollectorOptions {
+interface CollectorOptions {
   readonly isAsked?: (identity: ProcessIdentity | undefined) => boolean
   readonly rule?: string
   readonly key?: string

@@ -10,7 +10,7 @@ const MAX_QUEUED = 10_000
 /** A child held before its exec shares the lock of an engine that was just killed, until it notices. */
 const LOCK_WAIT_MS = 1_000
 
-export interface JournalOptions {
+interface JournalOptions {
   /** Sees every record: those that are there already, oldest first, then each new one. */
   onRecord?: (record: JournalRecord) => void
   /** Of the records that are there already, those of these types are left out. */

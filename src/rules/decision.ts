@@ -88,7 +88,7 @@ function windowOf(comparison: Comparison | LeakTest): number | undefined {
 const utf8 = new TextDecoder()
 const causes = ['condition', 'gone', 'unmatched', 'removed'] as const
 
-export interface DecisionSource {
+interface DecisionSource {
   readonly numbers: Float64Array
   /** NAME_BYTES of each process named. */
   readonly names: Uint8Array

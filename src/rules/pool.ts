@@ -6,7 +6,7 @@ import type { FactTask } from './match/facts.js'
 import type { TextVerdicts } from './match/text_matcher.js'
 import type { JudgeResult, JudgeTask } from './worker.js'
 
-export interface JudgePoolOptions {
+interface JudgePoolOptions {
   /** For a pool that learns facts: what it tries. */
   readonly texts?: readonly TextLeaf[]
   readonly threads: number

@@ -12,7 +12,7 @@ import { compileMatch, type MatchSource } from './match/compile.js'
 import type { CheckedRule } from './schema/rule.js'
 
 /** A rule that is judged, as long as it stays the same. */
-export interface ProgramEntry extends RuleInWords {
+interface ProgramEntry extends RuleInWords {
   readonly id: number
   readonly plan: RulePlan
   readonly shard: number
@@ -28,7 +28,7 @@ export interface Program {
   readonly positions: Int32Array
 }
 
-export interface ProgramOptions extends CompileOptions {
+interface ProgramOptions extends CompileOptions {
   readonly uidOf: (user: string) => number | undefined
   /** What restarts are limited by where a rule's own limits do not say. */
   readonly perGroup?: GroupKind | undefined

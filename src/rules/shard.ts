@@ -27,7 +27,7 @@ interface Kept {
 }
 
 /** A tick's task, with as much as a thread may lack. */
-export interface PreparedTick {
+interface PreparedTick {
   readonly next: Kept
   readonly task: JudgeTask
   /** With what a thread says that it needs. */

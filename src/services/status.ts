@@ -80,7 +80,7 @@ export async function serviceStatus(unit: string, options: ServiceOptions = {}):
 }
 
 /** Two clocks at the same time. */
-export interface Clocks {
+interface Clocks {
   readonly nowMs: number
   /** CLOCK_MONOTONIC, clock_gettime(2), whose times no clock adjustment moves. */
   readonly monotonicUs: number

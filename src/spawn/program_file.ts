@@ -8,7 +8,7 @@ import type { FileIdentity } from './start_spec.js'
 const DEFAULT_PATH = '/bin:/usr/bin'
 
 /** The file that a name stands for, as execvp(3) finds it. */
-export interface ProgramFile {
+interface ProgramFile {
   readonly path: string
   readonly executable: FileIdentity
 }

@@ -54,7 +54,7 @@ const WORDED_STEPS: Readonly<Record<StartStep, string>> = {
 export const wordedStep = (step: StartStep): string => WORDED_STEPS[step]
 
 /** How a start differs from another one of the same program. */
-export interface StartManner {
+interface StartManner {
   readonly place: Place
   /** Whether the program may be setuid or setgid. */
   readonly allowSetuid: boolean

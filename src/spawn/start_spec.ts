@@ -9,7 +9,7 @@ export interface FileIdentity {
 }
 
 /** 64 bit masks in hexadecimal, as in proc_pid_status(5). */
-export interface CapabilitySpec {
+interface CapabilitySpec {
   readonly bounding: string
   readonly inheritable: string
   readonly ambient: string

@@ -7,7 +7,7 @@ import { beyondText } from './kernel_support.js'
 export type Judged = Omit<Check, 'lacking'> & { readonly lacking?: readonly Capability[] }
 
 /** Something that needs capabilities, and nothing else. */
-export interface CapabilityCheck extends Pick<Check, 'id' | 'title' | 'area' | 'gain'> {
+interface CapabilityCheck extends Pick<Check, 'id' | 'title' | 'area' | 'gain'> {
   readonly needs: readonly Capability[]
   readonly without: string
 }

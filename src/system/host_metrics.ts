@@ -6,7 +6,7 @@ import { parseLoad, parsePressureLines, parseUptimes } from './stats/load.js'
 import { meminfoFields } from './stats/memory.js'
 
 /** Numbers of the host; what a file did not say is left out. */
-export type HostNumbers = Partial<Record<HostMetric, number>>
+type HostNumbers = Partial<Record<HostMetric, number>>
 
 const MEMINFO: readonly (readonly [field: string, metric: HostMetric])[] = [
   ['MemTotal', 'memTotalBytes'],
@@ -54,7 +54,7 @@ export function parsePressure(resource: string, text: string): HostNumbers {
 }
 
 /** CPU time of all cores since boot. */
-export interface CpuUse {
+interface CpuUse {
   readonly busyMs: number
   readonly totalMs: number
   readonly cpus: number
@@ -66,7 +66,7 @@ export function parseCpuUse(text: string): CpuUse | undefined {
 }
 
 /** Options of `HostMetrics`. */
-export interface HostMetricsOptions {
+interface HostMetricsOptions {
   /** Only the files that these stand in are read. */
   readonly metrics: Iterable<HostMetric>
   /** Another root than `/proc`. */

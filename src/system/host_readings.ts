@@ -31,7 +31,7 @@ export interface HostReadings {
 }
 
 /** How `/proc` is mounted, proc(5). */
-export interface ProcMount {
+interface ProcMount {
   readonly mounted: boolean
   /** 0 nothing hidden, 1 files of others closed, 2 others invisible, 4 invisible unless they can be traced. */
   readonly hidepid: number
@@ -41,14 +41,14 @@ export interface ProcMount {
   readonly onlyProcesses: boolean
 }
 
-export interface CgroupMounts {
+interface CgroupMounts {
   readonly v2: boolean
   /** Controllers of version 1 that are mounted. */
   readonly v1: readonly string[]
 }
 
 /** What came of opening a pidfd of this very process. */
-export interface PidfdTrial {
+interface PidfdTrial {
   readonly works: boolean
   /** The inode that tells one life from another until reboot, Linux 6.9. */
   readonly hasInode: boolean

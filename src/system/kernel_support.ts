@@ -38,7 +38,7 @@ export interface Obstacle {
 }
 
 /** Where a namespace of this process stands: that of the host, another one, or not to be told. */
-export type NamespacePlace = 'host' | 'other' | 'unreadable'
+type NamespacePlace = 'host' | 'other' | 'unreadable'
 
 /** What decides whether the bpf source can work; each is cheap to read. */
 export interface BpfReadings {
@@ -72,7 +72,7 @@ const LOCKDOWN_FILE = '/sys/kernel/security/lockdown'
 
 // linux/proc_ns.h: the first namespaces of the host have fixed inode numbers, part of the kernel's ABI.
 const HOST_NAMESPACES = { pid: 4_026_531_836, user: 4_026_531_837, time: 4_026_531_834 } as const
-export type HostNamespace = keyof typeof HOST_NAMESPACES
+type HostNamespace = keyof typeof HOST_NAMESPACES
 
 /**
  * Why the kernel cannot fill the table here, or undefined when nothing is known to be in the way: the program may still

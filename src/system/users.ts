@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 
 /** The users of a host's own file, passwd(5) fields 1 and 3. Those of a directory service are not there. */
-export interface Users {
+interface Users {
   readonly nameOf: ReadonlyMap<number, string>
   readonly uidOf: ReadonlyMap<string, number>
 }

@@ -29,7 +29,7 @@ export interface ProcessFilter {
 }
 
 /** What a table needs from the sampler that made it. */
-export interface TableOwner {
+interface TableOwner {
   readonly source: Source
   /** Whether the memory still holds the sample with that sequence. */
   holds(sequence: number): boolean

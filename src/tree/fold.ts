@@ -3,7 +3,7 @@ import type { ThreadNames } from './threads.js'
 import type { ProcessTree } from './tree.js'
 
 /** A process or a thread as it is drawn. */
-export interface Item {
+interface Item {
   readonly label: string
   readonly branches: readonly Branch[]
 }
@@ -14,7 +14,7 @@ export interface Branch {
   readonly count: number
 }
 
-export interface LabelOptions {
+interface LabelOptions {
   readonly pids: boolean
   readonly threads: ThreadNames | undefined
   readonly fold: boolean

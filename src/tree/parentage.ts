@@ -6,14 +6,14 @@
 export type Detachment = 'absent' | 'younger' | 'cycle' | 'unknown'
 
 /** Who is whose parent, by places in arrays that are sorted by pid. */
-export interface Parentage {
+interface Parentage {
   /** Place of the parent, -1 for none. */
   readonly parents: Int32Array
   readonly detached: ReadonlyMap<number, Detachment>
 }
 
 /** What `linkParents` needs of each process, in ascending order of pid. */
-export interface Kinship {
+interface Kinship {
   readonly pids: Int32Array
   /** -1 where it is not known, 0 for none. */
   readonly ppids: Int32Array

@@ -1,5 +1,5 @@
 /** Slope of a line through points, and the limits that hold it with 95 % confidence; all per ms. */
-export interface Slope {
+interface Slope {
   perMs: number
   low: number
   high: number

@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export interface Received {
+interface Received {
   readonly path: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
 /** Answers the request with this number, from 1. */
-export type Answer = (request: number, response: ServerResponse, received: Received) => void
+type Answer = (request: number, response: ServerResponse, received: Received) => void
 
 /** A receiver of webhooks on the loopback interface. */
 export class WebhookServer implements AsyncDisposable {

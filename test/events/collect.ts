@@ -3,7 +3,7 @@ import { EventStream, type EventStreamOptions } from '../../dist/index.js'
 import { waitFor } from '../fixtures/processes.js'
 
 /** A stream with a reader that keeps all that it has told. */
-export interface Collected {
+interface Collected {
   readonly stream: EventStream
   readonly events: LifecycleEvent[]
   /** Ends with the reader's loop; rejects with what that threw. */

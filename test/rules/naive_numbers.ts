@@ -2,7 +2,7 @@ import type { Comparison, Condition, Operand } from '../../dist/rules/language/a
 import { MEMORY_BYTES } from './local_judge.js'
 import type { SyntheticProcess } from './synthetic_table.js'
 
-export interface Sample {
+interface Sample {
   readonly atMs: number
   readonly value: number
 }
@@ -54,7 +54,7 @@ export interface NaiveClock {
  * What operands mean, a second time and in the plainest way: recursion over the tree, undefined for unknown, all samples kept in
  * lists. A window is the samples of the bucket under way and of so many buckets before it.
  */
-export function numberOf(operand: Operand, subject: NaiveSubject, clock: NaiveClock): number | undefined {
+function numberOf(operand: Operand, subject: NaiveSubject, clock: NaiveClock): number | undefined {
   switch (operand.kind) {
     case 'constant':
       return operand.value

@@ -8,7 +8,7 @@ export const MINUTE = 60_000
 const MIB = 2 ** 20
 
 /** Noise that is the same in every run: xorshift over the seed. */
-export function noiseOf(seed: number): () => number {
+function noiseOf(seed: number): () => number {
   let state = seed * 2654435761 + 1
   return () => {
     state ^= state << 13

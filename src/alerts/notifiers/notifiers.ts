@@ -31,7 +31,7 @@ export interface NotifierStats {
   readonly lastFailure?: string | undefined
 }
 
-export interface NotifierParts {
+interface NotifierParts {
   readonly log: Logger
   readonly onFailed: (failure: NotifyFailedBody) => void
   readonly onError: (error: Error) => void

@@ -13,7 +13,7 @@ export type Deliver = (alert: Alert, signal: AbortSignal) => Promise<Delivery>
 /** What is given up at closing has so long to end: more than a command has between SIGTERM and SIGKILL. */
 const LEAVE_AFTER_MS = 3000
 
-export interface QueueOptions {
+interface QueueOptions {
   readonly deliver: Deliver
   /** Alerts that wait at most. */
   readonly limit: number

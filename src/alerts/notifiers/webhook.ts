@@ -14,7 +14,7 @@ const MOST_REDIRECTS = 3
 const BODY_BYTES = 64 * 1024
 const SHOWN_CHARACTERS = 200
 
-export interface WebhookParts {
+interface WebhookParts {
   readonly now?: () => number
   /** From 0 to 1. */
   readonly random?: () => number
@@ -118,7 +118,7 @@ async function startOf(response: Response): Promise<string> {
 }
 
 /** `t=SECONDS,v1=HEX`: HMAC-SHA256 over `SECONDS.BODY`. */
-export function signature(secret: string, seconds: number, body: string): string {
+function signature(secret: string, seconds: number, body: string): string {
   return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`
 }
 

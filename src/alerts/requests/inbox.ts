@@ -17,7 +17,7 @@ const MOST_REMEMBERED = 1000
 /** What writing the journal fails with, of a full disk, or a file system that is away. */
 const JOURNAL_FAULTS: ReadonlySet<string> = new Set<ErrorCode>(['IO_ERROR', 'BUSY', 'UNSUPPORTED'])
 
-export interface InboxParts {
+interface InboxParts {
   /** Resolves when the answer is on disk; a `ProcmusterError` that it throws is the reason of a refusal. */
   readonly carryOut: (request: CheckedRequest, id: string) => Promise<void>
   /** The same. */

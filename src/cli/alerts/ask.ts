@@ -18,7 +18,7 @@ export interface RawAsk extends RawPlace {
 const WAIT = { flag: '--wait', wanted: 'seconds from 0 to 3600, for example 5', min: 0, max: 3600 }
 
 /** What each of these commands asks, with its own faults added to the list. */
-export type Asking = (by: string, note: string | undefined, faults: FaultList) => EngineRequest | undefined
+type Asking = (by: string, note: string | undefined, faults: FaultList) => EngineRequest | undefined
 
 /** Leaves a request for the watch, and tells what became of it. */
 export async function ask(raw: RawAsk, asking: Asking): Promise<void> {

@@ -19,7 +19,7 @@ export function eventLine(event: LifecycleEvent, { isTTY = false, colors }: Line
   return `${time}  ${words.join('  ').trimEnd()}`
 }
 
-export interface LineStyle {
+interface LineStyle {
   /** Today is known there: only the time of day is written. */
   readonly isTTY?: boolean | undefined
   readonly colors: Colors

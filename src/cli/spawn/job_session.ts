@@ -14,7 +14,7 @@ import { identityOf, type Job } from './job_store.js'
 /**
  * Of an `orphaned` one the program has ended, and others of its session run on. `unknown`: this /proc hides it.
  */
-export type JobState = 'running' | 'suspended' | 'orphaned' | 'ended' | 'unknown'
+type JobState = 'running' | 'suspended' | 'orphaned' | 'ended' | 'unknown'
 
 export interface JobNow extends Job {
   readonly state: JobState

@@ -36,7 +36,7 @@ export interface Job {
 }
 
 /** A name that no other job has, before there is a job. */
-export type Reserved = Pick<Job, 'version' | 'name' | 'bootId' | 'log' | 'ownLog'>
+type Reserved = Pick<Job, 'version' | 'name' | 'bootId' | 'log' | 'ownLog'>
 
 const NAME = /^(?!\d+$)\w[\w.-]{0,63}$/
 const MOST_NAMES = 10_000

@@ -44,7 +44,7 @@ const WIDTHS: Readonly<Record<string, number>> = {
 }
 const USUAL_WIDTH = 7
 
-export const headingOf = ({ name, heading }: Field): string => HEADINGS[name] ?? heading
+const headingOf = ({ name, heading }: Field): string => HEADINGS[name] ?? heading
 const columnWidth = (field: Field): number =>
   Math.max(headingOf(field).length, WIDTHS[field.name] ?? USUAL_WIDTH)
 

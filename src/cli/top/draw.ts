@@ -12,7 +12,7 @@ import type { Course } from './history.js'
 import type { Order } from './order.js'
 import { type Action, type Dialog, nameOf, type State } from './state.js'
 
-export interface Size {
+interface Size {
   readonly columns: number
   readonly rows: number
 }
@@ -22,7 +22,7 @@ const FOOTER_ROWS = 3
 const LIST_WIDTH = 26
 
 /** What one sample has to show. */
-export interface Scene {
+interface Scene {
   readonly table: Table
   readonly stats: SystemStats
   readonly order: Order

@@ -4,7 +4,7 @@ import { currentPlace, type ProcessIdentity, readJournal } from '../../index.js'
  * What an earlier watch with the same journal did to the process of a pid: a restart that it began and did not finish,
  * or the successor that its last restart made.
  */
-export type EarlierRestart =
+type EarlierRestart =
   | {
       readonly kind: 'unfinished'
       readonly actionId: string

@@ -10,7 +10,7 @@ import type { Reporter } from './report.js'
 
 type Rules = ReturnType<typeof planRules>
 
-export interface ReloadParts {
+interface ReloadParts {
   readonly plan: WatchPlan
   readonly file: string
   readonly config: WatchConfig

@@ -12,7 +12,7 @@ import { clockTime, localDate } from '../quantities.js'
 import { type Colors, escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
 
 /** What the watched process of -p used at one look. */
-export interface Look {
+interface Look {
   readonly pid: number
   readonly name: string
   readonly rssBytes: number | undefined

@@ -25,7 +25,7 @@ import {
 } from './plan.js'
 
 /** What judging needs of a checked rule. */
-export interface JudgedRule {
+interface JudgedRule {
   readonly name: string
   readonly per: GroupKind | undefined
   readonly when: When

@@ -95,7 +95,7 @@ function writeRemoval(
 }
 
 /** What the clauses come to: lists of numbers, one for each of the slots. */
-export interface ToldClauses {
+interface ToldClauses {
   readonly left: readonly Float64Array[]
   readonly right: readonly Float64Array[]
   readonly truth: readonly Uint8Array[]

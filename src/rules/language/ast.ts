@@ -15,17 +15,17 @@ export interface When {
 /** A truth about a process or a group: yes, no, or unknown while something it stands on could not be read. */
 export type Condition = And | Or | Not | Comparison | LeakTest
 
-export interface And {
+interface And {
   readonly kind: 'and'
   /** Two or more. */
   readonly parts: readonly Condition[]
 }
-export interface Or {
+interface Or {
   readonly kind: 'or'
   /** Two or more. */
   readonly parts: readonly Condition[]
 }
-export interface Not {
+interface Not {
   readonly kind: 'not'
   readonly part: Condition
 }
@@ -63,18 +63,18 @@ export type Operand =
 export type Unit = '' | 'bytes' | 'bytes/s' | '%' | 'ratio' | 'ns' | 'ms' | 's' | '1/s' | 'ticks' | 'state'
 
 /** A number in the unit of what it is compared or reckoned with: `90%` is 0.9 beside a ratio, 90 beside `cpuPercent`. */
-export interface Constant {
+interface Constant {
   readonly kind: 'constant'
   readonly value: number
   readonly unit: Unit
 }
 /** `80%` beside bytes of a process: a part of the host's physical memory, in bytes. */
-export interface MemoryShare {
+interface MemoryShare {
   readonly kind: 'memoryShare'
   readonly percent: number
 }
 /** A state's letter beside the column `state`. */
-export interface StateLetter {
+interface StateLetter {
   readonly kind: 'state'
   readonly letter: string
 }
@@ -98,7 +98,7 @@ export interface AgeSeconds {
   readonly kind: 'age'
 }
 /** `stateSeconds(D)`: seconds for which every sample has found the process in one of these states; 0 otherwise. */
-export interface StateSeconds {
+interface StateSeconds {
   readonly kind: 'stateSeconds'
   /** Letters, for example `DZ`. */
   readonly states: string
@@ -113,30 +113,30 @@ export interface Arithmetic {
  * Over the samples of the last `windowMs`; unknown until so much time was seen. `delta`: the newest less the oldest. `rate`: that by
  * the second. `p50`, `p95`, `p99`: so many percent of the samples are at most this.
  */
-export interface Windowed {
+interface Windowed {
   readonly kind: 'window'
   readonly fn: WindowFunction
   readonly of: Operand
   readonly windowMs: number
 }
 /** Milliseconds until the operand reaches the limit as it grows now; Infinity when it does not grow. */
-export interface TimeTo {
+interface TimeTo {
   readonly kind: 'timeTo'
   readonly of: Operand
   readonly limit: Operand
 }
 /** Over the members of a group; needs a rule with `per`. Members whose operand is unknown are left out. */
-export interface Aggregate {
+interface Aggregate {
   readonly kind: 'aggregate'
   readonly fn: AggregateFunction
   readonly of: Operand
 }
 /** Members of a group; needs a rule with `per`. */
-export interface Count {
+interface Count {
   readonly kind: 'count'
 }
 /** Members of a group that ended, per second, over the window; needs a rule with `per`. */
-export interface ExitRate {
+interface ExitRate {
   readonly kind: 'exitRate'
   readonly windowMs: number
 }

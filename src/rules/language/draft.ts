@@ -7,7 +7,7 @@ import { isTime, quantityIn, unitAlone, unitsOf } from './units.js'
 /** What was read from a place of the text: a condition, or an operand of which not every unit is known yet. */
 export type Draft = ConditionDraft | OperandDraft
 
-export interface ConditionDraft {
+interface ConditionDraft {
   readonly kind: 'condition'
   readonly at: number
   readonly condition: Condition

@@ -52,7 +52,7 @@ const limitNames: Readonly<Record<Resource, string>> = {
 }
 
 /** A value that is written as a word alone. */
-export type NamedValue = ColumnValue | LimitValue | HostValue | AgeSeconds
+type NamedValue = ColumnValue | LimitValue | HostValue | AgeSeconds
 
 const values = new Map<string, NamedValue>()
 /** As it is to be written in a suggestion. */
@@ -101,7 +101,7 @@ export function nameOf(value: NamedValue): string {
 }
 
 /** Everything that is written with parentheses. */
-export const FUNCTIONS = [
+const FUNCTIONS = [
   ...new Set([...WINDOW_FUNCTIONS, ...AGGREGATE_FUNCTIONS]),
   'count',
   'exitRate',

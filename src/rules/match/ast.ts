@@ -5,16 +5,16 @@
 export type Match = MatchAll | MatchAny | MatchNot | MatchLeaf
 
 /** Every part; none at all means every process. */
-export interface MatchAll {
+interface MatchAll {
   readonly kind: 'all'
   readonly parts: readonly Match[]
 }
-export interface MatchAny {
+interface MatchAny {
   readonly kind: 'any'
   readonly parts: readonly Match[]
 }
 /** A part that cannot be told (its file may not be read) stays so: neither it nor its contrary matches. */
-export interface MatchNot {
+interface MatchNot {
   readonly kind: 'not'
   readonly part: Match
 }

@@ -9,7 +9,7 @@ import { bitAt, type MatchState, wordsFor } from './state.js'
 import { no, type Truth, truthOf, unknown, yes } from './truth.js'
 
 /** What matching reads in one tick. */
-export interface MatchScene {
+interface MatchScene {
   readonly table: TableMemory
   readonly state: MatchState
   readonly changes: Changes

@@ -4,7 +4,7 @@ import { MAX_DURATION_MS, parseDuration } from '../language/durations.js'
 import { durationSchema, invalid, readBy } from './texts.js'
 
 /** What limits can go by: a subtree is one of a root's, and limits name no root. */
-export type LimitGroup = Exclude<GroupKind, 'subtree'>
+type LimitGroup = Exclude<GroupKind, 'subtree'>
 export const LIMIT_GROUPS = GROUP_KINDS.filter((kind) => kind !== 'subtree') as [LimitGroup, ...LimitGroup[]]
 
 /** The least and the most that limits may be, whoever gives them; times are milliseconds. */

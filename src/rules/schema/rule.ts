@@ -11,7 +11,7 @@ import { durationSchema, invalid, whenSchema } from './texts.js'
 
 export type { ActionSpec, PerWindow, RuleLimits, Step }
 
-export const SEVERITIES = ['info', 'warning', 'critical'] as const
+const SEVERITIES = ['info', 'warning', 'critical'] as const
 /** How bad a breach of a rule is: `info`, `warning` or `critical`. */
 export type Severity = (typeof SEVERITIES)[number]
 /** The worse, the higher. */

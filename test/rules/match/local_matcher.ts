@@ -10,7 +10,7 @@ import { TextMatcher, type Texts } from '../../../dist/rules/match/text_matcher.
 import { atOnce } from '../../../dist/slices.js'
 import { headerCell, type TableMemory } from '../../../dist/table/layout.js'
 
-export interface TickOptions {
+interface TickOptions {
   learned?: Learned | undefined
   rebound?: readonly number[]
   isRepeated?: boolean
