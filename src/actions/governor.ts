@@ -1,4 +1,4 @@
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import { backoffMs } from './backoff.js'
 import type { GovernorSettings } from './governor_options.js'
 import type {
@@ -11,7 +11,7 @@ import type {
   Verdict,
 } from './governor_types.js'
 import { fraction } from './jitter.js'
-import { flapsWithin, keyOf, type Lineage, Lineages, type Who } from './lineages.js'
+import { flapsWithin, type Lineage, Lineages, type Who } from './lineages.js'
 import { LruMap } from './lru_map.js'
 import { type Relief, ReliefLedger } from './relief.js'
 import { RestartLog } from './restart_log.js'
@@ -75,7 +75,8 @@ export class Governor {
 
   /** Whether the restart may be begun now; `began` has to be told if it is. */
   admit(request: RestartRequest, nowMs: number): Verdict {
-    if (this.#running.has(keyOf(request.identity))) return wait('busy', 'the process is being restarted')
+    if (this.#running.has(identityKey(request.identity)))
+      return wait('busy', 'the process is being restarted')
     return (
       this.#refusal(request, nowMs) ??
       this.#pause(request, nowMs) ??
@@ -94,7 +95,7 @@ export class Governor {
     this.#rule(rule).log.add(atMs)
     if (group !== undefined) this.#groups.ensure(group, () => new RestartLog()).add(atMs)
     const lineage = this.#lineages.began({ identity, name }, atMs)
-    this.#running.set(keyOf(identity), { rule, group, lineage, atMs })
+    this.#running.set(identityKey(identity), { rule, group, lineage, atMs })
   }
 
   /** The attempt is over; a successor goes on with the record of the process. */
@@ -104,9 +105,9 @@ export class Governor {
     successor: ProcessIdentity | undefined,
     nowMs: number,
   ): void {
-    const running = this.#running.get(keyOf(identity))
+    const running = this.#running.get(identityKey(identity))
     if (running === undefined) return
-    this.#running.delete(keyOf(identity))
+    this.#running.delete(identityKey(identity))
     const { rule, group, lineage, atMs } = running
     if (end === 'refused' || end === 'given-up') {
       // Nothing was restarted, so it is nothing that the windows count.
@@ -121,13 +122,13 @@ export class Governor {
     lineage.lastEndedMs = nowMs
     if (end !== 'done' || successor === undefined) return
     this.#lineages.succeeded(identity, successor)
-    this.#rule(rule).ledger.restarted(keyOf(successor))
+    this.#rule(rule).ledger.restarted(identityKey(successor))
   }
 
   /** What the restart brought that the successor came from. */
   judged(rule: string, successor: ProcessIdentity, relief: Relief, rearmMs: number, nowMs: number): void {
     const state = this.#rule(rule)
-    state.ledger.judged(keyOf(successor), relief)
+    state.ledger.judged(identityKey(successor), relief)
     const lineage = this.#lineages.get(successor)
     if (relief === true) {
       state.lastRelievedMs = nowMs
@@ -162,7 +163,7 @@ export class Governor {
 
   /** Between 0 and `jitterMs`, always the same for one process and seed. */
   jitterOf({ identity, limits }: Pick<RestartRequest, 'identity' | 'limits'>): number {
-    return limits.jitterMs * fraction(this.settings.seed, keyOf(identity))
+    return limits.jitterMs * fraction(this.settings.seed, identityKey(identity))
   }
 
   /** From a journal: this was suspended. */
@@ -254,7 +255,7 @@ export class Governor {
     const members = this.#parts.members(rule, group)
     if (members === undefined) return wait('min-healthy', 'how many members there are is not known yet')
     // A process under restart can be among the members or gone from them: it is counted once, as not healthy.
-    let healthy = members.size - (members.has(keyOf(identity)) ? 1 : 0)
+    let healthy = members.size - (members.has(identityKey(identity)) ? 1 : 0)
     let under = 0
     for (const [member, running] of this.#running) {
       if (members.has(member)) healthy--

@@ -1,5 +1,5 @@
 import { LIMIT_BOUNDS } from '../rules/schema/limits.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { Suspension } from './governor_types.js'
 import { LruMap } from './lru_map.js'
 
@@ -31,8 +31,6 @@ export interface Lineage {
 /** The most that `flapMax` may be. */
 const KEPT_RESTARTS = LIMIT_BOUNDS.flap[1]
 
-export const keyOf = ({ pid, startTicks }: ProcessIdentity): string => `${pid}:${startTicks}`
-
 /** Lineages by their living member; what is not heard of is forgotten, longest ago first. */
 export class Lineages {
   readonly #byMember: LruMap<Lineage>
@@ -50,11 +48,11 @@ export class Lineages {
   }
 
   get(identity: ProcessIdentity): Lineage | undefined {
-    return this.#byMember.get(keyOf(identity))
+    return this.#byMember.get(identityKey(identity))
   }
 
   began(who: Who, atMs: number): Lineage {
-    const lineage = this.#byMember.ensure(keyOf(who.identity), () => ({
+    const lineage = this.#byMember.ensure(identityKey(who.identity), () => ({
       ...{ who, restarts: [], attempts: 0, gaveUp: undefined },
       ...{ lastEndedMs: Number.NEGATIVE_INFINITY, unrelieved: new Map() },
     }))
@@ -65,11 +63,11 @@ export class Lineages {
 
   /** The successor inherits all of it. */
   succeeded(old: ProcessIdentity, successor: ProcessIdentity): void {
-    const lineage = this.#byMember.get(keyOf(old))
+    const lineage = this.#byMember.get(identityKey(old))
     if (lineage === undefined) return
-    this.#byMember.delete(keyOf(old))
+    this.#byMember.delete(identityKey(old))
     lineage.who = { identity: successor, name: lineage.who.name }
-    this.#byMember.set(keyOf(successor), lineage)
+    this.#byMember.set(identityKey(successor), lineage)
   }
 
   clear(): void {

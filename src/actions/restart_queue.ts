@@ -1,7 +1,7 @@
 import { severityRank } from '../rules/schema/rule.js'
+import { identityKey } from '../table/identity.js'
 import type { Governor } from './governor.js'
 import type { AttemptEnd, GovernorBound, RestartRequest, Verdict } from './governor_types.js'
-import { keyOf } from './lineages.js'
 import { LruMap } from './lru_map.js'
 
 const KEPT_RESTARTED = 10_000
@@ -60,11 +60,11 @@ export class RestartQueue<T> {
   /** One that waits already is brought up to date; its time does not begin anew. */
   want(request: Omit<RestartRequest, 'inBurst'>, payload: T): void {
     const key = wantKey(request)
-    const process = keyOf(request.identity)
+    const process = identityKey(request.identity)
     const alone = { request: { ...request, inBurst: false }, payload }
     const underway = this.#underway.get(key)?.wanted.request
     if (underway !== undefined) {
-      if (keyOf(underway.identity) !== process)
+      if (identityKey(underway.identity) !== process)
         this.#parts.onDropped(alone, 'another member of the group is being restarted')
       return
     }
@@ -76,7 +76,7 @@ export class RestartQueue<T> {
     const before = this.#waiting.get(key)
     if (before !== undefined) {
       const { sinceMs, wantedMs, inBurst, identity } = before.wanted.request
-      if (keyOf(identity) !== process) {
+      if (identityKey(identity) !== process) {
         if (!before.isReported)
           this.#parts.onDropped(before.wanted, 'another member of the group is meant by now')
         before.told.clear()
@@ -147,10 +147,10 @@ export class RestartQueue<T> {
   }
 
   #dropAllOf({ rule, identity }: RestartRequest): void {
-    const process = keyOf(identity)
+    const process = identityKey(identity)
     this.#restarted.set(process, rule)
     for (const [key, { wanted, isReported }] of this.#waiting) {
-      if (keyOf(wanted.request.identity) !== process) continue
+      if (identityKey(wanted.request.identity) !== process) continue
       this.#waiting.delete(key)
       this.#parts.onRestarted(wanted, rule, isReported)
     }
@@ -174,7 +174,7 @@ function wantKey({
   identity,
   largestOf,
 }: Pick<RestartRequest, 'rule' | 'identity' | 'largestOf'>): string {
-  return `${rule}\n${largestOf ?? keyOf(identity)}`
+  return `${rule}\n${largestOf ?? identityKey(identity)}`
 }
 
 /** The largest memory first, since that is what a restart gives back; then the worst; then who waits longest. */

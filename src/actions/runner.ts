@@ -2,14 +2,13 @@ import { randomBytes } from 'node:crypto'
 import type { GovernedBody } from '../journal/action_records.js'
 import type { GroupKind } from '../rules/language/ast.js'
 import type { Severity, Step } from '../rules/schema/rule.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import { attemptEnd } from './attempt_end.js'
 import type { ActionContext, ActionReport, ActionTarget } from './context.js'
 import { refuse, runAction } from './dispatch.js'
 import type { Governor } from './governor.js'
 import type { EffectiveLimits } from './governor_options.js'
 import type { Verdict } from './governor_types.js'
-import { keyOf } from './lineages.js'
 import type { ReplaceTrouble } from './replace.js'
 import { RestartQueue, type WantedRestart } from './restart_queue.js'
 
@@ -77,7 +76,7 @@ export class ActionRunner {
   }
   submit(target: ActionTarget, steps: readonly Step[]): void {
     if (steps.length === 0) return
-    const queue = this.#queues.get(keyOf(target.identity))
+    const queue = this.#queues.get(identityKey(target.identity))
     if (queue !== undefined && queue.chains >= MAX_CHAINS_PER_TARGET) {
       for (const step of steps) this.#refuse(target, step, 'too many actions wait for this process already')
       return
@@ -87,7 +86,7 @@ export class ActionRunner {
 
   /** Does something to a process when all that was asked for it before is over. */
   enqueue(identity: ProcessIdentity, work: () => Promise<void>): void {
-    const key = keyOf(identity)
+    const key = identityKey(identity)
     const queue = this.#queues.get(key) ?? { chains: 0, tail: Promise.resolve() }
     this.#queues.set(key, queue)
     queue.chains++

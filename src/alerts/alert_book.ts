@@ -1,4 +1,5 @@
 import type { Severity } from '../rules/schema/rule.js'
+import { identityKey } from '../table/identity.js'
 import type { Alert, AlertState } from './alert.js'
 import { type AlertSubject, subjectOf } from './alert_key.js'
 
@@ -100,7 +101,7 @@ export class AlertBook {
    * only a restart that has ended it, and started nothing, is still to be told of.
    */
   resolveGone(pid: number, startTicks: number, atMs: number): Alert[] {
-    const ofSubject = this.#firing.get(`${pid}:${startTicks}`)
+    const ofSubject = this.#firing.get(identityKey({ pid, startTicks }))
     if (ofSubject === undefined) return []
     const resolved: Alert[] = []
     for (const { alert } of [...ofSubject.values()]) {

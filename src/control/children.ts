@@ -1,5 +1,5 @@
 import { type NativePidHandle, type NativeUse, native } from '../native.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import { signalName } from './signal_names.js'
 
 /** How a process ended. Both are missing for one that is not a child of this process: the kernel does not tell. */
@@ -48,10 +48,6 @@ export interface Reaping {
 // kept here for the handles on it.
 const exits = new Map<string, Promise<ExitInfo>>()
 
-function key(identity: ProcessIdentity): string {
-  return `${identity.pid}:${identity.startTicks}`
-}
-
 /** Waits for a child of ours in the background and closes its handle. */
 export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): Reaping {
   let id = 0
@@ -63,7 +59,7 @@ export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): R
       (known, bySignal, status, coreDumped, endedAtMs, ...use) => {
         native.control.closeHandle(handle)
         // Handles that were told of the exit in the same round still find it.
-        setImmediate(() => exits.delete(key(identity))).unref()
+        setImmediate(() => exits.delete(identityKey(identity))).unref()
         if (!known) return resolve(undefined)
         const how = bySignal ? { signal: signalName(status) } : { exitCode: status }
         resolve({ ...how, coreDumped, endedAtMs, use: toUse(use) })
@@ -75,7 +71,7 @@ export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): R
     if (end === undefined) return {}
     return end.signal === undefined ? { exitCode: end.exitCode } : { signal: end.signal }
   })
-  if (id >= 0) exits.set(key(identity), exit)
+  if (id >= 0) exits.set(identityKey(identity), exit)
   return {
     errno: Math.max(0, -id),
     ended,
@@ -105,5 +101,5 @@ function toUse([user, system, peak, minor, major, voluntary, involuntary]: Nativ
 
 /** How a child of ours ended, or undefined when it is none. */
 export function exitOfChild(identity: ProcessIdentity): Promise<ExitInfo> | undefined {
-  return exits.get(key(identity))
+  return exits.get(identityKey(identity))
 }

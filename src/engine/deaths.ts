@@ -1,7 +1,7 @@
 import type { Alarms } from '../alerts/alarms.js'
 import type { ExitCause } from '../alerts/alert.js'
 import type { ExitEvent } from '../events/event.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import { deathMessage } from './messages.js'
 import { type Binding, type EventIdentity, isOf } from './watched.js'
 
@@ -38,7 +38,7 @@ export class Deaths {
 
   /** A record of a process that is watched, or that a death waits for. */
   exited(identity: ProcessIdentity, event: ExitEvent): void {
-    const key = keyOf(identity)
+    const key = identityKey(identity)
     const exit = causeOf(event)
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) {
@@ -62,7 +62,7 @@ export class Deaths {
   ended(bindings: readonly Binding[]): void {
     for (const { rule, identity, name } of bindings) {
       const death: Death = { rule, identity, name }
-      const key = keyOf(identity)
+      const key = identityKey(identity)
       const exit = this.#kept.get(key)
       const waiting = this.#waiting.get(key)
       if (exit !== undefined || !this.#parts.listening()) this.#tell(death, exit)
@@ -100,8 +100,4 @@ function causeOf(event: ExitEvent): ExitCause {
     ...{ exitCode, signal, coreDumped, oomKilled, sender },
     ...{ cpuTimeNs, peakRssBytes, readBytes, writeBytes, lifetimeMs },
   }
-}
-
-function keyOf({ pid, startTicks }: ProcessIdentity): string {
-  return `${pid}:${startTicks}`
 }

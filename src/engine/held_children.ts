@@ -1,5 +1,5 @@
 import type { Decision } from '../rules/decision.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 
 interface Held {
   readonly pid: number
@@ -19,19 +19,19 @@ export class HeldChildren {
   readonly #held = new Map<string, Held>()
 
   hold(old: ProcessIdentity, child: ProcessIdentity): void {
-    const origin = this.#held.get(keyOf(old))?.origin ?? keyOf(old)
-    this.#held.delete(keyOf(old))
-    this.#held.set(keyOf(child), { pid: child.pid, origin, state: 'held', decisions: new Map() })
+    const origin = this.#held.get(identityKey(old))?.origin ?? identityKey(old)
+    this.#held.delete(identityKey(old))
+    this.#held.set(identityKey(child), { pid: child.pid, origin, state: 'held', decisions: new Map() })
   }
 
   release(child: ProcessIdentity): void {
-    const held = this.#held.get(keyOf(child))
+    const held = this.#held.get(identityKey(child))
     if (held !== undefined) held.state = 'running'
   }
 
   /** No child came of it. */
   giveUp(origin: ProcessIdentity): void {
-    for (const [key, held] of this.#held) if (held.origin === keyOf(origin)) this.#held.delete(key)
+    for (const [key, held] of this.#held) if (held.origin === identityKey(origin)) this.#held.delete(key)
   }
 
   beginSample(): void {
@@ -40,7 +40,7 @@ export class HeldChildren {
 
   /** True when the decision is about a held child; it is kept back then. */
   keepsBack(decision: Decision): boolean {
-    const held = decision.identity && this.#held.get(keyOf(decision.identity))
+    const held = decision.identity && this.#held.get(identityKey(decision.identity))
     if (held === undefined) return false
     if (decision.kind === 'fire') held.decisions.set(decision.rule.name, decision)
     else held.decisions.delete(decision.rule.name)
@@ -61,8 +61,4 @@ export class HeldChildren {
     }
     return due
   }
-}
-
-function keyOf({ pid, startTicks }: ProcessIdentity): string {
-  return `${pid}:${startTicks}`
 }

@@ -1,5 +1,5 @@
 import { ProcmusterError } from '../errors.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { parseCgroup } from './cgroup_path.js'
 import { findByFile } from './find_by_file.js'
@@ -73,11 +73,11 @@ export async function findProcesses(
   if (namespace !== undefined) searches.push(() => findByNamespace(namespace, options))
   for (const search of searches) {
     const result = await search()
-    const users = new Map(result.found.map(({ identity }) => [keyOf(identity), identity]))
+    const users = new Map(result.found.map(({ identity }) => [identityKey(identity), identity]))
     const candidates = found && new Set(found.map(({ pid }) => pid))
     for (const each of result.unreadable)
       if (candidates?.has(each.pid) ?? true) unreadable.set(each.pid, each)
-    found = (found ?? [...users.values()]).filter((identity) => users.has(keyOf(identity)))
+    found = (found ?? [...users.values()]).filter((identity) => users.has(identityKey(identity)))
   }
   found = (found ?? []).toSorted((a, b) => a.pid - b.pid)
   if (texts.length > 0) {
@@ -150,5 +150,3 @@ function unreadableFacts({ pid, startTicks }: ProcessIdentity): UnreadableProces
   const message = `process ${pid}: its command line or control group cannot be read`
   return { pid, error: new ProcmusterError('ACCESS_DENIED', { message, pid, startTicks }) }
 }
-
-const keyOf = ({ pid, startTicks }: ProcessIdentity) => `${pid}:${startTicks}`

@@ -1,5 +1,5 @@
 import type { Alert } from '../alerts/alert.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import { wordedDuration } from '../words.js'
 import type { ActionBegunBody } from './action_records.js'
 import { type RecordedDecision, readDecision } from './decision_reading.js'
@@ -298,7 +298,7 @@ export function subjectKey(record: object): string | undefined {
   }
   if (typeof group?.key === 'string') return `${group.kind}:${group.key}`
   const known = identityOrNone(identity)
-  return known && `${known.pid}:${known.startTicks}`
+  return known && identityKey(known)
 }
 
 function identityOrNone(value: Partial<ProcessIdentity> | null | undefined): ProcessIdentity | undefined {

@@ -1,4 +1,4 @@
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { GroupKind } from './language/ast.js'
 
 /** A member of a group, with what the group's first aggregate reads of it. */
@@ -31,7 +31,7 @@ export interface Subject {
 
 /** `pid:startTicks` or `kind:key`: one key for alerts, ladders and cooldowns. */
 export function subjectKey({ identity, group }: Pick<Subject, 'identity' | 'group'>): string {
-  if (identity !== undefined) return `${identity.pid}:${identity.startTicks}`
+  if (identity !== undefined) return identityKey(identity)
   if (group === undefined) throw new TypeError('a subject is a process or a group')
   return `${group.kind}:${group.key}`
 }

@@ -11,6 +11,11 @@ export interface ProcessIdentity {
   readonly settled: boolean
 }
 
+/** `pid:startTicks`: the key of a process wherever things are kept by process. */
+export function identityKey({ pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>): string {
+  return `${pid}:${startTicks}`
+}
+
 const readHere = new WeakSet<ProcessIdentity>()
 
 /** Remembers that this process has read the identity from the kernel that runs, and that it is no kernel thread's. */
