@@ -13,6 +13,7 @@ import {
 } from '../table/layout.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 import { type Source, Table } from '../table/table.js'
+import { Turns } from '../turns.js'
 import { BPF_REASON, openBpf, procfsReason } from './choose_source.js'
 import { DetailStore } from './detail_store.js'
 import { UserNames } from './user_names.js'
@@ -88,7 +89,8 @@ export class Sampler implements AsyncDisposable {
   /** Sequence of the last sample begun, which has overwritten the one before the last, and of the last one done. */
   #begun = 0
   #done = 0
-  #queue: Promise<unknown> = Promise.resolve()
+  /** Samples and changes of groups. */
+  readonly #turns = new Turns()
   #closed = false
   #source: Source = 'procfs'
   #sourceReason = ''
@@ -156,9 +158,7 @@ export class Sampler implements AsyncDisposable {
    * @throws ProcmusterError `CLOSED` once `close()` was called, also for a sample under way.
    */
   sample(): Promise<Table> {
-    const sampled = this.#queue.then(() => this.#sample())
-    this.#queue = sampled.catch(() => {})
-    return sampled
+    return this.#turns.take(() => this.#sample())
   }
 
   /**
@@ -186,9 +186,7 @@ export class Sampler implements AsyncDisposable {
    */
   setGroups(groups: readonly OptionalGroup[]): Promise<void> {
     checkGroups(groups)
-    const set = this.#queue.then(() => this.#useGroups(groups))
-    this.#queue = set.catch(() => {})
-    return set
+    return this.#turns.take(async () => this.#useGroups(groups))
   }
 
   /**
@@ -211,7 +209,7 @@ export class Sampler implements AsyncDisposable {
     if (this.#closed) return
     this.#closed = true
     this.#native.close()
-    await this.#queue
+    await this.#turns.over()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
