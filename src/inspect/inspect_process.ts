@@ -2,7 +2,7 @@ import { parseMemberships } from '../cgroups/hierarchies.js'
 import { parseLimits } from '../control/rlimit.js'
 import type { Scheduling } from '../control/scheduling_reading.js'
 import { ProcmusterError } from '../errors.js'
-import { readUsers } from '../system/users.js'
+import { readLocalUsers } from '../system/local_users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { terminalName } from '../table/terminal_name.js'
 import { parseCgroup } from './cgroup_path.js'
@@ -145,7 +145,7 @@ export async function inspectProcess(
     threadCount: stat.threads,
     namespacePids: statusFields?.get('NSpid')?.split(/\s+/).map(Number),
     credentials,
-    user: uid === undefined ? undefined : ((await readUsers()).nameOf.get(uid) ?? String(uid)),
+    user: uid === undefined ? undefined : ((await readLocalUsers()).nameOf.get(uid) ?? String(uid)),
     args: splitZeros(text('cmdline')),
     environment: environmentOf(splitZeros(text('environ'))),
     exe: text('exe'),

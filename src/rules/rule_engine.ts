@@ -1,6 +1,6 @@
 import { ProcmusterError } from '../errors.js'
 import { inSlices } from '../slices.js'
-import { readUsers } from '../system/users.js'
+import { readLocalUsers } from '../system/local_users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { headerCell, type OptionalGroup, type TableMemory } from '../table/layout.js'
 import { Turns } from '../turns.js'
@@ -109,7 +109,7 @@ export class RuleEngine implements AsyncDisposable {
     const { memTotalBytes = 0, intervalMs, perGroup, workers } = this.#settings
     const rules = await inSlices(checkingRules(texts))
     checkMemory(rules, memTotalBytes)
-    const users = this.#settings.uidOf === undefined && namesUsers(rules) ? await readUsers() : undefined
+    const users = this.#settings.uidOf === undefined && namesUsers(rules) ? await readLocalUsers() : undefined
     const uidOf = this.#settings.uidOf ?? ((user: string) => users?.uidOf.get(user))
     const program = await inSlices(
       compileProgram(

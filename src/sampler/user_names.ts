@@ -1,4 +1,4 @@
-import { readUsers } from '../system/users.js'
+import { readLocalUsers } from '../system/local_users.js'
 
 const REFRESH_MS = 10_000
 
@@ -18,7 +18,7 @@ export class UserNames {
   async load(): Promise<void> {
     this.#loadedAtMs = performance.now()
     this.#missed = false
-    this.#names = (await readUsers()).nameOf
+    this.#names = (await readLocalUsers()).nameOf
   }
 
   /** Reads the file again if a name was missed, at most every ten seconds. */
