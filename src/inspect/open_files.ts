@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import type { ProcessIdentity } from '../table/identity.js'
+import { mapParts } from './map_parts.js'
 import { accessOf, namesOfFlags } from './open_flags.js'
 import { readUnchecked } from './proc_files.js'
-import { mapParts } from './slices.js'
 
 /** What a descriptor stands for. `anonymous` is any other object of the kernel that has no name, `unknown` one that may not be seen. */
 export type OpenFileKind =

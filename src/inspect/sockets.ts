@@ -1,8 +1,8 @@
 import { endianness } from 'node:os'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { mapParts } from './map_parts.js'
 import { type ProcFile, readProcFiles } from './proc_files.js'
-import { mapParts } from './slices.js'
 
 /** Kinds of sockets that are listed. */
 export type SocketProtocol = 'tcp' | 'tcp6' | 'udp' | 'udp6' | 'unix'

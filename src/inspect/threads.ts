@@ -1,6 +1,6 @@
 import type { ProcessIdentity } from '../table/identity.js'
+import { mapParts } from './map_parts.js'
 import { readUnchecked } from './proc_files.js'
-import { mapParts } from './slices.js'
 import { parseStuck } from './stuck.js'
 
 /** One thread of a process; proc_pid_stat(5) of the thread, proc_pid_schedstat(5), proc_pid_wchan(5). */

@@ -1,7 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Slices } from '../slices.js'
 
-const SLICE_MS = 4
-const LINES_BETWEEN_LOOKS = 64
+const PARTS_BETWEEN_LOOKS = 64
 
 /**
  * Maps the parts of a text that end with `end`, giving the event loop its turn every few milliseconds; undefined is left out. A
@@ -14,7 +13,7 @@ export async function mapParts<T>(
 ): Promise<T[]> {
   const code = end.charCodeAt(0)
   const made: T[] = []
-  let sliceEnd = performance.now() + SLICE_MS
+  const slices = new Slices()
   let count = 0
   for (let at = 0; at < data.length; ) {
     const found = data.indexOf(code, at)
@@ -22,10 +21,7 @@ export async function mapParts<T>(
     const value = make(data.toString('utf8', at, to))
     if (value !== undefined) made.push(value)
     at = to + 1
-    if (++count % LINES_BETWEEN_LOOKS === 0 && performance.now() > sliceEnd) {
-      await nextTurn()
-      sliceEnd = performance.now() + SLICE_MS
-    }
+    if (++count % PARTS_BETWEEN_LOOKS === 0 && slices.isOver) await slices.next()
   }
   return made
 }
