@@ -1,9 +1,7 @@
 #include "control/action.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "control/process_file.h"

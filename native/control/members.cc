@@ -11,7 +11,6 @@
 #include <unordered_set>
 
 #include "common/clock.h"
-#include "source/procfs/parse.h"
 #include "source/procfs/pid_list.h"
 
 namespace procmuster {

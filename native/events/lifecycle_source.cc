@@ -1,10 +1,7 @@
 #include "events/lifecycle_source.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include "common/clock.h"
 #include "events/lifecycle_program.h"

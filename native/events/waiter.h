@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 
 #include "common/unique_fd.h"

@@ -1,6 +1,5 @@
 #include "inspect/memory_map_reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "inspect/memory_map.h"

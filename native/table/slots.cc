@@ -1,7 +1,5 @@
 #include "table/slots.h"
 
-#include <algorithm>
-
 namespace procmuster {
 
 void Slots::BeginSample() {

@@ -1,9 +1,7 @@
 #include "source/procfs/row.h"
 
-#include <string.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <initializer_list>
 #include <string_view>
 
