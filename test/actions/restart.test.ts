@@ -30,7 +30,16 @@ import {
   startAgain,
   terminate,
 } from '../../dist/index.js'
-import { fixtureProgram, readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import {
+  fixtureProgram,
+  INHERITED_STATUS,
+  readState,
+  startProcess,
+  statusOf,
+  stopAll,
+  waitFor,
+} from '../fixtures/processes.js'
+import { statField } from '../fixtures/stat_line.js'
 
 const root = process.getuid!() === 0
 const api = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
@@ -78,24 +87,10 @@ async function start(spec: RestartSpec, options: Parameters<typeof startAgain>[1
 /** What makes up a process, as the kernel tells it. */
 async function portrait(pid: number): Promise<Record<string, string>> {
   const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'latin1')
-  const status = await read('status')
-  const keys = [
-    'Umask',
-    'Uid',
-    'Gid',
-    'Groups',
-    'CapInh',
-    'CapPrm',
-    'CapEff',
-    'CapBnd',
-    'CapAmb',
-    'NoNewPrivs',
-    'SigBlk',
-  ]
-  const stat = await read('stat')
+  const status = await statusOf(pid)
   return {
-    ...Object.fromEntries(keys.map((key) => [key, new RegExp(`^${key}:(.*)$`, 'm').exec(status)?.[1] ?? ''])),
-    nice: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]!,
+    ...Object.fromEntries([...INHERITED_STATUS, 'SigBlk'].map((key) => [key, status.get(key) ?? ''])),
+    nice: statField(await read('stat'), 19),
     limits: await read('limits'),
     environ: await read('environ'),
     cmdline: await read('cmdline'),
@@ -160,7 +155,7 @@ describe('a process is started again as it was', () => {
       expect(child).toMatchObject(ready!)
       expect(child.pid).not.toBe(target.pid)
       expect(await portrait(child.pid)).toEqual(before)
-      expect(before).toMatchObject({ nice: '5', oomScoreAdj: '321\n', NoNewPrivs: '\t1', Umask: '\t0027' })
+      expect(before).toMatchObject({ nice: '5', oomScoreAdj: '321\n', NoNewPrivs: '1', Umask: '0027' })
       expect(before.limits).toMatch(/Max open files +333 +333/)
       const open = execFileSync('ls', [`/proc/${child.pid}/fd`], { encoding: 'utf8' })
       expect(open.trim().split('\n').sort()).toEqual(['0', '1', '2'])

@@ -16,6 +16,7 @@ import {
 import { controlGroupRoot } from '../fixtures/control_group.js'
 import { runAsNobody, runNodeScript } from '../fixtures/node_script.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { statField } from '../fixtures/stat_line.js'
 
 const allowed = (await controlGroupRoot()) !== undefined
 if (!allowed) console.warn('SKIPPED, control groups: none can be made here; run as root')
@@ -41,8 +42,7 @@ afterEach(async () => {
 const membership = (pid: number) => readFile(`/proc/${pid}/cgroup`, 'utf8')
 const cpuTicks = async (pid: number) => {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return Number(fields[11]) + Number(fields[12])
+  return Number(statField(stat, 14)) + Number(statField(stat, 15))
 }
 
 describe.runIf(allowed)('Cgroup', () => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { afterEach, expect, test } from 'vitest'
 import { getResourceLimits, identify, RESOURCES, setPriority, setResourceLimit } from '../../dist/index.js'
 import { startProcess, stopAll } from '../fixtures/processes.js'
+import { statField } from '../fixtures/stat_line.js'
 
 afterEach(stopAll)
 
@@ -11,7 +12,7 @@ async function nices(pid: number): Promise<string[]> {
   return Promise.all(
     tids.map(async (tid) => {
       const stat = await readFile(`/proc/${pid}/task/${tid}/stat`, 'latin1')
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]! // field 19
+      return statField(stat, 19)
     }),
   )
 }

@@ -14,6 +14,7 @@ import {
   terminateTree,
 } from '../../dist/index.js'
 import { readState, waitFor } from '../fixtures/processes.js'
+import { statField } from '../fixtures/stat_line.js'
 
 const started: ChildProcess[] = []
 afterEach(() => {
@@ -35,8 +36,7 @@ function groupOf(sid: number): number[] {
   return pids.map(Number).filter((pid) => {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return session === String(sid) && state !== 'Z' && state !== 'X'
+      return statField(stat, 6) === String(sid) && !['Z', 'X'].includes(statField(stat, 3))
     } catch {
       return false // it has ended
     }
@@ -151,7 +151,7 @@ test('groups and sessions, by any member, also when the leader has ended', async
   await once(shell, 'exit')
   const groupId = (pid: number) => {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]
+    return statField(stat, 5)
   }
   const one = pids.find((pid) => pids.filter((other) => groupId(other) === groupId(pid)).length === 1)
   const piped = pids.find((pid) => pid !== one)

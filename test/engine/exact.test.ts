@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startProcess, type TestProcess } from '../fixtures/processes.js'
+import { statField } from '../fixtures/stat_line.js'
 import { Bench, MIB, nextTick } from './engines.js'
 
 let bench: Bench
@@ -16,7 +17,7 @@ async function startInDoubt(): Promise<{ target: TestProcess; exact: number; app
   for (let attempt = 0; attempt < 50; attempt++) {
     const target = await startProcess('stopped', { rss: 5 * MIB + attempt * PAGE, threads: 1 })
     const stat = await readFile(`/proc/${target.pid}/stat`, 'latin1')
-    const approximate = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[21]) * PAGE
+    const approximate = Number(statField(stat, 24)) * PAGE
     const exact = Number((await readFile(`/proc/${target.pid}/statm`, 'latin1')).split(' ')[1]) * PAGE
     if (approximate !== exact) return { target, exact, approximate }
     await target.stop()

@@ -20,7 +20,15 @@ import {
   terminate,
 } from '../../dist/index.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
-import { fixtureProgram, hostileNames, readState, waitFor } from '../fixtures/processes.js'
+import {
+  fixtureProgram,
+  hostileNames,
+  INHERITED_STATUS,
+  readState,
+  statusOf,
+  waitFor,
+} from '../fixtures/processes.js'
+import { statField } from '../fixtures/stat_line.js'
 
 const root = process.getuid!() === 0
 const api = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
@@ -61,23 +69,15 @@ async function said(script: string, options: SpawnOptions = {}): Promise<string>
 
 const read = (pid: number, name: string) => readFile(`/proc/${pid}/${name}`, 'latin1')
 
-async function statusOf(pid: number): Promise<Map<string, string>> {
-  const lines = (await read(pid, 'status')).split('\n').map((line) => line.split(':\t'))
-  return new Map(lines.map(([key, value]) => [key!, value?.trim() ?? '']))
-}
-
 /** proc_pid_stat(5) fields by number, from 3 on. */
-async function statField(pid: number, number: number): Promise<string> {
-  const line = await read(pid, 'stat')
-  return line.slice(line.lastIndexOf(')') + 2).split(' ')[number - 3]!
-}
+const fieldOf = async (pid: number, number: number) => statField(await read(pid, 'stat'), number)
 
 /** Pids of our children, zombies too. */
 async function childrenOf(pid: number): Promise<number[]> {
   const found = await Promise.all(
     (await readdir('/proc'))
       .filter((name) => /^\d+$/.test(name))
-      .map(async (name) => [Number(name), await statField(Number(name), 4).catch(() => '')] as const),
+      .map(async (name) => [Number(name), await fieldOf(Number(name), 4).catch(() => '')] as const),
   )
   return found.filter(([, parent]) => parent === String(pid)).map(([child]) => child)
 }
@@ -148,7 +148,7 @@ describe('what a process is given', () => {
     expect(status.get('Umask')).toBe('0027')
     expect(status.get('NoNewPrivs')).toBe('1')
     expect(status.get('Cpus_allowed_list')).toBe('0')
-    expect(await statField(child.pid, 19)).toBe(String(nice))
+    expect(await fieldOf(child.pid, 19)).toBe(String(nice))
     expect(await read(child.pid, 'oom_score_adj')).toBe('700\n')
     const limits = await getResourceLimits(child)
     expect(limits.nofile).toEqual({ soft: 77, hard: 99 })
@@ -172,18 +172,7 @@ describe('what a process is given', () => {
   test('what is left out is as in this process, and nothing of this process leaks into it', async () => {
     const child = await start('sleep', ['100'])
     const [theirs, ours] = [await statusOf(child.pid), await statusOf(process.pid)]
-    for (const key of [
-      'Umask',
-      'Uid',
-      'Gid',
-      'Groups',
-      'CapInh',
-      'CapPrm',
-      'CapEff',
-      'CapBnd',
-      'CapAmb',
-      'NoNewPrivs',
-    ]) {
+    for (const key of INHERITED_STATUS) {
       expect([key, theirs.get(key)]).toEqual([key, ours.get(key)])
     }
     expect(await read(child.pid, 'limits')).toBe(await read(process.pid, 'limits'))
@@ -198,13 +187,13 @@ describe('what a process is given', () => {
 
   test('session and process group', async () => {
     const same = await start('sleep', ['100'])
-    expect(await statField(same.pid, 5)).toBe(await statField(process.pid, 5))
+    expect(await fieldOf(same.pid, 5)).toBe(await fieldOf(process.pid, 5))
     const group = await start('sleep', ['100'], { newProcessGroup: true })
-    expect(await statField(group.pid, 5)).toBe(String(group.pid))
-    expect(await statField(group.pid, 6)).toBe(await statField(process.pid, 6))
+    expect(await fieldOf(group.pid, 5)).toBe(String(group.pid))
+    expect(await fieldOf(group.pid, 6)).toBe(await fieldOf(process.pid, 6))
     const session = await start('sleep', ['100'], { newSession: true })
-    expect(await statField(session.pid, 6)).toBe(String(session.pid))
-    expect(await statField(session.pid, 7)).toBe('0')
+    expect(await fieldOf(session.pid, 6)).toBe(String(session.pid))
+    expect(await fieldOf(session.pid, 7)).toBe('0')
   })
 
   // Needs root: another user.
