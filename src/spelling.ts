@@ -14,6 +14,19 @@ export function nearestWord(word: string, candidates: Iterable<string>): string 
   return nearest
 }
 
+/** Names listed in a refusal; of more it says how many. */
+const MOST_LISTED = 6
+
+/** How a refusal of a name ends: with the nearest that there is, else with those that there are. */
+export function insteadOf(word: string, candidates: readonly string[]): string {
+  const nearest = nearestWord(word, candidates)
+  if (nearest !== undefined) return `; did you mean ${JSON.stringify(nearest)}?`
+  if (candidates.length === 0) return '; there are none'
+  const listed = candidates.slice(0, MOST_LISTED).map((name) => JSON.stringify(name))
+  const more = candidates.length - listed.length
+  return `; there ${candidates.length === 1 ? 'is' : 'are'} ${listed.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
 /** Insertions, deletions, replacements, and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = []

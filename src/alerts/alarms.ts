@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ProcmusterError } from '../errors.js'
 import type { JournalBody } from '../journal/records.js'
+import { insteadOf } from '../spelling.js'
 import type { Acknowledgement, Alert } from './alert.js'
 import { AlertBook, type AlertQuery } from './alert_book.js'
 import { type AlertSubject, alertKey } from './alert_key.js'
@@ -129,8 +130,9 @@ export class Alarms {
       this.#earlier.set(key, alert)
       return alert
     }
+    const ids = this.#book.allFiring.map((alert) => alert.id)
     throw new ProcmusterError('NOT_FOUND', {
-      message: `no alert ${JSON.stringify(id)} fires; \`muster alerts --state firing\` lists those that do`,
+      message: `no alert ${JSON.stringify(id)} fires${insteadOf(id, ids)}`,
     })
   }
 

@@ -10,7 +10,7 @@ import type {
 } from '../journal/records.js'
 import type { Journal } from '../journal/writer.js'
 import type { Severity } from '../rules/schema/rule.js'
-import { nearestWord } from '../spelling.js'
+import { insteadOf } from '../spelling.js'
 import { Alarms } from './alarms.js'
 import type { Alert } from './alert.js'
 import { type AlertQuery, isWanted } from './alert_book.js'
@@ -50,10 +50,6 @@ interface AlertingParts {
 export interface AlertNote {
   readonly by: string
   readonly note?: string | undefined
-}
-/** What `engine.silence()` gives: the silence is in force, and with a `warning` probably not as it was meant. */
-export interface SilenceResult extends Silence {
-  readonly warning?: string | undefined
 }
 
 /** All of an engine that is about alerts: raised, acknowledged, silenced, told to notifiers. */
@@ -124,11 +120,10 @@ export class Alerting {
     return body.alert
   }
 
-  silence(request: unknown): SilenceResult {
+  silence(request: unknown): Silence {
     const body = this.#silence(request, `${this.alarms.run}-s${++this.#silenceCount}`)
     this.#parts.note(body)
-    const { silence, warning } = body
-    return { ...silence, ...(warning !== undefined && { warning }) }
+    return body.silence
   }
 
   silences(): Silence[] {
@@ -169,10 +164,11 @@ export class Alerting {
 
   #silence(request: unknown, id: string): SilenceBody {
     const silence = this.#silences.prepare(request, id, Date.now())
+    const unknown = silence.match.rule === undefined ? undefined : this.#unknownRule(silence.match.rule)
+    if (unknown !== undefined) throw new ProcmusterError('NOT_FOUND', { message: unknown })
     this.#silences.add(silence)
     this.alarms.silencesChanged()
-    const warning = this.#warningOf(silence)
-    return { type: 'silence', silence, ...(warning !== undefined && { warning }) }
+    return { type: 'silence', silence }
   }
 
   #unsilence(silenceId: string, by: string): UnsilenceBody {
@@ -193,16 +189,10 @@ export class Alerting {
     return { type: 'resume', rule, by }
   }
 
-  #warningOf({ match: { rule } }: Silence): string | undefined {
-    return rule === undefined ? undefined : this.#unknownRule(rule)
-  }
-
   #unknownRule(rule: string): string | undefined {
     const names = this.#parts.ruleNames()
     if (names.includes(rule)) return undefined
-    const nearest = nearestWord(rule, names)
-    const hint = nearest === undefined ? '' : `; did you mean ${JSON.stringify(nearest)}?`
-    return `there is no rule ${JSON.stringify(rule)}${hint}`
+    return `there is no rule ${JSON.stringify(rule)}${insteadOf(rule, names)}`
   }
 }
 

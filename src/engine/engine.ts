@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { type Logger, pino } from 'pino'
 import type { Alert } from '../alerts/alert.js'
 import type { AlertQuery } from '../alerts/alert_book.js'
-import { Alerting, type AlertNote, type SilenceResult } from '../alerts/alerting.js'
+import { Alerting, type AlertNote } from '../alerts/alerting.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
@@ -20,7 +20,7 @@ import { Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
 import { Governing } from './governing.js'
-import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
+import { Judging, type MatchesQuery, RULE_OF_ALERT, type RuleMatches } from './judging.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
 import { hostAvailableBytes, look, now, userOf } from './look.js'
 import { checkEngineRules, checkOptions, type EngineOptions, type Settings } from './options.js'
@@ -79,7 +79,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       tell: (alert) => this.#broadcast.publish({ type: 'alert', alert }),
       onNotifyFailed: (failure) => this.#broadcast.publish({ type: 'notify-failed', failure }),
       onError: (error) => this.#broadcast.failed(error),
-      ruleNames: () => this.#book.names,
+      ruleNames: () => [...this.#book.names, RULE_OF_ALERT],
       resume: (rule) => this.resume(rule),
       pending: () => this.#judging.pending(),
       userOf: ({ identity }) => this.#sources.table && userOf(this.#sources.table, identity),
@@ -244,9 +244,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   /**
    * For a time, notifiers are not told of the alerts that fit, not of those that fire now either. It outlasts this engine where
    * there is a journal. An alert that outlasts it is told then.
-   * @throws ProcmusterError `INVALID_ARGUMENT`, `OUT_OF_RANGE` (a time that is over, too many silences)
+   * @throws ProcmusterError `INVALID_ARGUMENT`, `NOT_FOUND` (there is no such rule), `OUT_OF_RANGE` (a time that is over, too
+   * many silences)
    */
-  silence(request: SilenceRequest): SilenceResult {
+  silence(request: SilenceRequest): Silence {
     return this.#alerting.silence(request)
   }
 

@@ -37,7 +37,7 @@ interface JudgingParts {
 }
 
 /** An alert needs a rule's name, and this is about none. */
-const RULE_OF_ALERT = 'judging'
+export const RULE_OF_ALERT = 'judging'
 /** The judge knows numbers alone. */
 function withUser(decision: Decision, table: Table): Decision {
   const { group } = decision

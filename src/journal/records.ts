@@ -53,8 +53,6 @@ export interface AcknowledgedBody extends Answering {
 export interface SilenceBody extends Answering {
   readonly type: 'silence'
   readonly silence: Silence
-  /** It is in force, and probably not as it was meant. */
-  readonly warning?: string | undefined
 }
 
 export interface UnsilenceBody extends Answering {

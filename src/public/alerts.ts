@@ -1,6 +1,6 @@
 export type { AlertQuery } from '../alerts/alert_book.js'
 export type { FoldedAlerts } from '../alerts/alert_fold.js'
-export type { AlertNote, SilenceResult } from '../alerts/alerting.js'
+export type { AlertNote } from '../alerts/alerting.js'
 export { type AlertHistory, type HistoryQuery, type ListedAlert, readAlerts } from '../alerts/history.js'
 export type { NotifierStats } from '../alerts/notifiers/notifiers.js'
 export type { EngineRequest } from '../alerts/requests/request.js'

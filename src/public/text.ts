@@ -1,5 +1,5 @@
 export { cellWidth, escapeForTerminal, safeJson, truncate } from '../printable.js'
-export { nearestWord } from '../spelling.js'
+export { insteadOf, nearestWord } from '../spelling.js'
 export {
   type ClauseToWord,
   wordedBytes,

@@ -92,9 +92,9 @@ test('alerts of a running watch are listed, acknowledged, silenced, and heard of
   const [{ id }] = alerts as [Listing['alerts'][0]]
   expect((await told())[0]).toMatchObject({ id, state: 'firing' })
 
-  const silenced = await muster(['silence', '--rule', 'to big', '--for', '2h', '-d', directory])
-  expect(silenced).toMatchObject({
-    code: 0,
+  const refused = await muster(['silence', '--rule', 'to big', '--for', '2h', '-d', directory])
+  expect(refused).toMatchObject({
+    ...{ code: 5, stdout: '' },
     stderr: 'muster: there is no rule "to big"; did you mean "too big"?\n',
   })
   const flags = ['--rule', 'too big', '--severity', 'critical', '--for', '2h', '--note', 'known']
@@ -104,7 +104,7 @@ test('alerts of a running watch are listed, acknowledged, silenced, and heard of
     stdout,
   )![1]!
   expect((await listed()).alerts).toMatchObject([{ id, silencedBy: silence }])
-  expect((await listed()).silences).toHaveLength(2)
+  expect((await listed()).silences).toHaveLength(1)
   const text = await muster(['alerts', '-d', directory, '--severity', 'critical'])
   expect(text.stdout).toMatch(
     new RegExp(`critical  firing    ${id}  too big: .*\\[silenced by ${silence}\\]\n`),
@@ -122,7 +122,9 @@ test('alerts of a running watch are listed, acknowledged, silenced, and heard of
     ...{ code: 5, stdout: '' },
     stderr: expect.stringMatching(/^muster: no silence .* is in force; [^\n]*\n$/),
   })
-  expect((await muster(['ack', 'nope', '-d', directory])).code).toBe(5)
+  expect(await muster(['ack', 'nope', '-d', directory])).toMatchObject({
+    ...{ code: 5, stderr: `muster: no alert "nope" fires; there is "${id}"\n` },
+  })
 
   run.child.kill('SIGTERM')
   await run.ended
@@ -133,9 +135,11 @@ test('alerts of a running watch are listed, acknowledged, silenced, and heard of
 test('without a running watch a request waits for the next start', async () => {
   const journal = join(directory, 'muster.jsonl')
   await writeFile(journal, '', { mode: 0o600 })
-  const { code, stdout } = await muster(['silence', '--pid', '1', '--for', '1h', '--journal', journal])
-  expect(code).toBe(0)
-  const [, id] = /request (\S+) will be taken at the next start\n$/.exec(stdout)!
+  const asked = await muster(['silence', '--pid', '1', '--for', '1h', '--journal', journal])
+  expect(asked).toMatchObject({ code: 0, stdout: '' })
+  const [, id] = /^muster: no watch runs on this journal: request (\S+) takes effect when one/.exec(
+    asked.stderr,
+  )!
   const { pid } = await startProcess('idle')
   const run = new Run(['watch', '-p', String(pid), '-t', '99', '-d', directory])
   await waitFor(async () => (await listed()).silences.length === 1)
@@ -143,6 +147,36 @@ test('without a running watch a request waits for the next start', async () => {
   expect(await readdir(`${journal}.requests`)).toEqual([])
   run.child.kill('SIGTERM')
   await run.ended
+})
+
+test('without a running watch what the journal does not know is refused', async () => {
+  const suspended = { type: 'suspended', scope: 'rule', rule: 'r', reason: 'why', untilMs: Date.now() + 1e6 }
+  await writeJournal([
+    { ...startRecord, rules: ['r', 'other'] },
+    alertRecord(1, {}),
+    { ...alertRecord(2, { state: 'resolved', resolvedAtMs: 9 }), type: 'alert-resolved' },
+    { ...startRecord, ...suspended },
+  ])
+  const refusal = async (...args: string[]) => {
+    const { code, stdout, stderr } = await muster([...args, '-d', directory])
+    expect({ code, stdout }).toEqual({ code: 5, stdout: '' })
+    return stderr.replace(' (no watch runs on this journal)\n', '')
+  }
+  expect(await refusal('ack', 'zzzzzz')).toBe('muster: there is no alert "zzzzzz"; there is "a-1"')
+  expect(await refusal('ack', 'a-2')).toBe('muster: alert "a-2" is resolved; did you mean "a-1"?')
+  expect(await refusal('unsilence', 'x')).toBe('muster: no silence "x" is in force; there are none')
+  expect(await refusal('silence', '--rule', 'othr', '--for', '1h')).toMatch(/did you mean "other"\?$/)
+  expect(await refusal('resume', 'quite another')).toMatch(/no rule "quite another"; there are "r", "other"$/)
+  expect(await refusal('resume', 'other')).toMatch(/no restarts of rule "other" are suspended or given up$/)
+  for (const args of [
+    ['ack', 'a-1'],
+    ['silence', '--rule', 'r', '--for', '1h'],
+    ['resume', 'r'],
+  ]) {
+    const { code, stderr } = await muster([...args, '-d', directory])
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^muster: no watch runs on this journal: request \S+ takes effect when one is st/)
+  }
 })
 
 test('names that processes choose never reach the list raw', async () => {

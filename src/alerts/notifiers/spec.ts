@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ProcmusterError } from '../../errors.js'
-import { nearestWord } from '../../spelling.js'
+import { insteadOf } from '../../spelling.js'
 import type { Alert } from '../alert.js'
 import { checked } from '../checked.js'
 
@@ -95,9 +95,7 @@ export function checkNotifiers(specs: readonly unknown[], ruleNames: readonly st
     names.add(name)
     for (const rule of spec.rules ?? []) {
       if (ruleNames.includes(rule)) continue
-      const nearest = nearestWord(rule, ruleNames)
-      const hint = nearest === undefined ? '' : `; did you mean ${JSON.stringify(nearest)}?`
-      throw invalid(`${what}: there is no rule ${JSON.stringify(rule)}${hint}`)
+      throw invalid(`${what}: there is no rule ${JSON.stringify(rule)}${insteadOf(rule, ruleNames)}`)
     }
     return { ...withSecret(spec, what), name }
   })

@@ -1,10 +1,17 @@
 import { userInfo } from 'node:os'
-import { type EngineRequest, type RequestAnswer, type SentRequest, sendRequest } from '../../public/alerts.js'
+import {
+  type EngineRequest,
+  isJournalInUse,
+  type RequestAnswer,
+  type SentRequest,
+  sendRequest,
+} from '../../public/alerts.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { safeJson } from '../terminal.js'
 import { readNumber, readText } from '../values.js'
 import { journalOf, type RawPlace, useJournal } from './place.js'
+import { refuseUnknown } from './refuse_unknown.js'
 import { answerText, waitingText } from './text.js'
 
 /** As commander hands them over. */
@@ -30,6 +37,7 @@ export async function ask(raw: RawAsk, asking: Asking): Promise<void> {
   const request = asking(by ?? '', note, faults)
   faults.throwIfAny()
   await useJournal(journal)
+  if (!(await isJournalInUse(journal))) await refuseUnknown(journal, request!)
   const sent = await sendRequest(journal, request!, {
     ...(waitSeconds !== undefined && { waitMs: waitSeconds * 1000 }),
   })
@@ -43,9 +51,8 @@ function tell({ id, answer, isRunning }: SentRequest, json: boolean): void {
     return
   }
   if (answer?.type === 'request-refused') fail(EXIT.noSuchProcess, answerText(answer))
-  process.stdout.write(`${answer === undefined ? waitingText(id, isRunning) : answerText(answer)}\n`)
-  if (answer?.type === 'silence' && answer.warning !== undefined)
-    process.stderr.write(`muster: ${answerText(answer, 'warning')}\n`)
+  if (answer === undefined) process.stderr.write(`muster: ${waitingText(id, isRunning)}\n`)
+  else process.stdout.write(`${answerText(answer)}\n`)
 }
 
 function exitCodeOf(answer: RequestAnswer | undefined): ExitCode {

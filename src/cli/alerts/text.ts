@@ -30,15 +30,15 @@ export function silenceLine({ id, match, by, note, untilMs }: Silence): string {
   return escapeForTerminal(`silence ${id} until ${at(untilMs)} of ${what.join(', ')}, by ${by}${why}`)
 }
 
-/** What an engine has answered, or (with `warning`) what it warns of. */
-export function answerText(answer: RequestAnswer, part: 'answer' | 'warning' = 'answer'): string {
+/** What an engine has answered. */
+export function answerText(answer: RequestAnswer): string {
   switch (answer.type) {
     case 'acknowledged': {
       const { id, rule, message } = answer.alert
       return escapeForTerminal(`acknowledged: alert ${id}, ${rule}: ${message}`)
     }
     case 'silence':
-      return part === 'warning' ? escapeForTerminal(answer.warning ?? '') : silenceLine(answer.silence)
+      return silenceLine(answer.silence)
     case 'unsilence':
       return escapeForTerminal(`silence ${answer.silenceId} is ended`)
     case 'resume':
@@ -51,5 +51,5 @@ export function answerText(answer: RequestAnswer, part: 'answer' | 'warning' = '
 export function waitingText(id: string, isRunning: boolean): string {
   return isRunning
     ? `request ${id} is left for the watch, which has not answered yet; the journal will say what it did`
-    : `no watch writes this journal now; request ${id} will be taken at the next start`
+    : `no watch runs on this journal: request ${id} takes effect when one is started on it`
 }
