@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { EXIT } from './exit_codes.js'
 import { faultsOf, messageOf } from './fault.js'
+import { helpWords } from './help_words.js'
 import { endQuietlyOnBrokenPipe } from './output.js'
 import { createProgram } from './program.js'
 import { output } from './stop_signals.js'
@@ -38,7 +39,8 @@ endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
   if (!output.emit('closed')) process.exit(SIGPIPE_EXIT)
 })
 
-const program = await createProgram(process.argv.slice(2))
+const words = process.argv.slice(2)
+const program = await createProgram(words)
 for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
   command.exitOverride().configureOutput({
     outputError: (text, write) =>
@@ -50,7 +52,7 @@ for (const command of [program, ...program.commands.flatMap((each) => [each, ...
   })
 }
 try {
-  await program.parseAsync(process.argv)
+  await program.parseAsync(helpWords(program, words), { from: 'user' })
 } catch (error) {
   process.exitCode = report(error)
 }

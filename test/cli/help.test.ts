@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Command } from 'commander'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { EXIT, EXIT_MEANINGS } from '../../dist/cli/exit_codes.js'
 import { createProgram } from '../../dist/cli/program.js'
 import { HELP_LINES } from '../../dist/cli/top/help.js'
@@ -131,6 +133,27 @@ test('an unknown command is named with the nearest one', async () => {
   expect(stderr).toBe("muster: unknown command 'wacht' (Did you mean watch?)\n")
 })
 
+test('help of a command, also of one inside another; of one that there is not it is a fault', async () => {
+  const help = async (...args: string[]) => {
+    const { code, stdout, stderr } = await muster(args)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    return stdout.split('\n', 1)[0]
+  }
+  expect(await help('help')).toMatch(/^Usage: muster \[options\] \[command\]/)
+  expect(await help('help', 'ps')).toMatch(/^Usage: muster ps /)
+  expect(await help('help', 'rules', 'check')).toBe('Usage: muster rules check [options] <file>')
+  expect(await help('rules', 'help', 'check')).toBe('Usage: muster rules check [options] <file>')
+  expect(await muster(['help', 'wacht'])).toMatchObject({
+    ...{ code: 2, stdout: '' },
+    stderr: 'muster: muster has no command "wacht" (did you mean "watch"?); `muster --help` lists them\n',
+  })
+  for (const args of [['wacht', '--help'], ['help', 'rules', 'chek'], ['rules', 'chek', '-h'], ['rules', 'help', 'chek']]) {
+    const { code, stdout, stderr } = await muster(args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^muster: muster .*has no command .*did you mean "(watch|check)"[^\n]*\n$/)
+  }
+})
+
 test('without a command the help goes to stderr, as a missing argument', async () => {
   const { code, stdout, stderr } = await muster([])
   expect(code).toBe(2)
@@ -165,8 +188,16 @@ test('the other shells know the values too', async () => {
     /--source\[[^\]]*\]:value:\(auto bpf procfs\)'/,
   )
   expect((await muster(['completion', 'fish'])).stdout).toMatch(
-    /__fish_seen_subcommand_from doctor' -l require -x -a 'bpf-source [^']*pidfd[^']*'/,
+    /__fish_seen_subcommand_from doctor' -l require -x -a '\(__fish_complete_list , [^)]*bpf-source [^)]*pidfd/,
   )
+  for (const shell of ['zsh', 'fish']) {
+    const { stdout } = await muster(['completion', shell])
+    expect(stdout).toMatch(/sort.*-cpuPercent /)
+    expect(stdout).toMatch(/columns.*cpuPercent /)
+    expect(stdout).toMatch(/state.* D T t Z/)
+    expect(stdout).toMatch(/ HUP /)
+    expect(stdout).toMatch(/attach.*_muster_jobs/)
+  }
 })
 
 test('the bash completion offers commands, flags and files', async () => {
@@ -195,4 +226,20 @@ test('the bash completion offers commands, flags and files', async () => {
   expect(await complete('watch', '--source', 'p')).toEqual(['procfs'])
   expect(await complete('doctor', '--require', 'pidf')).toEqual(['pidfd', 'pidfs-inode'])
   expect(await complete('watch', '--config', 'READ')).toEqual(['README.md'])
+  expect(await complete('ps', '--sort', '-cpuP')).toEqual(['-cpuPercent'])
+  expect(await complete('ps', '--columns', 'pid,cpuP')).toEqual(['pid,cpuPercent'])
+  expect(await complete('ps', '--state', 'R,Z')).toEqual(['R,Z'])
+  expect(await complete('signal', 'HU')).toEqual(['HUP'])
+  expect(await complete('stop', '--signal', 'SIGHU')).toEqual(['SIGHUP'])
+  expect(await complete('rules', 'ch')).toEqual(['check'])
+  expect(await complete('rules', 'check', 'READ')).toEqual(['README.md'])
+  expect(await complete('jobs', 'stop', '--gr')).toEqual(['--grace'])
+  const state = await mkdtemp(join(tmpdir(), 'muster-completion-'))
+  await mkdir(join(state, 'muster/jobs'), { recursive: true })
+  for (const name of ['web', 'worker']) await writeFile(join(state, `muster/jobs/${name}.json`), '{}')
+  vi.stubEnv('XDG_STATE_HOME', state)
+  expect(await complete('jobs', 'attach', 'w')).toEqual(['web', 'worker'])
+  expect(await complete('jobs', 'stop', 'web', 'wo')).toEqual(['worker'])
+  vi.unstubAllEnvs()
+  await rm(state, { recursive: true })
 })

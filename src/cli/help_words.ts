@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import { EXIT } from './exit_codes.js'
+import { fail } from './fault.js'
+import { didYouMean } from './suggest.js'
+import { quoted } from './values.js'
+
+/**
+ * `help rules check` as `rules check --help`. Where help is asked for and a command is not known commander prints all
+ * help, as if it had been found.
+ */
+export function helpWords(program: Command, words: readonly string[]): readonly string[] {
+  const path: string[] = []
+  let command = program
+  let isAsked = words.includes('--help') || words.includes('-h')
+  for (const word of words) {
+    if (word.startsWith('-') || command.commands.length === 0) break
+    if (word === 'help') {
+      isAsked = true
+      continue
+    }
+    const inner = command.commands.find((each) => each.name() === word)
+    if (inner === undefined) {
+      if (!isAsked) break
+      const names = command.commands.map((each) => each.name())
+      const whole = ['muster', ...path].join(' ')
+      fail(
+        EXIT.usage,
+        `${whole} has no command ${quoted(word)}${didYouMean(word, names)}; \`${whole} --help\` lists them`,
+      )
+    }
+    path.push(word)
+    command = inner
+  }
+  return isAsked && words.slice(0, path.length + 1).includes('help') ? [...path, '--help'] : words
+}
