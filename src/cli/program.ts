@@ -69,7 +69,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
   'Set up:': {
     doctor: () => import('./doctor/command.js'),
-    completion: () => import('./completion.js'),
+    completion: () => import('./completion/command.js'),
   },
 }
 

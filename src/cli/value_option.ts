@@ -1,4 +1,4 @@
-import { Option } from 'commander'
+import { type Argument, Option } from 'commander'
 import { EXIT } from './exit_codes.js'
 import { fail } from './fault.js'
 import { quoted } from './values.js'
@@ -16,6 +16,19 @@ export function valueOption(flags: string, description: string, choices: readonl
     return notAFlag(value, flags)
   })
 }
+
+/** Words that only the completion knows of an option or argument, where they are too many for the help. */
+const completed = new WeakMap<Option | Argument, readonly string[]>()
+
+/** Gives the completion words that the help leaves out. */
+export function completing<Taking extends Option | Argument>(taking: Taking, words: readonly string[]): Taking {
+  completed.set(taking, words)
+  return taking
+}
+
+/** The words that a value is one of, or that a list is made of; empty where it is anything. */
+export const wordsOf = (taking: Option | Argument): readonly string[] =>
+  completed.get(taking) ?? taking.argChoices ?? []
 
 /** For an option that may be given several times. */
 export const collectValues = (value: string, previous: readonly string[] = []): string[] => [

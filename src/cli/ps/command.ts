@@ -1,22 +1,32 @@
-import { Argument, Command } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { RATE_WINDOW_MS } from '../../public/table.js'
+import { STATES } from '../inspect/states.js'
 import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
-import { valueOption } from '../value_option.js'
-import { fieldNames, shortWords } from './fields.js'
+import { completing, valueOption } from '../value_option.js'
+import { fieldNames, fieldWords, shortWords } from './fields.js'
 import { type RawPsOptions, WATCH_SECONDS } from './options.js'
 
 export function command(): Command {
   return new Command('ps')
     .description('list processes: filter, sort, limit')
     .addArgument(viewArgument())
-    .addOption(valueOption('-c, --columns <LIST>', 'columns to show, separated by commas'))
-    .option('-s, --sort <COLUMN>', 'sort by a column, -COLUMN for descending')
+    .addOption(
+      completing(valueOption('-c, --columns <LIST>', 'columns to show, separated by commas'), fieldWords()),
+    )
+    .addOption(
+      completing(
+        new Option('-s, --sort <COLUMN>', 'sort by a column, -COLUMN for descending'),
+        fieldWords().flatMap((word) => [word, `-${word}`]),
+      ),
+    )
     .addOption(valueOption('-l, --limit <N>', 'show at most N processes'))
-    .addOption(valueOption('--top <WHAT>', 'the ten that use most: cpu or memory'))
+    .addOption(completing(valueOption('--top <WHAT>', 'the ten that use most: cpu or memory'), ['cpu', 'memory']))
     .addOption(valueOption('-p, --pid <LIST>', 'these PIDs only'))
     .addOption(valueOption('-u, --user <USER>', "this user's processes only (name or uid)"))
     .addOption(valueOption('-n, --name <TEXT>', 'processes with TEXT in their name'))
-    .addOption(valueOption('--state <LIST>', 'processes in these states, for example R,D,Z'))
+    .addOption(
+      completing(valueOption('--state <LIST>', 'processes in these states, for example R,D,Z'), Object.keys(STATES)),
+    )
     .addOption(valueOption('--min-cpu <PERCENT>', 'at least this much CPU, 100 for one core'))
     .addOption(valueOption('--min-memory <PERCENT>', 'at least this much of physical memory'))
     .addOption(
