@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { userInfo } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { detectCgroups } from '../../dist/public/cgroups.js'
 import { hostileNames, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
@@ -105,7 +106,7 @@ test('a process from every side, for a terminal, with nothing of its own raw', a
   expect(map).toMatch(/^total +\d+ /m)
   expect(map).toMatch(/^stack of the first thread: .* its limit /m)
   expect(threads!.match(/\\e\[31mred/g)).toHaveLength(3)
-  expect(files).toMatch(/^ *1 rw +socket +- .*socket:\[\d+\]$/m)
+  expect(files).toMatch(/^ *1 rw +socket +- .* unix stream CONNECTED socket:\[\d+\]$/m)
   expect(all).toMatch(/ heap +\[heap\]$/m)
   expect(limits).toMatch(/^nofile +\d+ +\d+$/m)
   expect(net).toContain(`127.0.0.1:${port} `)
@@ -131,6 +132,43 @@ test('any file of the process is told as it is, or why not', async () => {
   expect(value['task/x']).toEqual({ text: null, error: { code: 'NOT_FOUND', reason: expect.any(String) } })
   const outside = await muster(['info', pid, '--file', '../1/status'])
   expect(outside).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('"../1/status"') })
+})
+
+test('files: what a process uses without descriptors too, and what its sockets are, as lsof has them', async () => {
+  const pid = String(process.pid)
+  const { stdout } = await muster(['files', pid])
+  const lines = stdout.split('\n')
+  expect(lines[1]).toMatch(/^ *cwd +- +directory +.* \//)
+  expect(lines[2]).toMatch(/^ *rtd +- +directory +.* \/$/)
+  expect(lines[3]!.endsWith(` ${readlinkSync('/proc/self/exe')}`)).toBe(true)
+  expect(lines[3]).toMatch(/^ *txt /)
+  expect(stdout).toMatch(new RegExp(` socket .* tcp LISTEN 127\\.0\\.0\\.1:${port}$`, 'm'))
+  expect(stdout).not.toMatch(/^ *mem /m)
+  const { value } = await json('files', pid, '--all')
+  const mapped = value.flatMap(({ fd, target }: { fd: unknown; target: string }) => (fd === 'mem' ? target : []))
+  expect(mapped).toContain(readlinkSync('/proc/self/exe'))
+  expect(new Set(mapped).size).toBe(mapped.length)
+  expect(value).toContainEqual(expect.objectContaining({ socket: expect.objectContaining({ localPort: port }) }))
+})
+
+test('who holds deleted files open, and how much', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'muster-deleted-'))
+  const path = join(directory, 'big \u001b[31m')
+  const child = spawn('sh', ['-c', 'exec 7> "$0"; head -c 1048576 /dev/zero >&7; rm "$0"; exec sleep 60', path], {
+    stdio: 'ignore',
+  })
+  try {
+    await waitFor(() => readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n')
+    const { code, stdout } = await muster(['find', '--deleted', '--pids'])
+    expect(code).toBe(0)
+    expect(stdout.split('\n')).toContain(String(child.pid))
+    expect(stdout.split('\n')).not.toContain(String(target.pid))
+    const files = await muster(['files', String(child.pid)])
+    expect(files.stdout).toMatch(/^ *7 w +file +1\.0M +1048576 .*big \\x1b\[31m \(deleted\)$/m)
+  } finally {
+    child.kill('SIGKILL')
+    rmSync(directory, { recursive: true })
+  }
 })
 
 test('the ends of pipes and sockets are told with who has them', async () => {
@@ -287,6 +325,9 @@ test('what is wrong is told with a code of its own', async () => {
     [['find', '--pgroup', '-1'], 4, /--pgroup "-1" is out of range/],
     [['who', 'foo:[1]'], 3, /"foo:\[1\]" is no namespace; give one such as .* of cgroup, ipc, mnt/],
     [['find', '--file', '/nonexistent'], 5, /\/nonexistent: ENOENT, no such file/],
+    [['who', '18081'], 3, /:18081 is the port, `muster info 18081` tells of the process/],
+    [['who', 'net:abc'], 3, /"net:abc" is no namespace; give net:\[INODE\], as `muster ns PID` shows it/],
+    [['who', 'net:42'], 3, /give net:\[42\] for its inode, `muster find --namespace net:42`/],
     [['who', ':x'], 3, /port "x" is not a whole number/],
     [['who', 'no-such-library'], 5, /nobody has "no-such-library"/],
   ]

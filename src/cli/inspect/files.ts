@@ -1,9 +1,8 @@
 import {
   findPipePeers,
   findSocketPeers,
-  type OpenFile,
   type PipePeers,
-  readOpenFiles,
+  type Socket,
   type SocketPeers,
 } from '../../public/inspect.js'
 import type { ProcessIdentity } from '../../public/table.js'
@@ -11,26 +10,28 @@ import { FaultList, messageOf } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { shortBytes } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
+import { endpoint } from './endpoint.js'
 import { printJson } from './json.js'
 import { lookInto, readPid } from './target.js'
+import { type UsedFile, usedFiles } from './used_files.js'
 import { warnOfUnreadable } from './unreadable.js'
 
 /** `muster files` with what the user gave. */
 export async function listFiles(
   word: string | undefined,
-  raw: { peers?: boolean; json?: boolean },
+  raw: { peers?: boolean; all?: boolean; json?: boolean },
 ): Promise<void> {
   const faults = new FaultList()
   const pid = readPid(word, faults)
   faults.throwIfAny()
   if (raw.peers === true) return lookInto(pid!, (target) => listPeers(target, raw.json === true))
-  const files = await lookInto(pid!, (target) => readOpenFiles(target))
+  const files = await lookInto(pid!, (target) => usedFiles(target, raw.all === true))
   return raw.json === true ? printJson(files) : printTable(files, COLUMNS)
 }
 
 const LETTERS = { read: 'r', write: 'w', both: 'rw', path: 'p' } as const
 
-const COLUMNS: readonly TextColumn<OpenFile>[] = [
+const COLUMNS: readonly TextColumn<UsedFile>[] = [
   { heading: 'FD', align: 'right', text: ({ fd }) => String(fd) },
   { heading: 'ACCESS', align: 'left', text: ({ access }) => (access ? LETTERS[access] : '-') },
   { heading: 'KIND', align: 'left', text: ({ kind }) => kind },
@@ -45,8 +46,18 @@ const COLUMNS: readonly TextColumn<OpenFile>[] = [
     align: 'left',
     text: ({ flags }) => flags?.join(',').replaceAll('O_', '').toLowerCase() || '-',
   },
-  { heading: 'TARGET', align: 'left', text: ({ target }) => escapeForTerminal(target) },
+  {
+    heading: 'TARGET',
+    align: 'left',
+    text: ({ target, socket }) => escapeForTerminal(socket === undefined ? target : socketText(socket)),
+  },
 ]
+
+function socketText({ protocol, type, state, inode, ...ends }: Socket): string {
+  if (protocol === 'unix') return `unix ${type} ${state} ${ends.localAddress ?? `socket:[${inode}]`}`
+  const to = ends.remotePort === 0 ? '' : ` - ${endpoint(ends.remoteAddress, ends.remotePort)}`
+  return `${protocol} ${state} ${endpoint(ends.localAddress, ends.localPort)}${to}`
+}
 
 async function listPeers(target: ProcessIdentity, json: boolean): Promise<void> {
   const [pipes, sockets] = await Promise.all([findPipePeers(target), findSocketPeers(target)])
@@ -84,7 +95,7 @@ const socketLine = ({ socket, peers }: SocketPeers): PeerLine => ({
   what:
     socket.protocol === 'unix'
       ? `unix ${socket.localAddress ?? socket.inode}`
-      : `${socket.protocol} ${socket.localAddress}:${socket.localPort} - ${socket.remoteAddress}:${socket.remotePort}`,
+      : `${socket.protocol} ${endpoint(socket.localAddress, socket.localPort)} - ${endpoint(socket.remoteAddress, socket.remotePort)}`,
   own: socket.fds.join(','),
   others: peers.map(({ identity, fd }) => `pid ${identity.pid} fd ${fd}`),
 })

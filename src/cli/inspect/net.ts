@@ -5,6 +5,7 @@ import { printTable, type TextColumn } from '../print_table.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted, splitList } from '../values.js'
+import { endpoint } from './endpoint.js'
 import { printJson } from './json.js'
 import { PROTOCOLS } from './protocols.js'
 import { lookInto, readPid } from './target.js'
@@ -70,12 +71,6 @@ async function ofNamespace(
 const isListening = ({ state, protocol, localPort }: Socket): boolean =>
   state === 'LISTEN' || (protocol.startsWith('udp') && state === 'UNCONNECTED' && localPort !== 0)
 
-function endpoint(address: string | undefined, port: number | undefined): string {
-  if (address === undefined) return '-'
-  if (port === undefined) return escapeForTerminal(address)
-  return `${address.includes(':') ? `[${address}]` : address}:${port === 0 ? '*' : port}`
-}
-
 const COLUMNS: readonly TextColumn<OwnedSocket>[] = [
   { heading: 'PROTOCOL', align: 'left', text: ({ protocol }) => protocol },
   {
@@ -88,12 +83,12 @@ const COLUMNS: readonly TextColumn<OwnedSocket>[] = [
   {
     heading: 'LOCAL',
     align: 'left',
-    text: ({ localAddress, localPort }) => endpoint(localAddress, localPort),
+    text: ({ localAddress, localPort }) => escapeForTerminal(endpoint(localAddress, localPort)),
   },
   {
     heading: 'REMOTE',
     align: 'left',
-    text: ({ remoteAddress, remotePort }) => endpoint(remoteAddress, remotePort),
+    text: ({ remoteAddress, remotePort }) => escapeForTerminal(endpoint(remoteAddress, remotePort)),
   },
   {
     heading: 'WHO',
