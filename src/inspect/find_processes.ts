@@ -3,6 +3,7 @@ import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { parseCgroup } from './cgroup_path.js'
 import { findByFile } from './find_by_file.js'
+import { findDeleted } from './find_deleted.js'
 import { findByPort } from './find_by_port.js'
 import { findByLibrary } from './libraries.js'
 import { findByNamespace } from './namespaces.js'
@@ -29,6 +30,8 @@ export interface ProcessQuery {
   readonly file?: string
   /** See `findByLibrary`. */
   readonly library?: string
+  /** Only those that hold deleted files open, `findDeleted`. */
+  readonly deleted?: true
   /** Such as `net:[4026531840]`. */
   readonly namespace?: string
   /** Glob, or an RE2 pattern between slashes, on the path of the control group. */
@@ -40,7 +43,7 @@ export interface ProcessQuery {
 /**
  * The processes of a sample that a query names, in ascending order of pid. Who cannot be looked into, and is not ruled out by the rest
  * of the query, is in `unreadable`.
- * @param table may be undefined where nothing but a port, file, library or namespace is asked for: that needs no sample
+ * @param table may be undefined where nothing but a port, file, deleted files, a library or namespace is asked for: that needs no sample
  * @throws ProcmusterError `INVALID_ARGUMENT` for a pattern, port, ... that is none, or a query that needs a table;
  *   `NOT_FOUND` for a file that is not there
  */
@@ -50,11 +53,11 @@ export async function findProcesses(
   options: SearchOptions = {},
 ): Promise<Found<ProcessIdentity>> {
   if (table === undefined && needsTable(query)) {
-    const message = 'a query by more than port, file, library and namespace needs a table'
+    const message = 'a query by more than port, file, deleted, library and namespace needs a table'
     throw new ProcmusterError('INVALID_ARGUMENT', { message })
   }
   const texts = await compileTexts(query)
-  const { user, name, state, session, processGroup, port, file, library, namespace } = query
+  const { user, name, state, session, processGroup, port, file, deleted, library, namespace } = query
   // Taken at once: the table is overwritten while files are read. Undefined means all.
   let found = table
     ?.filter({ user, name, state })
@@ -69,6 +72,7 @@ export async function findProcesses(
     })
   }
   if (file !== undefined) searches.push(() => findByFile(file, options))
+  if (deleted === true) searches.push(() => findDeleted(options))
   if (library !== undefined) searches.push(() => findByLibrary(library, options))
   if (namespace !== undefined) searches.push(() => findByNamespace(namespace, options))
   for (const search of searches) {
@@ -103,7 +107,7 @@ export function needsTable(query: ProcessQuery): boolean {
   return asked.length === 0 || asked.some((key) => !SEARCHED.has(key))
 }
 
-const SEARCHED: ReadonlySet<string> = new Set(['port', 'file', 'library', 'namespace'])
+const SEARCHED: ReadonlySet<string> = new Set(['port', 'file', 'deleted', 'library', 'namespace'])
 
 type Facts = Awaited<ReturnType<typeof readProcessFacts>>[number]
 /** Undefined where it cannot be told. */

@@ -1,6 +1,7 @@
 export { type Connection, readConnections } from '../inspect/connections.js'
 export { type DescriptorOwner, findSocketOwners } from '../inspect/descriptor_owners.js'
 export { type FileUser, findByFile } from '../inspect/find_by_file.js'
+export { type DeletedFileUser, findDeleted } from '../inspect/find_deleted.js'
 export { findByPort, type PortSearchOptions, type PortUse } from '../inspect/find_by_port.js'
 export { findProcesses, needsTable, type ProcessQuery } from '../inspect/find_processes.js'
 export { type InspectOptions, inspectProcess } from '../inspect/inspect_process.js'

@@ -22,6 +22,7 @@ export interface RawFindOptions {
   pgroup?: string
   port?: string
   file?: string
+  deleted?: true
   library?: string
   namespace?: string
   cgroup?: string
@@ -107,6 +108,7 @@ function readQuery(raw: RawFindOptions, faults: FaultList): ProcessQuery {
     processGroup: leader(raw.pgroup, '--pgroup'),
     port: raw.port === undefined ? undefined : readNumber(raw.port, port, faults),
     file: text(raw.file, '--file', 'a path'),
+    deleted: raw.deleted,
     library: text(raw.library, '--library', 'a path, or a name such as libssl'),
     cgroup: text(raw.cgroup, '--cgroup', 'a glob such as "/system.slice/*"'),
     unit: text(raw.unit, '--unit', 'a glob such as "nginx*"'),
