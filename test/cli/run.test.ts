@@ -211,7 +211,10 @@ describe('muster run', () => {
         ])
       let ended = await memory('--swap', '0')
       if (ended.code === 1) ended = await memory()
-      expect(ended).toMatchObject({ code: 137, stderr: `muster: ${process.execPath} was ended by SIGKILL\n` })
+      expect(ended).toMatchObject({
+        code: 137,
+        stderr: `muster: ${process.execPath} was ended by SIGKILL\nmuster: out of memory: the kernel's OOM killer ended one process below the limit of 100 MiB\n`,
+      })
       await writeFile(at('text'), 'text', { mode: 0o755 })
       const refused = await muster(['run', '--cgroup', group.path, '--memory', '100M', '--', at('text')])
       expect(refused).toMatchObject({ code: 126 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { capProcess, uncapProcess } from '../../public/cgroups.js'
+import { Cgroup, capProcess, detectCgroups, uncapProcess } from '../../public/cgroups.js'
 import { type SignalName, signalNumber } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
 import { type ProcessExit, type SpawnedProcess, type SpawnOptions, spawnProcess } from '../../public/spawn.js'
@@ -62,14 +62,42 @@ async function runInForeground(
     const isOfTerminals = signal === 'SIGINT' || signal === 'SIGQUIT'
     process.on(signal, () => (isOfTerminals && isInForeground()) || send(signal))
   }
-  child = await startProgram(program, args, start, { stdin: 'inherit' })
+  const started = await startProgram(program, args, start, { stdin: 'inherit' })
+  child = started.child
   for (const signal of early) forward(child, signal)
   const exit = await child.exited
+  // They are told by the group, which goes next.
+  const oomKills = await oomKillsIn(started.groups)
   if (hasLimits(start.limits)) await uncapProcess([child], { emptyOnly: true })
-  if (raw.json) process.stderr.write(`${safeJson({ program, pid: child.pid, ...jsonOf(exit) })}\n`)
+  if (raw.json) process.stderr.write(`${safeJson({ program, pid: child.pid, ...jsonOf(exit), oomKills })}\n`)
   else if (raw.usage || exit.coreDumped || (exit.signal !== undefined && exit.signal !== 'SIGINT'))
     process.stderr.write(`muster: ${escapeForTerminal(program)} ${wordedEnd(exit, raw.usage === true)}\n`)
+  if (oomKills > 0 && !raw.json) process.stderr.write(`muster: ${wordedOomKills(oomKills, start)}\n`)
   process.exitCode = exitCodeOf(exit)
+}
+
+/** How many processes of a capped program the kernel has ended because memory ran out. */
+async function oomKillsIn(directories: readonly string[]): Promise<number> {
+  if (directories.length === 0) return 0
+  const { hierarchies } = await detectCgroups()
+  for (const directory of directories) {
+    const tree = hierarchies.find(({ mountPoint }) => directory.startsWith(`${mountPoint}/`))
+    if (tree === undefined) continue
+    try {
+      const { oomKills } = await (await Cgroup.open(directory.slice(tree.mountPoint.length))).eventCounts()
+      if (oomKills !== undefined) return oomKills
+    } catch (error) {
+      // Whoever else removes groups may have been first.
+      if (!(error instanceof ProcmusterError)) throw error
+    }
+  }
+  return 0
+}
+
+function wordedOomKills(count: number, { limits: { memoryMaxBytes } }: Start): string {
+  const whom = count === 1 ? 'one process' : `${count} processes`
+  const limit = typeof memoryMaxBytes === 'number' ? ` of ${wordedBytes(memoryMaxBytes)}` : ''
+  return `out of memory: the kernel's OOM killer ended ${whom} below the limit${limit}`
 }
 
 async function runInBackground(
@@ -83,7 +111,7 @@ async function runInBackground(
   const { pid, startTicks, name, log } = await store.locked(async () => {
     const reserved = await store.reserve(raw.name, program, raw.log)
     try {
-      const child = await startProgram(program, args, start, {
+      const { child } = await startProgram(program, args, start, {
         detached: true,
         stdout: { file: reserved.log },
         onReady: async (child) =>
@@ -126,10 +154,11 @@ async function startProgram(
   args: readonly string[],
   { options, limits }: Start,
   manner: SpawnOptions,
-): Promise<SpawnedProcess> {
+): Promise<{ readonly child: SpawnedProcess; readonly groups: readonly string[] }> {
   let capped: ProcessIdentity | undefined
+  let groups: readonly string[] = []
   try {
-    return await spawnProcess(program, args, {
+    const child = await spawnProcess(program, args, {
       ...options,
       ...manner,
       async onReady(child) {
@@ -137,10 +166,12 @@ async function startProgram(
           const [result] = await capProcess([child], limits, { descendants: false })
           if (!result!.ok) throw result!.error
           capped = child
+          groups = result!.directories
         }
         await manner.onReady?.(child)
       },
     })
+    return { child, groups }
   } catch (error) {
     if (capped !== undefined) await uncapProcess([capped], { force: true })
     if (!(error instanceof ProcmusterError) || !isOf(program, options, error.path)) throw error
