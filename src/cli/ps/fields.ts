@@ -255,6 +255,9 @@ export const DEFAULT_FIELDS = named([
   'name',
 ])
 
+/** Of `--top`: in 80 columns there is room for what tells one `node` from another. */
+export const TOP_FIELDS = named(['user', 'pid', 'state', 'cpu', 'mem', 'rss', 'threads', 'age', 'command'])
+
 /** Of `muster ps aux`: as ps(1) has them, but the CPU of this moment and sizes with their unit. */
 export const AUX_FIELDS = named([
   'user',

@@ -10,6 +10,7 @@ import {
   type Field,
   fieldNamed,
   fieldWords,
+  TOP_FIELDS,
 } from './fields.js'
 
 /** As commander hands them over. */
@@ -93,7 +94,13 @@ function fieldsOf(view: string | undefined, raw: RawPsOptions, faults: FaultList
     faults.add(EXIT.usage, `${quoted(view)} is no view of muster ps; ${hint}`)
   }
   if (raw.columns === undefined)
-    return view === 'aux' ? AUX_FIELDS : raw.json ? DEFAULT_JSON_FIELDS : DEFAULT_FIELDS
+    return view === 'aux'
+      ? AUX_FIELDS
+      : raw.json
+        ? DEFAULT_JSON_FIELDS
+        : raw.top === undefined
+          ? DEFAULT_FIELDS
+          : TOP_FIELDS
   if (view === 'aux') faults.add(EXIT.usage, 'aux and --columns exclude each other; give one of them')
   const words = splitList(raw.columns)
   if (words.length === 0) faults.add(EXIT.malformed, '--columns is empty; give names like user,pid,rss,name')
