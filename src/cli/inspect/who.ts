@@ -80,6 +80,20 @@ function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultLi
   }
   if (raw.remote === true)
     return faults.add(EXIT.usage, `--remote is for a port, and ${quoted(text)} is none; give :PORT`)
+  // No library has such a name.
+  if (/^\d+$/.test(text)) {
+    return faults.add(
+      EXIT.malformed,
+      `${quoted(text)} is neither a path nor a library; :${text} is the port, \`muster info ${text}\` tells of the process`,
+    )
+  }
+  const [, kind, id] = /^([a-z_]+):(?!\[\d+\]$)(.*)$/.exec(text) ?? []
+  if (kind !== undefined && !text.includes('/')) {
+    const hint = /^\d+$/.test(id!)
+      ? `${kind}:[${id}] for its inode, \`muster find --namespace ${text}\` for that of a process`
+      : `${kind}:[INODE], as \`muster ns PID\` shows it`
+    return faults.add(EXIT.malformed, `${quoted(text)} is no namespace; give ${escapeForTerminal(hint)}`)
+  }
   if (/^[a-z]+:\[\d+\]$/.test(text)) return () => inNamespace(text)
   return text.includes('/') ? () => usingPath(text) : () => usingLibrary(text)
 }
