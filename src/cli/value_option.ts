@@ -21,7 +21,10 @@ export function valueOption(flags: string, description: string, choices: readonl
 const completed = new WeakMap<Option | Argument, readonly string[]>()
 
 /** Gives the completion words that the help leaves out. */
-export function completing<Taking extends Option | Argument>(taking: Taking, words: readonly string[]): Taking {
+export function completing<Taking extends Option | Argument>(
+  taking: Taking,
+  words: readonly string[],
+): Taking {
   completed.set(taking, words)
   return taking
 }

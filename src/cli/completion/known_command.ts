@@ -44,10 +44,10 @@ export function knownCommand(command: Command): KnownCommand {
 
 function flagOf(option: Option): KnownFlag {
   const names = [option.short, option.long].filter((name) => name !== undefined && name !== null)
-  return { names, description: option.description, value: option.required ? valueOf(option) : undefined }
+  return { names, description: option.description, value: option.required ? knownValue(option) : undefined }
 }
 
-function valueOf(option: Option): KnownValue {
+function knownValue(option: Option): KnownValue {
   const { flags } = option
   const words = /<SIGNAL>/.test(flags) ? signalWords() : wordsOf(option)
   return { kind: /FILE|DIRECTORY/.test(flags) ? 'path' : /LIST/.test(flags) ? 'list' : 'word', words }

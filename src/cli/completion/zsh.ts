@@ -33,7 +33,9 @@ const quote = (text: string): string => text.replaceAll("'", "'\\''").replaceAll
 /** @param first the position of the first word behind the command */
 function argumentsOf({ flags, operand, commands }: KnownCommand, first: number): string {
   const specs = flags.flatMap(({ names, description, value }) =>
-    names.map((name) => `'${name}[${quote(description)}]${value === undefined ? '' : `:value:${action(value)}`}'`),
+    names.map(
+      (name) => `'${name}[${quote(description)}]${value === undefined ? '' : `:value:${action(value)}`}'`,
+    ),
   )
   if (commands.length > 0) specs.push(`'${first}:command:(${commands.map(({ name }) => name).join(' ')})'`)
   if (operand !== undefined) {
