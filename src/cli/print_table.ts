@@ -6,6 +6,8 @@ import { type Colors, cellWidth, colorsFor, truncate, widthOf } from './terminal
 export interface TextColumn<T> {
   readonly heading: string
   readonly align: 'left' | 'right'
+  /** Left out, the last one first, where the terminal is too narrow for all. */
+  readonly isExtra?: boolean
   /** Control characters are escaped already. */
   text(row: T): string
 }
@@ -29,9 +31,10 @@ export async function printTable<T>(
 /** The lines of an aligned table, its headings first; the last column is cut where there is a width. */
 export function* tableLines<T>(
   rows: readonly T[],
-  columns: readonly TextColumn<T>[],
+  all: readonly TextColumn<T>[],
   width: number | undefined,
 ): Generator<string, void> {
+  const columns = fittingColumns(rows, all, width)
   const cells = rows.map((row) => columns.map((column) => column.text(row)))
   const widths = columns.map((column, index) =>
     cells.reduce((widest, line) => Math.max(widest, cellWidth(line[index]!)), column.heading.length),
@@ -52,6 +55,23 @@ export function* tableLines<T>(
   }
   yield line(columns.map((column) => column.heading))
   for (const texts of cells) yield line(texts)
+}
+
+function fittingColumns<T>(
+  rows: readonly T[],
+  columns: readonly TextColumn<T>[],
+  width: number | undefined,
+): readonly TextColumn<T>[] {
+  if (width === undefined || !columns.some(({ isExtra }) => isExtra)) return columns
+  const widthOfColumn = (column: TextColumn<T>): number =>
+    rows.reduce((widest, row) => Math.max(widest, cellWidth(column.text(row))), column.heading.length) + 1
+  let needed = columns.reduce((sum, column) => sum + widthOfColumn(column), -1)
+  const isKept = (column: TextColumn<T>): boolean => {
+    if (!column.isExtra || needed <= width) return true
+    needed -= widthOfColumn(column)
+    return false
+  }
+  return columns.toReversed().filter(isKept).toReversed()
 }
 
 const toStdout = () => ({

@@ -9,6 +9,9 @@ interface CommandModule {
   command(): Command
 }
 
+/** Columns of help; wider lines are hard to read, also where there is room. */
+export const HELP_WIDTH = Math.min(80, process.stdout.columns || 80)
+
 /** Every command by its name, below the heading that `--help` lists it under. */
 const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<CommandModule>>>>> = {
   'See what runs:': {
@@ -90,7 +93,7 @@ export async function createProgram(words: readonly string[] = []): Promise<Comm
     .showSuggestionAfterError(true)
     // Of the others a flag of muster itself, as --debug, may stand behind the command's name.
     .enablePositionalOptions(called === 'run' || !isKnown)
-    .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
+    .configureHelp({ helpWidth: HELP_WIDTH, showGlobalOptions: false, sortSubcommands: false })
     .addHelpText('after', () => `\n${EXAMPLES}\n\n${exitCodeHelp()}`)
   for (const [heading, group] of Object.entries(COMMANDS)) {
     program.commandsGroup(heading)
@@ -120,28 +123,34 @@ function refuseWords(command: Command): void {
 }
 
 const EXAMPLES = `Examples:
-  muster ps --top memory                     the processes that use most memory
-  muster ps --user www-data --min-cpu 5      what a user's processes are busy with
-  muster top                                 all processes on the whole screen: sort, filter, tree, act
-  muster tree --pids                         who started whom; states, zombies, system, ipc: the host as a whole
-  muster info 1234                           everything about one process; map, files, net, threads, ns, limits
-  muster monitor 1234                        one process live, until it ends, and how it ended
-  muster who :80                             who has a port, a file, a library
-  muster stop --tree 1234                    end a process and its descendants gracefully
-  muster cap 1234 --memory 500M --cpu 50%    put a running process under limits
+  muster ps --top memory              the processes that use most memory
+  muster ps --user www-data --min-cpu 5
+                                      what a user's processes are busy with
+  muster top                          all of them on the whole screen: sort, act
+  muster tree --pids                  who started whom
+  muster system                       the host as a whole; states, zombies, ipc
+  muster info 1234                    everything about one process
+  muster monitor 1234                 one process live, and how it ended
+  muster who :80                      who has a port, a file, a library
+  muster find --deleted               who holds deleted files open
+  muster stop --tree 1234             end a process and its descendants
+  muster cap 1234 --memory 500M       put a running process under limits
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
-                                             watch one process; over 80 % of memory keep evidence and restart it
+                                      over 80 % of memory keep evidence, restart
   muster watch --name node --rule 'rss > 500MiB for 30s'
-  muster run --memory 500M --usage -- make    a program under limits, and what it used; -b: a job, muster jobs
-  muster events --type exit --failed         what fails as it happens, and who killed what
-  muster alerts -d ./evidence --state firing what fires; muster ack ID, muster silence --rule NAME --for 2h
-  muster why 1234 -d ./evidence              why a process was restarted: what was seen, decided and done
-  muster rules check muster.yaml             what is wrong with a file of rules, with line and column
-  muster service status nginx                state, memory, restarts of a unit of the service manager
+  muster run --memory 500M --usage -- make
+                                      a program under limits, and what it used
+  muster run -b --name web -- node main.js
+                                      a job; muster jobs
+  muster events --type exit --failed  what fails as it happens, who killed what
+  muster alerts -d ./evidence         what fires; muster ack, muster silence
+  muster why 1234 -d ./evidence       why a process was restarted
+  muster rules check muster.yaml      faults of a file of rules, with lines
+  muster service status nginx         a unit of the service manager
   muster unit generate -- /usr/bin/node /srv/web/main.js
-                                             a hardened unit file for a program
-  muster doctor                              what works here, and how to grant the rest
-  muster watch --help                        all flags, permissions, more examples`
+                                      a hardened unit file for a program
+  muster doctor                       what works here, how to grant the rest
+  muster watch --help                 all flags, permissions, more examples`
 
 function packageVersion(): string {
   // By the package's own name, so that it holds in the bundle too.

@@ -3,9 +3,10 @@ import { EXIT } from './exit_codes.js'
 import { faultsOf, messageOf } from './fault.js'
 import { helpWords } from './help_words.js'
 import { endQuietlyOnBrokenPipe } from './output.js'
-import { createProgram } from './program.js'
+import { createProgram, HELP_WIDTH } from './program.js'
 import { output } from './stop_signals.js'
 import { escapeForTerminal } from './terminal.js'
+import { wrapHelp } from './wrap.js'
 
 const SIGPIPE_EXIT = 141
 const debug = process.argv.includes('--debug')
@@ -43,8 +44,10 @@ const words = process.argv.slice(2)
 const program = await createProgram(words)
 for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
   command.exitOverride().configureOutput({
-    outputError: (text, write) =>
-      write(
+    writeOut: (text) => process.stdout.write(wrapHelp(text, HELP_WIDTH)),
+    writeErr: (text) => process.stderr.write(wrapHelp(text, HELP_WIDTH)),
+    outputError: (text) =>
+      process.stderr.write(
         `muster: ${escapeForTerminal(text.trim())
           .replace(/^error: /, '')
           .replaceAll('\\n', ' ')}\n`,

@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { promisify, stripVTControlCharacters } from 'node:util'
 import type { Command } from 'commander'
 import { expect, test, vi } from 'vitest'
 import { EXIT, EXIT_MEANINGS } from '../../dist/cli/exit_codes.js'
 import { createProgram } from '../../dist/cli/program.js'
 import { HELP_LINES } from '../../dist/cli/top/help.js'
+import { wrapHelp } from '../../dist/cli/wrap.js'
 import { muster } from './muster.js'
 
 const run = promisify(execFile)
@@ -23,10 +24,11 @@ test('every exit code is documented in --help and in docs/cli.md, in the same wo
   const page = await unpadded('docs/cli.md')
   const documented = new Set(EXIT_MEANINGS.map(([code]) => code))
   for (const code of Object.values(EXIT)) expect(documented).toContain(code)
+  const unwrapped = (text: string): string => text.replaceAll(/\n {7}/g, ' ')
   for (const [code, meaning] of EXIT_MEANINGS) {
     const line = `${String(code).padStart(5)}  ${meaning}`
-    expect(help).toContain(line)
-    expect(watchHelp).toContain(line)
+    expect(unwrapped(help)).toContain(line)
+    expect(unwrapped(watchHelp)).toContain(line)
     expect(page).toContain(`| ${code} | ${meaning} |`)
   }
 })
@@ -41,6 +43,58 @@ test('--help has examples and every flag that docs/watch.md has; --version is th
   for (const flag of flags) expect(stdout).toContain(flag)
   const { version } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as { version: string }
   expect((await muster(['--version'])).stdout).toBe(`${version}\n`)
+})
+
+test('help fits 80 columns, but for examples that are to be copied', async () => {
+  const tooWide: string[] = []
+  const look = async (command: Command): Promise<void> => {
+    let help = ''
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
+    let isExample = false
+    for (const line of wrapHelp(help, 80).split('\n')) {
+      isExample = line.startsWith('Examples:') || (isExample && line !== '')
+      if (line.length > 80 && !isExample) tooWide.push(`${command.name()}: ${line}`)
+    }
+    for (const inner of command.commands) await look(inner)
+  }
+  await look(await createProgram())
+  expect(tooWide).toEqual([])
+  for (const args of [['--help'], ['ps', '--help'], ['watch', '--help']]) {
+    const { stdout } = await muster(args)
+    const [told] = stdout.split('Examples:')
+    for (const line of told!.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
+  }
+  const { stdout } = await muster(['--help'])
+  for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
+})
+
+test('narrow terminals: what is told is wrapped, and columns are left out, but nothing is cut', async () => {
+  const onTerminal = async (columns: number, args: string): Promise<string[]> => {
+    const command = `stty cols ${columns}; '${process.execPath}' dist/muster/main.js ${args}`
+    const { stdout } = await run('script', ['-qec', command, '/dev/null'], {
+      cwd: root,
+      env: { ...process.env, TERM: 'xterm', NO_COLOR: '1' },
+    })
+    return stripVTControlCharacters(stdout).split('\r\n')
+  }
+  for (const columns of [60, 80]) {
+    const outputs = await Promise.all([
+      onTerminal(columns, `info ${process.pid}`),
+      onTerminal(columns, `monitor ${process.pid} --count 1`),
+      onTerminal(columns, 'system network'),
+      onTerminal(columns, 'system disks'),
+    ])
+    for (const line of outputs.flat()) {
+      // A path has no place to break it.
+      if (line.trim().includes(' ')) expect(line.length, line).toBeLessThanOrEqual(columns)
+      if (!line.startsWith('command ')) expect(line).not.toContain('…')
+    }
+    const [info, monitor, network] = outputs.map((lines) => lines.join(' ').replaceAll(/ +/g, ' '))
+    expect(info).toMatch(/ memory rss .* vsz [\d.]+[KMGT] /)
+    expect(monitor).toMatch(/ cpu .*so far user .* system [\d.]+/)
+    expect(network).toMatch(/IN-B\/S IN-PKTS .*OUT-B\/S OUT-PKTS/)
+    expect(network!.includes('OUT-DROPS')).toBe(columns === 80)
+  }
 })
 
 test('docs/cli.md has every command', async () => {
@@ -143,11 +197,16 @@ test('help of a command, also of one inside another; of one that there is not it
   expect(await help('help', 'ps')).toMatch(/^Usage: muster ps /)
   expect(await help('help', 'rules', 'check')).toBe('Usage: muster rules check [options] <file>')
   expect(await help('rules', 'help', 'check')).toBe('Usage: muster rules check [options] <file>')
-  expect(await muster(['help', 'wacht'])).toMatchObject({
+  expect(await muster(['help', 'wacth'])).toMatchObject({
     ...{ code: 2, stdout: '' },
-    stderr: 'muster: muster has no command "wacht" (did you mean "watch"?); `muster --help` lists them\n',
+    stderr: 'muster: muster has no command "wacth" (did you mean "watch"?); `muster --help` lists them\n',
   })
-  for (const args of [['wacht', '--help'], ['help', 'rules', 'chek'], ['rules', 'chek', '-h'], ['rules', 'help', 'chek']]) {
+  for (const args of [
+    ['wacth', '--help'],
+    ['help', 'rules', 'chek'],
+    ['rules', 'chek', '-h'],
+    ['rules', 'help', 'chek'],
+  ]) {
     const { code, stdout, stderr } = await muster(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^muster: muster .*has no command .*did you mean "(watch|check)"[^\n]*\n$/)
@@ -195,7 +254,7 @@ test('the other shells know the values too', async () => {
     expect(stdout).toMatch(/sort.*-cpuPercent /)
     expect(stdout).toMatch(/columns.*cpuPercent /)
     expect(stdout).toMatch(/state.* D T t Z/)
-    expect(stdout).toMatch(/ HUP /)
+    expect(stdout).toMatch(/[('"]HUP INT /)
     expect(stdout).toMatch(/attach.*_muster_jobs/)
   }
 })

@@ -145,18 +145,26 @@ test('files: what a process uses without descriptors too, and what its sockets a
   expect(stdout).toMatch(new RegExp(` socket .* tcp LISTEN 127\\.0\\.0\\.1:${port}$`, 'm'))
   expect(stdout).not.toMatch(/^ *mem /m)
   const { value } = await json('files', pid, '--all')
-  const mapped = value.flatMap(({ fd, target }: { fd: unknown; target: string }) => (fd === 'mem' ? target : []))
+  const mapped = value.flatMap(({ fd, target }: { fd: unknown; target: string }) =>
+    fd === 'mem' ? target : [],
+  )
   expect(mapped).toContain(readlinkSync('/proc/self/exe'))
   expect(new Set(mapped).size).toBe(mapped.length)
-  expect(value).toContainEqual(expect.objectContaining({ socket: expect.objectContaining({ localPort: port }) }))
+  expect(value).toContainEqual(
+    expect.objectContaining({ socket: expect.objectContaining({ localPort: port }) }),
+  )
 })
 
 test('who holds deleted files open, and how much', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'muster-deleted-'))
   const path = join(directory, 'big \u001b[31m')
-  const child = spawn('sh', ['-c', 'exec 7> "$0"; head -c 1048576 /dev/zero >&7; rm "$0"; exec sleep 60', path], {
-    stdio: 'ignore',
-  })
+  const child = spawn(
+    'sh',
+    ['-c', 'exec 7> "$0"; head -c 1048576 /dev/zero >&7; rm "$0"; exec sleep 60', path],
+    {
+      stdio: 'ignore',
+    },
+  )
   try {
     await waitFor(() => readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n')
     const { code, stdout } = await muster(['find', '--deleted', '--pids'])

@@ -13,8 +13,8 @@ import { escapeForTerminal } from '../terminal.js'
 import { endpoint } from './endpoint.js'
 import { printJson } from './json.js'
 import { lookInto, readPid } from './target.js'
-import { type UsedFile, usedFiles } from './used_files.js'
 import { warnOfUnreadable } from './unreadable.js'
+import { type UsedFile, usedFiles } from './used_files.js'
 
 /** `muster files` with what the user gave. */
 export async function listFiles(

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { completing, valueOption } from '../value_option.js'
-import { STATES } from './states.js'
 import type { RawFindOptions } from './find.js'
+import { STATES } from './states.js'
 
 export function command(): Command {
   return new Command('find')
@@ -11,7 +11,9 @@ export function command(): Command {
     .addOption(valueOption('-n, --name <TEXT>', 'processes with TEXT in their name'))
     .addOption(valueOption('-c, --command <PATTERN>', 'RE2 pattern that fits anywhere in the command line'))
     .addOption(valueOption('-u, --user <USER>', "this user's (name or uid)"))
-    .addOption(completing(valueOption('--state <LIST>', 'in these states, for example R,D,Z'), Object.keys(STATES)))
+    .addOption(
+      completing(valueOption('--state <LIST>', 'in these states, for example R,D,Z'), Object.keys(STATES)),
+    )
     .addOption(valueOption('--session <SID>', 'of this session, by the PID of its leader'))
     .addOption(valueOption('--pgroup <PGID>', 'of this process group, by the PID of its leader'))
     .addOption(valueOption('--port <PORT>', 'with a socket that has this local port'))

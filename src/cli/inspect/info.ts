@@ -6,8 +6,9 @@ import { wordedScheduling } from '../control/sched.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
 import { clockTime, localDate, shortAge, shortBytes, shortTime } from '../quantities.js'
-import { escapeForTerminal } from '../terminal.js'
+import { escapeForTerminal, widthOf } from '../terminal.js'
 import { quoted } from '../values.js'
+import { hanging } from '../wrap.js'
 import { showFiles } from './info_files.js'
 import { printJson } from './json.js'
 import { mapToJson } from './map.js'
@@ -33,7 +34,7 @@ export async function tellInfo(word: string | undefined, raw: RawInfo): Promise<
   const environment = raw.environment === true
   const info = await lookInto(pid!, (target) => inspectProcess(target, { environment }))
   if (raw.json === true) return printJson({ ...info, memoryMap: info.memoryMap && mapToJson(info.memoryMap) })
-  process.stdout.write(`${infoLines(info).join('\n')}\n`)
+  process.stdout.write(`${infoLines(info, widthOf(process.stdout)).join('\n')}\n`)
 }
 
 function readFileName(name: string, faults: FaultList): string | undefined {
@@ -42,12 +43,14 @@ function readFileName(name: string, faults: FaultList): string | undefined {
   return faults.add(EXIT.malformed, `--file ${quoted(name)}: it is no file of a process; give ${wanted}`)
 }
 
-/** What there is to tell of a process, a line each. */
-export function infoLines(info: ProcessInfo): string[] {
+/** What there is to tell of a process, each with its label, and in several lines where one of `width` cells is too short. */
+export function infoLines(info: ProcessInfo, width?: number): string[] {
   const lines = [...identityOf(info), ...usageOf(info), ...openOf(info), ...boundsOf(info), ...endOf(info)]
   const told = lines.filter((line): line is [string, string] => line[1] !== undefined)
-  const width = Math.max(...told.map(([label]) => label.length))
-  return told.map(([label, value]) => `${label.padEnd(width)}  ${escapeForTerminal(value)}`)
+  const labelWidth = Math.max(...told.map(([label]) => label.length))
+  return told.flatMap(([label, value]) =>
+    hanging(`${label.padEnd(labelWidth)}  `, escapeForTerminal(value), width),
+  )
 }
 
 type Line = readonly [label: string, text: string | undefined]

@@ -6,7 +6,7 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { Screen } from '../screen.js'
 import { StopSignals } from '../stop_signals.js'
-import { colorsFor } from '../terminal.js'
+import { colorsFor, widthOf } from '../terminal.js'
 import { ExitWatch } from './exit_watch.js'
 import { printJson } from './json.js'
 import { blockOf } from './monitor_block.js'
@@ -56,7 +56,7 @@ async function showUntilItEnds(
       // Who it is stays as it is, until it runs another program.
       if (info?.name !== sample.name) info = await lookAt(target)
       if (info === undefined) break
-      await screen.show(blockOf(sample, info))
+      await screen.show(blockOf(sample, info, widthOf(process.stdout)))
     }
     if (seen === options.count) return undefined
   }

@@ -1,11 +1,12 @@
 import type { ProcessInfo, ResourceSample } from '../../public/inspect.js'
 import { clockTime, shortAge, shortBytes, shortTime } from '../quantities.js'
 import { escapeForTerminal } from '../terminal.js'
+import { hanging } from '../wrap.js'
 import { stateInWords } from './states.js'
 import { ageSeconds } from './target.js'
 
-/** A sample of a process for people, its heading first. */
-export function blockOf(sample: ResourceSample, info: ProcessInfo): string[] {
+/** A sample of a process for people, its heading first, in lines of at most `width` cells. */
+export function blockOf(sample: ResourceSample, info: ProcessInfo, width?: number): string[] {
   const { memory, pssBytes, missing } = sample
   const lines: readonly (readonly [label: string, text: string])[] = [
     ['command', info.args?.join(' ') || `[${info.name}]`],
@@ -38,15 +39,22 @@ export function blockOf(sample: ResourceSample, info: ProcessInfo): string[] {
     ],
     ...missing.map(({ reason }) => ['not readable', reason] as const),
   ]
+  // A command line, which can be long, is cut instead: it would push the numbers off the screen.
   const age = shortAge(ageSeconds(info.identity))
   const heading = `${clockTime(sample.atMs).slice(0, 8)}  ${info.identity.pid} ${sample.name || '-'} of ${info.user ?? '-'}, parent ${info.ppid}, up ${age}`
-  return [escapeForTerminal(heading), ...lines.map(lineOf)]
+  return [
+    escapeForTerminal(heading),
+    ...lines.flatMap(([label, text]) =>
+      hanging(
+        `${label.padEnd(LABEL_WIDTH)}  `,
+        escapeForTerminal(text),
+        label === 'command' ? undefined : width,
+      ),
+    ),
+  ]
 }
 
-const WIDTH = 'not readable'.length
-
-const lineOf = ([label, text]: readonly [string, string]): string =>
-  `${label.padEnd(WIDTH)}  ${escapeForTerminal(text)}`
+const LABEL_WIDTH = 'not readable'.length
 
 const dashed =
   (worded: (value: number) => string) =>

@@ -49,7 +49,8 @@ async function linkedFiles(target: ProcessIdentity): Promise<UsedFile[]> {
 
 async function mappedFiles(target: ProcessIdentity): Promise<UsedFile[]> {
   const paths = new Set<string>()
-  for (const { inode, name } of await readMemoryMap(target, { usage: false })) if (inode !== 0) paths.add(name)
+  for (const { inode, name } of await readMemoryMap(target, { usage: false }))
+    if (inode !== 0) paths.add(name)
   return Array.from(paths, (path): UsedFile => ({ fd: 'mem', kind: 'file', ...named(path) }))
 }
 

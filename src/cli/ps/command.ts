@@ -20,12 +20,17 @@ export function command(): Command {
       ),
     )
     .addOption(valueOption('-l, --limit <N>', 'show at most N processes'))
-    .addOption(completing(valueOption('--top <WHAT>', 'the ten that use most: cpu or memory'), ['cpu', 'memory']))
+    .addOption(
+      completing(valueOption('--top <WHAT>', 'the ten that use most: cpu or memory'), ['cpu', 'memory']),
+    )
     .addOption(valueOption('-p, --pid <LIST>', 'these PIDs only'))
     .addOption(valueOption('-u, --user <USER>', "this user's processes only (name or uid)"))
     .addOption(valueOption('-n, --name <TEXT>', 'processes with TEXT in their name'))
     .addOption(
-      completing(valueOption('--state <LIST>', 'processes in these states, for example R,D,Z'), Object.keys(STATES)),
+      completing(
+        valueOption('--state <LIST>', 'processes in these states, for example R,D,Z'),
+        Object.keys(STATES),
+      ),
     )
     .addOption(valueOption('--min-cpu <PERCENT>', 'at least this much CPU, 100 for one core'))
     .addOption(valueOption('--min-memory <PERCENT>', 'at least this much of physical memory'))
@@ -93,5 +98,5 @@ Exit codes: 0 success; 2, 3, 4 bad input; 5 no such process; 6 a source that is 
 129, 130, 143 --watch was stopped. \`muster --help\` lists all.`
 
 function wrap(text: string): string {
-  return text.replaceAll(/(.{1,90})(\s+|$)/g, '  $1\n').trimEnd()
+  return text.replaceAll(/(.{1,76})(\s+|$)/g, '  $1\n').trimEnd()
 }

@@ -2,7 +2,8 @@ import type { CpuPercents, SystemStats } from '../../public/system.js'
 import { STATES } from '../inspect/states.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { clockTime, localDate, shortAge, shortBytes } from '../quantities.js'
-import { escapeForTerminal } from '../terminal.js'
+import { escapeForTerminal, widthOf } from '../terminal.js'
+import { hanging } from '../wrap.js'
 import type { Section } from './sections.js'
 
 /** One section for people; what is not known is `-`. */
@@ -22,14 +23,19 @@ const plain = (value: Value): string =>
 
 /** Lines of a label and its text; where all of a section is missing, its label and `-`. */
 function printFacts(facts: readonly (readonly [label: string, text: string])[]): void {
-  const width = Math.max(...facts.map(([label]) => label.length))
-  const lines = facts.map(([label, text]) => `${label.padEnd(width)}  ${escapeForTerminal(text)}\n`)
-  process.stdout.write(lines.join(''))
+  const labelWidth = Math.max(...facts.map(([label]) => label.length))
+  const lines = facts.flatMap(([label, text]) =>
+    hanging(`${label.padEnd(labelWidth)}  `, escapeForTerminal(text), widthOf(process.stdout)),
+  )
+  process.stdout.write(`${lines.join('\n')}\n`)
 }
 
 function right<T>(heading: string, text: (row: T) => string): TextColumn<T> {
   return { heading, align: 'right', text }
 }
+
+/** Left out where the terminal is too narrow for all. */
+const extra = <T>(column: TextColumn<T>): TextColumn<T> => ({ ...column, isExtra: true })
 
 function left<T>(heading: string, text: (row: T) => string): TextColumn<T> {
   return { heading, align: 'left', text: (row) => escapeForTerminal(text(row)) }
@@ -43,7 +49,10 @@ interface CpuRow {
 const CPU_COLUMNS: readonly TextColumn<CpuRow>[] = [
   left('CPU', ({ name }) => name),
   ...(['busy', 'user', 'nice', 'system', 'iowait', 'irq', 'softirq', 'steal', 'guest', 'idle'] as const).map(
-    (kind) => right<CpuRow>(`%${kind.toUpperCase()}`, ({ percents }) => percent(percents?.[kind])),
+    (kind) => {
+      const column = right<CpuRow>(`%${kind.toUpperCase()}`, ({ percents }) => percent(percents?.[kind]))
+      return ['nice', 'irq', 'softirq', 'steal', 'guest'].includes(kind) ? extra(column) : column
+    },
   ),
 ]
 
@@ -150,25 +159,25 @@ const printDisks = ({ rates }: SystemStats): Promise<void> =>
     left('DISK', ({ name }) => name),
     right('READ/S', ({ readsPerSecond }) => rate(readsPerSecond)),
     right('READ-BYTES/S', ({ readBytesPerSecond }) => bytes(readBytesPerSecond)),
-    right('READ-MS', ({ readAwaitMs }) => rate(readAwaitMs)),
+    extra(right('READ-MS', ({ readAwaitMs }) => rate(readAwaitMs))),
     right('WRITE/S', ({ writesPerSecond }) => rate(writesPerSecond)),
     right('WRITE-BYTES/S', ({ writtenBytesPerSecond }) => bytes(writtenBytesPerSecond)),
-    right('WRITE-MS', ({ writeAwaitMs }) => rate(writeAwaitMs)),
-    right('QUEUE', ({ queueLength }) => rate(queueLength)),
+    extra(right('WRITE-MS', ({ writeAwaitMs }) => rate(writeAwaitMs))),
+    extra(right('QUEUE', ({ queueLength }) => rate(queueLength))),
     right('%BUSY', ({ busyPercent }) => percent(busyPercent)),
   ])
 
 const printNetwork = ({ rates }: SystemStats): Promise<void> =>
   printTable(rates?.network ?? [], [
     left('INTERFACE', ({ name }) => name),
-    right('IN-BYTES/S', ({ received }) => bytes(received.bytesPerSecond)),
-    right('IN-PACKETS/S', ({ received }) => rate(received.packetsPerSecond)),
-    right('IN-ERRORS/S', ({ received }) => rate(received.errorsPerSecond)),
-    right('IN-DROPS/S', ({ received }) => rate(received.dropsPerSecond)),
-    right('OUT-BYTES/S', ({ sent }) => bytes(sent.bytesPerSecond)),
-    right('OUT-PACKETS/S', ({ sent }) => rate(sent.packetsPerSecond)),
-    right('OUT-ERRORS/S', ({ sent }) => rate(sent.errorsPerSecond)),
-    right('OUT-DROPS/S', ({ sent }) => rate(sent.dropsPerSecond)),
+    right('IN-B/S', ({ received }) => bytes(received.bytesPerSecond)),
+    right('IN-PKTS', ({ received }) => rate(received.packetsPerSecond)),
+    extra(right('IN-ERRS', ({ received }) => rate(received.errorsPerSecond))),
+    extra(right('IN-DROPS', ({ received }) => rate(received.dropsPerSecond))),
+    right('OUT-B/S', ({ sent }) => bytes(sent.bytesPerSecond)),
+    right('OUT-PKTS', ({ sent }) => rate(sent.packetsPerSecond)),
+    extra(right('OUT-ERRS', ({ sent }) => rate(sent.errorsPerSecond))),
+    extra(right('OUT-DROPS', ({ sent }) => rate(sent.dropsPerSecond))),
   ])
 
 function printInterrupts({ interrupts = [], softirqs = [], rates }: SystemStats): Promise<void> {

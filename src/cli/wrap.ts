@@ -1,0 +1,47 @@
+import { cellWidth } from './terminal.js'
+
+/** A label and its escaped text in lines of at most `width` cells, set in below the text; a word that is longer stays whole. */
+export function hanging(label: string, text: string, width: number | undefined): string[] {
+  const whole = label + text
+  if (width === undefined || cellWidth(whole) <= width) return [whole]
+  const indent = ' '.repeat(cellWidth(label))
+  const lines: string[] = []
+  let line = label
+  let isEmpty = true
+  for (const word of text.split(' ')) {
+    if (!isEmpty && cellWidth(line) + 1 + cellWidth(word) > width) {
+      lines.push(line)
+      line = indent
+      isEmpty = true
+    }
+    line += isEmpty ? word : ` ${word}`
+    isEmpty = false
+  }
+  return [...lines, line]
+}
+
+const indentOf = (line: string): string => /^ */.exec(line)![0]
+
+/** Help for that many columns; examples stay as they are, to be copied. */
+export function wrapHelp(text: string, width: number): string {
+  const done: string[] = []
+  let paragraph: string[] = []
+  const endParagraph = () => {
+    const isFitting = paragraph.every((line) => line.length <= width)
+    const joined = paragraph.map((line) => line.trim()).join(' ')
+    done.push(...(isFitting ? paragraph : hanging(indentOf(paragraph[0]!), joined, width)))
+    paragraph = []
+  }
+  let isExample = false
+  for (const line of text.split('\n')) {
+    isExample = /^Examples?:/.test(line) || (isExample && line !== '')
+    const [, label, rest] = /^( *\S.*? {2,})(\S.*)$/.exec(line) ?? []
+    const isProse = !isExample && line !== '' && label === undefined
+    if (!isProse || indentOf(line) !== indentOf(paragraph[0] ?? line)) endParagraph()
+    if (isProse) paragraph.push(line)
+    else if (isExample || label === undefined) done.push(line)
+    else done.push(...hanging(label, rest!, width))
+  }
+  endParagraph()
+  return done.join('\n')
+}
