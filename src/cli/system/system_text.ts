@@ -51,7 +51,7 @@ const CPU_COLUMNS: readonly TextColumn<CpuRow>[] = [
   ...(['busy', 'user', 'nice', 'system', 'iowait', 'irq', 'softirq', 'steal', 'guest', 'idle'] as const).map(
     (kind) => {
       const column = right<CpuRow>(`%${kind.toUpperCase()}`, ({ percents }) => percent(percents?.[kind]))
-      return ['nice', 'irq', 'softirq', 'steal', 'guest'].includes(kind) ? extra(column) : column
+      return ['nice', 'irq', 'softirq', 'guest'].includes(kind) ? extra(column) : column
     },
   ),
 ]
