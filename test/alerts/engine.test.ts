@@ -78,7 +78,7 @@ it('an alert that was acknowledged goes on to fire, and notifiers hear of its en
   await target.stop()
   await waitFor(() => told.at(-1) === `${id} resolved`)
   expect(() => engine.acknowledge(id, { by: 'me' })).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }))
-  expect(() => engine.acknowledge('nope', { by: 'me' })).toThrow(/lists those that do/)
+  expect(() => engine.acknowledge('nope', { by: 'me' })).toThrow(/no alert "nope" fires; there is "/)
   expect(await bench.recordsOf('acknowledged')).toMatchObject([{ alert: { id, acknowledged: { by: 'me' } } }])
 })
 

@@ -141,7 +141,7 @@ describe('alarms', () => {
       ['firing', 0, undefined],
     ])
     expect(() => alarms.acknowledge(id, { by: 'me', atMs: 6 })).toThrow(
-      expect.objectContaining({ code: 'NOT_FOUND', message: expect.stringContaining('muster alerts') }),
+      expect.objectContaining({ code: 'NOT_FOUND', message: expect.stringContaining('did you mean') }),
     )
   })
 
