@@ -56,8 +56,11 @@ export async function runAction(
     await record(context, { type: 'action-begun', ...head, place, parameters, group })
   } catch (error) {
     // Without the record a crash in the middle could not be told from an action never begun.
-    const reason = 'not done, because it could not be written to the journal first'
-    return { ...head, status: 'refused', reason, error: recordedError(error), atMs: Date.now() }
+    const because = recordedError(error)
+    const reason = `not done, because it could not be written to the journal first: ${because.message}`
+    // Its line can be there all the same, or half of it: nobody shall take it for begun.
+    note(context, { type: 'action-done', ...head, status: 'refused', reason, error: because })
+    return { ...head, status: 'refused', reason, error: because, atMs: Date.now() }
   }
   const ending = await perform(context, actionId, target, spec, onTrouble)
   if (ending === undefined) return undefined

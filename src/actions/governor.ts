@@ -176,6 +176,20 @@ export class Governor {
     this.#suspensions.restoreResumed(resumption, this.#lineageOf(resumption.who))
   }
 
+  /** From a journal: all times so far were so much later, or earlier, by the clock that is handed in from now on. */
+  shift(ms: number): void {
+    this.#log.shift(ms)
+    for (const log of this.#groups.values()) log.shift(ms)
+    for (const state of this.#rules.values()) {
+      state.log.shift(ms)
+      state.lastRelievedMs += ms
+    }
+    for (const [key, running] of this.#running)
+      this.#running.set(key, { ...running, atMs: running.atMs + ms })
+    this.#lineages.shift(ms)
+    this.#suspensions.shift(ms)
+  }
+
   /** After a boot, or in another container, pids name others. */
   forgetProcesses(): void {
     this.#running.clear()

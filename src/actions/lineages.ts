@@ -70,6 +70,15 @@ export class Lineages {
     this.#byMember.set(identityKey(successor), lineage)
   }
 
+  /** As of `RestartLog`. */
+  shift(ms: number): void {
+    for (const lineage of this.#byMember.values()) {
+      lineage.restarts = lineage.restarts.map((atMs) => atMs + ms)
+      lineage.lastEndedMs += ms
+      for (const unrelieved of lineage.unrelieved.values()) unrelieved.sinceMs += ms
+    }
+  }
+
   clear(): void {
     this.#byMember.clear()
   }

@@ -15,6 +15,11 @@ export class RestartLog {
     return time
   }
 
+  /** All of it was so much later, or earlier, by another clock. */
+  shift(ms: number): void {
+    this.#times = this.#times.map((time) => time + ms)
+  }
+
   /** It came to nothing. */
   remove(atMs: number): void {
     const index = this.#times.lastIndexOf(atMs)

@@ -85,6 +85,15 @@ export class Suspensions {
     }
   }
 
+  /** As of `RestartLog`. */
+  shift(ms: number): void {
+    const shifted = (suspension: Suspension) => ({ ...suspension, untilMs: suspension.untilMs + ms })
+    if (this.#ofHost !== undefined) this.#ofHost = shifted(this.#ofHost)
+    for (const suspension of [...this.#byRule.values()])
+      this.#byRule.set(suspension.rule, shifted(suspension))
+    for (const lineage of this.#givenUp) lineage.gaveUp = shifted(lineage.gaveUp!)
+  }
+
   /** After a boot, or in another container, pids name others. */
   forgetProcesses(): void {
     this.#givenUp.clear()

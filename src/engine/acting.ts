@@ -5,7 +5,7 @@ import { ActionRunner } from '../actions/runner.js'
 import type { GovernedBody } from '../journal/action_records.js'
 import { PendingStore } from '../journal/pending.js'
 import type { Place } from '../journal/place.js'
-import type { UnfinishedAction } from '../journal/recover.js'
+import { samePlace, type UnfinishedAction, type UnjudgedRestart } from '../journal/recover.js'
 import type { Journal } from '../journal/writer.js'
 import { type FindMeant, meantAfterRecovery } from './bind_pids.js'
 import type { Broadcast } from './broadcast.js'
@@ -89,6 +89,13 @@ export class Acting {
       onTrouble: ({ begun }, trouble) => reactions.troubled(begun, trouble),
     })
     return meantAfterRecovery(recovered, recovery)
+  }
+
+  /** Goes on to see what came of restarts that an earlier run had done, and was killed before it knew. */
+  followAgain(unjudged: readonly UnjudgedRestart[]): void {
+    for (const { done, successor, place } of unjudged) {
+      if (samePlace(place, this.#context.place)) this.#parts.reactions.followAgain(done, successor, now())
+    }
   }
 
   /** Gives up what has not touched its process yet; resolves when the rest is done. */

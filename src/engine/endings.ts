@@ -58,12 +58,13 @@ export class Endings {
     nowMs: number,
   ): void {
     const { actionId, action, rule, identity, name, result = {} } = report
-    const { endedBy = before?.endedBy ?? 'an earlier run', exitedInMs } = result as Partial<RestartResult>
+    const known = result as Partial<RestartResult>
+    const { endedBy = before?.endedBy ?? 'an earlier run', exitedInMs, rssBeforeBytes } = known
     this.#parts.outcomes.track(
       {
         ...{ action: action === 'restart' ? 'restart' : 'signal', actionId, rule, identity, name, successor },
         ...{ exitedInMs, endedBy, isAboutMemory: before?.isAboutMemory ?? true },
-        rssBeforeBytes: before?.rssBytes,
+        rssBeforeBytes: before?.rssBytes ?? rssBeforeBytes,
         hostAvailableBeforeBytes: before?.hostAvailableBytes,
       },
       nowMs,

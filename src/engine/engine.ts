@@ -92,6 +92,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#governing = new Governing({ settings: settings.governor, book, alarms, judging, sources, note })
     this.#outcomes = new Outcomes({
       windowMs: settings.outcomeWindowMs,
+      intervalMs: settings.intervalMs,
       hostAvailableBytes,
       onOutcome: (outcome) => {
         note(outcome)
@@ -339,6 +340,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     })
     if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
     this.#governing.takeUpSuspensions()
+    this.#acting.followAgain(this.#fold.state.unjudged)
     // Rules by pid are bound to the processes that they mean.
     const { rules: checkedRules, ruleTexts } = this.#settings
     const entries = await bindPids(

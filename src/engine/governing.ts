@@ -48,7 +48,7 @@ export class Governing {
         if (this.#isReplayed) this.#suspensions.changed(change)
       },
     })
-    this.#replay = new GovernorReplay(this.governor, now())
+    this.#replay = new GovernorReplay(this.governor)
   }
 
   /** A record of the journal; those of this run tell nothing new. */
@@ -58,7 +58,7 @@ export class Governing {
 
   /** All that earlier runs have written down has been replayed; this one is here. */
   replayed(place: Place): void {
-    this.#replay.finish(place)
+    this.#replay.finish(place, now(), Date.now())
     this.#isReplayed = true
   }
 

@@ -1,4 +1,5 @@
 import type { Step } from '../rules/schema/rule.js'
+import { Gaps } from './gaps.js'
 
 /** What is to be done at once when a rule fires, and what comes later. */
 interface FiredSteps<T> extends DueSteps<T> {
@@ -20,10 +21,6 @@ interface Climb<T> {
   next: number
 }
 
-/** As the judge has it: a longer gap between two samples was not seen. */
-const GAP_INTERVALS = 2.5
-const GAP_MS = 1000
-
 /**
  * The ladders of rules that fire: first what is to be done at once, then, while the breach lasts, what comes after so
  * long. Pure: it is told what fires and clears, and the time.
@@ -32,12 +29,11 @@ export class Ladder<T> {
   readonly #climbs = new Map<string, Climb<T>>()
   /** Those that have steps left: most have none. */
   readonly #unfinished = new Set<Climb<T>>()
-  readonly #intervalMs: number
-  #lastTickMs: number | undefined
+  readonly #gaps: Gaps
 
   /** @param intervalMs usual time between two ticks; without it every gap counts as time that the breach lasted */
   constructor(intervalMs = Number.POSITIVE_INFINITY) {
-    this.#intervalMs = intervalMs
+    this.#gaps = new Gaps(intervalMs)
   }
 
   /**
@@ -97,10 +93,8 @@ export class Ladder<T> {
 
   /** Of a time in which nothing was sampled (the engine was stopped) one interval counts: nobody saw the breach last. */
   #leaveOutGap(nowMs: number): void {
-    const lastMs = this.#lastTickMs ?? nowMs
-    this.#lastTickMs = nowMs
-    if (nowMs - lastMs <= GAP_INTERVALS * this.#intervalMs + GAP_MS) return
-    const unseenMs = nowMs - lastMs - this.#intervalMs
+    const { lastMs, unseenMs } = this.#gaps.tick(nowMs)
+    if (unseenMs === 0) return
     for (const climb of this.#unfinished) if (climb.sinceMs <= lastMs) climb.sinceMs += unseenMs
   }
 }

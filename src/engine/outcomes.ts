@@ -1,5 +1,6 @@
 import type { BreachedAgainBody, OutcomeBody } from '../journal/action_records.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { Gaps } from './gaps.js'
 import { reliefOf } from './relief_of.js'
 
 /** An action that ended a process: a restart with its successor, or a signal. */
@@ -25,6 +26,8 @@ export type Look = (
 
 interface OutcomeParts {
   readonly windowMs: number
+  /** Usual time between two samples; without it every gap counts as time that was seen. */
+  readonly intervalMs?: number
   readonly onOutcome: (outcome: OutcomeBody) => void
   readonly onBreachedAgain: (again: BreachedAgainBody) => void
   readonly hostAvailableBytes: () => number | undefined
@@ -36,6 +39,8 @@ interface Follow {
   rssBytes: number | undefined
   /** Samples in a row that did not have the process: the first may have been under way when it was made. */
   absences: number
+  /** Of the time since then, what fell into gaps between samples. */
+  unseenMs: number
 }
 
 /** What is known of a successor whose outcome has been told. */
@@ -53,16 +58,18 @@ const KEPT_QUIET = 10_000
  */
 export class Outcomes {
   readonly #parts: OutcomeParts
+  readonly #gaps: Gaps
   #following: Follow[] = []
   /** By rule and successor, oldest first. */
   readonly #quiet = new Map<string, Quiet>()
 
   constructor(parts: OutcomeParts) {
     this.#parts = parts
+    this.#gaps = new Gaps(parts.intervalMs ?? Number.POSITIVE_INFINITY)
   }
 
   track(ended: Ended, nowMs: number): void {
-    this.#following.push({ ended, sinceMs: nowMs, rssBytes: undefined, absences: 0 })
+    this.#following.push({ ended, sinceMs: nowMs, rssBytes: undefined, absences: 0, unseenMs: 0 })
   }
 
   /** Told before anything follows from the breach, so that the outcome counts for that. */
@@ -85,7 +92,9 @@ export class Outcomes {
 
   /** After each sample and its decisions. */
   tick(look: Look, nowMs: number): void {
+    const { lastMs, unseenMs } = this.#gaps.tick(nowMs)
     if (this.#following.length === 0) return
+    for (const follow of this.#following) if (follow.sinceMs <= lastMs) follow.unseenMs += unseenMs
     this.#following = this.#following.filter((follow) => !this.#isOver(follow, look, nowMs))
   }
 
@@ -97,7 +106,7 @@ export class Outcomes {
   }
 
   #isOver(follow: Follow, look: Look, nowMs: number): boolean {
-    const { ended, sinceMs } = follow
+    const { ended, sinceMs, unseenMs } = follow
     const seen = look(ended.successor ?? ended.identity)
     const isSignal = ended.action === 'signal'
     follow.rssBytes = seen?.rssBytes ?? follow.rssBytes
@@ -108,13 +117,13 @@ export class Outcomes {
       return true
     }
     const isGone = follow.absences > 1
-    const isOver = isGone || nowMs - sinceMs >= this.#parts.windowMs
+    const isOver = isGone || nowMs - sinceMs - unseenMs >= this.#parts.windowMs
     if (isOver) this.#end(follow, { successorGone: isGone }, nowMs)
     return isOver
   }
 
   #end(
-    { ended, sinceMs, rssBytes: rssAfterBytes }: Follow,
+    { ended, sinceMs, rssBytes: rssAfterBytes, unseenMs }: Follow,
     what: { breachedAgain?: boolean; successorGone?: boolean; exitedInMs?: number },
     nowMs: number,
   ): void {
@@ -123,7 +132,7 @@ export class Outcomes {
     const seen = {
       ...{ action: ended.action, rssBeforeBytes, rssAfterBytes },
       ...{ breachedAgain: false, successorGone: false, exitedInMs: ended.exitedInMs },
-      observedMs: Math.round(nowMs - sinceMs),
+      observedMs: Math.round(nowMs - sinceMs - unseenMs),
       ...what,
     }
     const hostAvailableAfterBytes = hostAvailableBytes()

@@ -246,17 +246,19 @@ export class Reactions {
       deaths.ended(watched.expectLife(successor))
       return
     }
+    if (status === 'refused' && LASTING_REFUSALS.has(report.error?.code ?? '')) {
+      this.#restartFailed(report, 'warning', `restart refused: ${report.reason}`)
+    }
     // Refused before it was begun: what is under way for another rule goes on.
     if (before === undefined && !report.recovered) return
     this.#children.giveUp(identity)
-    if (status === 'failed') {
-      this.#restartFailed(report, 'critical', `restart failed: ${report.reason}`)
-    } else {
-      deaths.ended(watched.expectLife(identity))
-      if (status === 'refused' && LASTING_REFUSALS.has(report.error?.code ?? '')) {
-        this.#restartFailed(report, 'warning', `restart refused: ${report.reason}`)
-      }
-    }
+    if (status === 'failed') this.#restartFailed(report, 'critical', `restart failed: ${report.reason}`)
+    else deaths.ended(watched.expectLife(identity))
+  }
+
+  /** What came of a restart of an earlier run is still to be seen. */
+  followAgain(report: ActionReport, successor: ProcessIdentity, nowMs: number): void {
+    this.#endings.follow(report, successor, undefined, nowMs)
   }
 
   /** A restart goes on, and not well. */

@@ -10,21 +10,22 @@ import type { JournalRecord } from './records.js'
  */
 export class GovernorReplay {
   readonly #governor: Governor
-  readonly #nowMs: number
+  /** Of the wall clock, as all times of records. */
+  #lastMs: number | undefined
   #place: Place | undefined
   /** Restarts that were begun and not ended: others were refused before, and count for nothing. */
   readonly #begun = new Set<string>()
 
-  constructor(governor: Governor, nowMs: number) {
+  constructor(governor: Governor) {
     this.#governor = governor
-    this.#nowMs = nowMs
   }
 
   add(record: JournalRecord): void {
     const governor = this.#governor
-    // A clock that was set back since must not hold restarts up: no record is later than now.
-    const aheadMs = Math.max(0, record.atMs - this.#nowMs)
-    const atMs = record.atMs - aheadMs
+    const { atMs } = record
+    // The clock was set back: of what was before, each keeps its distance from the others, and the last was just now.
+    if (this.#lastMs !== undefined && atMs < this.#lastMs) governor.shift(atMs - this.#lastMs)
+    this.#lastMs = atMs
     switch (record.type) {
       case 'engine-start':
         this.#at(record.place)
@@ -45,7 +46,7 @@ export class GovernorReplay {
         break
       }
       case 'suspended':
-        governor.restore({ ...suspensionOf(record), untilMs: record.untilMs - aheadMs })
+        governor.restore(suspensionOf(record))
         break
       case 'resumed':
         governor.restoreResumed({ ...record, who: whoOf(record) })
@@ -53,9 +54,16 @@ export class GovernorReplay {
     }
   }
 
-  /** At the place where this run is; what waited long enough while no engine ran is resumed by the first tick. */
-  finish(place: Place): void {
+  /**
+   * At the place where this run is; what waited long enough while no engine ran is resumed by the first tick.
+   * @param nowMs of the clock that the governor goes by from now on
+   */
+  finish(place: Place, nowMs: number, wallNowMs: number): void {
     this.#at(place)
+    if (this.#lastMs === undefined) return
+    // A journal from the future must not hold restarts up: its last record was just now.
+    const passedMs = Math.max(0, wallNowMs - this.#lastMs)
+    this.#governor.shift(nowMs - passedMs - this.#lastMs)
   }
 
   #at(place: Place): void {
@@ -68,8 +76,8 @@ export class GovernorReplay {
 }
 
 function suspensionOf(record: SuspendedBody) {
-  const { scope, rule, reason } = record
-  return { kind: 'suspended', scope, rule, reason, who: whoOf(record) } as const
+  const { scope, rule, reason, untilMs } = record
+  return { kind: 'suspended', scope, rule, reason, untilMs, who: whoOf(record) } as const
 }
 
 function whoOf({ identity, name = '' }: Pick<SuspendedBody, 'identity' | 'name'>) {

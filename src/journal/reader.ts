@@ -107,7 +107,7 @@ function isRecord(value: unknown): value is JournalRecord {
     head.v === JOURNAL_VERSION &&
     Number.isSafeInteger(head.seq) &&
     typeof head.type === 'string' &&
-    typeof head.atMs === 'number'
+    Number.isFinite(head.atMs)
   )
 }
 

@@ -1,6 +1,6 @@
 import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import type { ActionBegunBody, RestartStep } from './action_records.js'
+import type { ActionBegunBody, ActionDoneBody, RestartStep } from './action_records.js'
 import type { Place } from './place.js'
 import type { JournalRecord } from './records.js'
 
@@ -14,9 +14,18 @@ export interface UnfinishedAction {
   readonly child: ProcessIdentity | undefined
 }
 
+/** A restart that was done, and what came of it is not known: no outcome has been written. */
+export interface UnjudgedRestart {
+  readonly done: ActionDoneBody & { readonly atMs: number }
+  readonly successor: ProcessIdentity
+  /** Where the successor runs. */
+  readonly place: Place
+}
+
 /** The state that a journal amounts to. */
 export interface JournalState {
   readonly unfinished: readonly UnfinishedAction[]
+  readonly unjudged: readonly UnjudgedRestart[]
   /** The last run ended without saying so. */
   readonly crashed: boolean
   readonly alerts: FoldedAlerts
@@ -28,9 +37,14 @@ export const UNFOLDED: ReadonlySet<JournalRecord['type']> = new Set<JournalRecor
   'self',
 ])
 
+/** Far more than are followed at the same time; journals of earlier versions, and runs that were killed, leave some behind. */
+const MOST_UNJUDGED = 1000
+
 /** Folds records, oldest first, in memory bounded by the number of unfinished actions, alerts that fire and silences. */
 export class JournalFold {
   readonly #unfinished = new Map<string, UnfinishedAction>()
+  /** By action id, oldest first. */
+  readonly #unjudged = new Map<string, UnjudgedRestart>()
   readonly #alerts = new AlertFold()
   #running = false
 
@@ -62,14 +76,27 @@ export class JournalFold {
         break
       }
       case 'action-done':
-        this.#unfinished.delete(record.actionId)
+        this.#done(record)
+        break
+      case 'outcome':
+        this.#unjudged.delete(record.actionId)
         break
     }
+  }
+
+  #done(record: UnjudgedRestart['done']): void {
+    const { actionId, action, status, successor } = record
+    const place = this.#unfinished.get(actionId)?.begun.place
+    this.#unfinished.delete(actionId)
+    if (action !== 'restart' || status !== 'done' || successor === undefined || place === undefined) return
+    this.#unjudged.set(actionId, { done: record, successor, place })
+    if (this.#unjudged.size > MOST_UNJUDGED) this.#unjudged.delete(this.#unjudged.keys().next().value!)
   }
 
   get state(): JournalState {
     return {
       unfinished: [...this.#unfinished.values()],
+      unjudged: [...this.#unjudged.values()],
       crashed: this.#running,
       alerts: this.#alerts.state,
     }
@@ -131,6 +158,6 @@ export function planRecovery(action: UnfinishedAction, facts: Facts): RecoveryPl
   return { kind: 'finish', reason: 'the engine had ended the process, and not started it again' }
 }
 
-function samePlace(a: Place, b: Place): boolean {
+export function samePlace(a: Place, b: Place): boolean {
   return a.bootId === b.bootId && a.pidNamespace === b.pidNamespace
 }

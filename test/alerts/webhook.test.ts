@@ -156,3 +156,13 @@ it('says why nobody was reached, and gives up when the engine closes', async () 
     failure: 'the engine closed first',
   })
 })
+
+it('takes an alert for told when it was taken, however long the rest of the answer is in coming', async () => {
+  let requests = 0
+  await using server = await WebhookServer.open((_, response) => {
+    requests++
+    response.writeHead(200).write('x')
+  })
+  expect(await deliver(server.url, { timeoutMs: 100, attempts: 3 })).toEqual({ attempts: 1, pauses: [] })
+  expect(requests).toBe(1)
+})

@@ -12,6 +12,8 @@ export interface RunOptions {
   timeoutMs?: number
   /** Another script than muster's. */
   program?: string
+  /** A command that executes what follows it. */
+  through?: readonly string[]
 }
 
 export interface Ended {
@@ -29,8 +31,9 @@ export class Run {
   stderr = ''
 
   constructor(args: readonly string[], options: RunOptions = {}) {
-    const { uid, env = {}, cwd, timeoutMs = 30_000, program = MUSTER } = options
-    const child = spawn(process.execPath, [program, ...args], {
+    const { uid, env = {}, cwd, timeoutMs = 30_000, program = MUSTER, through = [] } = options
+    const [command, ...words] = [...through, process.execPath, program, ...args] as [string, ...string[]]
+    const child = spawn(command, words, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
       ...(uid === undefined ? {} : { uid, gid: uid }),

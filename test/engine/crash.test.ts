@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ActionReport } from '../../dist/actions/context.js'
 import type { Engine } from '../../dist/engine/engine.js'
 import { waitFor } from '../fixtures/processes.js'
-import { Bench } from './engines.js'
+import { Bench, heard } from './engines.js'
 
 const script = fileURLToPath(new URL('./killed_engine.mjs', import.meta.url))
 let bench: Bench
@@ -83,6 +83,26 @@ describe('an engine killed during a restart', () => {
     const { recovered } = await startNext()
     expect(recovered).toEqual([])
     expect(bench.instances()).toEqual([successor])
+  })
+
+  it('before it was known what came of it: the next run goes on to see that, and counts it', async () => {
+    const old = await startService()
+    await runUntilKilled({ pid: old, killAt: 'done' })
+    const [successor] = bench.instances() as [number]
+    const rules = [
+      { name: 'restart it', match: { pid: successor }, when: 'rss > 1MiB', actions: ['restart' as const] },
+    ]
+    const engine = await bench.start({ rules, governor: { suspendAfter: 1 } })
+    const outcome = await heard(engine, 'outcome')
+    const [{ actionId }] = (await bench.recordsOf('action-done')) as [{ actionId: string }]
+    expect(outcome).toMatchObject({ actionId, breachedAgain: true, relieved: false })
+    // The rule is suspended by what the run before had done: the successor is left alone.
+    await heard(engine, 'alert', ({ kind }) => kind === 'suspended' || kind === 'gave-up')
+    await engine.close()
+    expect(bench.instances()).toEqual([successor])
+    // It has been told once, and is not followed by a third run.
+    await (await bench.start({ rules: [] })).close()
+    expect(await bench.recordsOf('outcome')).toHaveLength(1)
   })
 
   it('while the old process still ends: the next start waits for its end and starts it again', async () => {

@@ -54,6 +54,21 @@ describe('the outcome of a restart', () => {
     ])
   })
 
+  it('counts no time in which the engine was stopped: nobody saw that the successor kept quiet', () => {
+    const told: OutcomeBody[] = []
+    const outcomes = new Outcomes({
+      ...{ windowMs: 60_000, intervalMs: 1000, onOutcome: (outcome: OutcomeBody) => told.push(outcome) },
+      ...{ onBreachedAgain: () => {}, hostAvailableBytes: () => 90 },
+    })
+    outcomes.tick(rss(10), 0)
+    outcomes.track(restarted, 0)
+    outcomes.tick(rss(10), 1000)
+    outcomes.tick(rss(10), 600_000)
+    expect(told).toEqual([])
+    for (let atMs = 601_000; told.length === 0 && atMs < 700_000; atMs += 1000) outcomes.tick(rss(10), atMs)
+    expect(told).toMatchObject([{ observedMs: 60_000, relieved: true }])
+  })
+
   it('is told at once when the successor breaches the same rule again', () => {
     const { outcomes, told } = follow()
     outcomes.breached('another', identity(2), 5, 10)

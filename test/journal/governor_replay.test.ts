@@ -45,16 +45,17 @@ function startedAfter(
   timed: readonly (readonly [number, JournalBody])[],
   options: GovernorOptions = {},
   nowMs = 10_000,
+  wallNowMs = nowMs,
 ) {
   const governor = new Governor(checkGovernor({ ...options, limits: { jitterMs: 0, ...options.limits } }), {
     members: () => undefined,
     onChange: () => {},
   })
-  const replay = new GovernorReplay(governor, nowMs)
+  const replay = new GovernorReplay(governor)
   timed.forEach(([atMs, body], index) => {
     replay.add({ v: 1, seq: index + 1, atMs, time: '', ...body } as JournalRecord)
   })
-  replay.finish(place)
+  replay.finish(place, nowMs, wallNowMs)
   governor.tick(nowMs)
   const request = (startTicks: number, more: Partial<RestartRequest> = {}): RestartRequest => ({
     ...{
@@ -216,6 +217,54 @@ describe('a governor after a start anew', () => {
     ).toMatchObject({
       bound: 'suspended',
       untilMs: 10_500,
+    })
+  })
+
+  const HOUR = 3_600_000
+  const restarts = (...times: readonly number[]) =>
+    times.flatMap(
+      (atMs, index) =>
+        [
+          [atMs, begun(index + 1)],
+          [atMs, done(index + 1)],
+        ] as const,
+    )
+  const flaps = { limits: { flapMax: 3, flapWindowMs: HOUR, backoffFirstMs: 0, backoffMaxMs: 0 } }
+
+  it('keeps the distances of times that lie ahead', () => {
+    // Three within eight hours, of which the clock has been set back since: no three within an hour.
+    const ahead = restarts(100 * HOUR, 104 * HOUR, 108 * HOUR)
+    expect(startedAfter([[100 * HOUR, start()], ...ahead], flaps, 99 * HOUR).admit(4)).toEqual({
+      kind: 'now',
+    })
+    const close = restarts(100 * HOUR, 100.2 * HOUR, 100.4 * HOUR)
+    expect(startedAfter([[100 * HOUR, start()], ...close], flaps, 99 * HOUR).admit(4)).toMatchObject({
+      bound: 'gave-up',
+    })
+  })
+
+  it('keeps them too when the clock was set back while an engine ran', () => {
+    const history = [[100 * HOUR, start()], ...restarts(100 * HOUR, 104 * HOUR, 10 * HOUR)] as const
+    const { admit } = startedAfter(history, flaps, 10.1 * HOUR)
+    expect(admit(4)).toEqual({ kind: 'now' })
+    const close = [[100 * HOUR, start()], ...restarts(100 * HOUR, 100.2 * HOUR, 10 * HOUR)] as const
+    expect(startedAfter(close, flaps, 10.1 * HOUR).admit(4)).toMatchObject({ bound: 'gave-up' })
+  })
+
+  it.each([
+    ['back', 20 * HOUR, 10 * HOUR],
+    ['forward', 10 * HOUR, 20 * HOUR],
+  ])('has no other budget where the clock was set %s in the life of its process', (_, nowMs, wallNowMs) => {
+    const history = [[wallNowMs - 2000, start()], ...restarts(wallNowMs - 1000)] as const
+    const limits = effectiveLimits({ perWindow: { max: 1, windowMs: 5000 } }, checkGovernor().limits)
+    const { admit } = startedAfter(history, {}, nowMs, wallNowMs)
+    expect(admit(99, { limits })).toMatchObject({ bound: 'rule-window', untilMs: nowMs + 4000 })
+    const suspended: JournalBody = {
+      ...{ type: 'suspended', scope: 'rule', rule: 'r', reason: 'x', untilMs: wallNowMs + 500 },
+    }
+    expect(startedAfter([[wallNowMs, suspended]], {}, nowMs, wallNowMs).admit(1)).toMatchObject({
+      bound: 'suspended',
+      untilMs: nowMs + 500,
     })
   })
 })

@@ -68,8 +68,12 @@ async function post(
   }
   try {
     const response = await follow(settings.url, { method: 'POST', body, headers, signal })
+    if (response.ok) {
+      // It was taken, whatever becomes of the rest of the answer: told once more, it would be told twice.
+      await startOf(response).catch(() => {})
+      return {}
+    }
     const text = await startOf(response)
-    if (response.ok) return {}
     const { status } = response
     const location = response.headers.get('location')
     if (status >= 300 && status < 400 && location !== null) {

@@ -1,0 +1,22 @@
+/** As the judge has it: a longer gap between two samples was not seen. */
+const GAP_INTERVALS = 2.5
+const GAP_MS = 1000
+
+/** Times in which nothing was sampled, since the engine was stopped: nobody saw what lasted, or kept quiet, in them. */
+export class Gaps {
+  readonly #intervalMs: number
+  #lastMs: number | undefined
+
+  /** @param intervalMs usual time between two ticks; with Infinity there are no gaps */
+  constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs
+  }
+
+  /** A tick; tells when the one before was, and how much since then was not seen: all but one interval. */
+  tick(nowMs: number): { readonly lastMs: number; readonly unseenMs: number } {
+    const lastMs = this.#lastMs ?? nowMs
+    this.#lastMs = nowMs
+    const isUsual = nowMs - lastMs <= GAP_INTERVALS * this.#intervalMs + GAP_MS
+    return { lastMs, unseenMs: isUsual ? 0 : nowMs - lastMs - this.#intervalMs }
+  }
+}
