@@ -8,7 +8,7 @@ export const leakyProgram = (): Promise<string> => compileFixture('service.c')
 
 const started = new Set<ChildProcess>()
 /** An argument of all that this test process started; a restart hands it on. */
-const TOKEN = `token=cli-${process.pid}`
+export const TOKEN = `token=cli-${process.pid}`
 
 /** Starts a program that leaks `rate` bytes a second and that a restart can start again. */
 export async function startLeaky(
@@ -18,7 +18,15 @@ export async function startLeaky(
     ignoreTerm = false,
     uid,
     nice = 0,
-  }: { program?: string; ignoreTerm?: boolean; uid?: number; nice?: number } = {},
+    through = [],
+  }: {
+    program?: string
+    ignoreTerm?: boolean
+    uid?: number
+    nice?: number
+    /** A command that executes what follows it. */
+    through?: readonly string[]
+  } = {},
 ): Promise<number> {
   const words = [
     program ?? (await leakyProgram()),
@@ -26,7 +34,8 @@ export async function startLeaky(
     `rate=${rate}`,
     ...(ignoreTerm ? ['ignore=term'] : []),
   ]
-  const child = spawn('nice', ['-n', String(nice), ...words], {
+  const [command, ...rest] = [...through, 'nice', '-n', String(nice), ...words] as [string, ...string[]]
+  const child = spawn(command, rest, {
     stdio: 'ignore',
     cwd: '/',
     ...(uid === undefined ? {} : { uid, gid: uid }),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { JournalRecord } from '../../dist/index.js'
 import { readJournal } from '../../dist/journal/reader.js'
 import { waitFor } from '../fixtures/processes.js'
-import { endLeaky, isAlive, leakyProgram, startLeaky, successorsIn } from './leaky.js'
+import { endLeaky, isAlive, startLeaky, successorsIn, TOKEN } from './leaky.js'
 import { endRuns, Run } from './muster.js'
 
 let directory: string
@@ -41,7 +41,6 @@ test.runIf(process.getuid?.() === 0)(
   async () => {
     const disk = join(directory, 'disk')
     await mkdir(disk)
-    const program = await leakyProgram()
     const config = join(directory, 'muster.yaml')
     await writeFile(
       config,
@@ -50,7 +49,7 @@ directory: ${disk}
 governor: { limits: { jitter: 0s, backoff: 1s..1s } }
 rules:
   - { name: noise, match: { pid: ${process.pid} }, when: rss > 1KiB, cooldown: 100ms }
-  - { name: restarted, match: { program: ${program} }, when: rss > 1KiB, actions: [restart] }
+  - { name: restarted, match: { commandLine: '${TOKEN}' }, when: rss > 1KiB, actions: [restart] }
 `,
     )
     const run = new Run(['watch', '--config', config], { through: onSmallDisk(disk), timeoutMs: 90_000 })
@@ -60,7 +59,7 @@ rules:
     await fill(ballast)
     await waitFor(() => run.stderr.includes('ENOSPC'), { timeoutMs: 20_000, what: 'a word of the full disk' })
 
-    const old = await startLeaky(0)
+    const old = await startLeaky(0, { through: ['nsenter', '--mount', '--target', String(run.pid)] })
     await run.said(
       /restart refused: not done, because it could not be written to the journal first: .*ENOSPC/,
       30_000,
@@ -95,7 +94,7 @@ rules:
     }
     expect([...left]).toEqual([])
     run.child.kill('SIGTERM')
-    expect(await run.ended).toMatchObject({ code: 0 })
+    expect(await run.ended).toMatchObject({ code: 143 })
   },
   120_000,
 )
