@@ -105,6 +105,54 @@ describe('an engine killed during a restart', () => {
     expect(await bench.recordsOf('outcome')).toHaveLength(1)
   })
 
+  it.each(['suspended', 'gave-up'])(
+    'when it had %s, before that was written: it is again',
+    async (killAt) => {
+      const old = await startService()
+      const isFlap = killAt === 'gave-up'
+      const limits = { backoffFirstMs: 0, backoffMaxMs: 0, jitterMs: 0, flapMax: isFlap ? 1 : 100 }
+      const governor = { limits, suspendAfter: isFlap ? 100 : 1 }
+      await runUntilKilled({ pid: old, governor, killAt })
+      const [successor] = bench.instances() as [number]
+      const rules = [
+        { name: 'restart it', match: { pid: successor }, when: 'rss > 1MiB', actions: ['restart' as const] },
+      ]
+      const engine = await bench.start({ rules, governor })
+      await heard(engine, 'alert', ({ kind }) => kind === killAt)
+      await engine.close()
+      expect(bench.instances()).toEqual([successor])
+      expect(await bench.recordsOf('suspended')).toMatchObject([{ scope: isFlap ? 'process' : 'rule' }])
+    },
+  )
+
+  it('while a later step waited: it comes once, after its whole time in the next run', async () => {
+    const old = await startService()
+    const actions = [
+      { type: 'signal' as const, signal: 'SIGCONT' },
+      { type: 'restart' as const, after: '300ms' },
+    ]
+    await runUntilKilled({ pid: old, actions, killAt: 'done' })
+    expect(bench.instances()).toEqual([old])
+    const rules = [{ name: 'restart it', match: { pid: old }, when: 'rss > 1MiB', actions }]
+    const engine = await bench.start({ rules })
+    const { successor } = await heard(engine, 'action', ({ action }) => action === 'restart')
+    await engine.close()
+    expect(bench.instances()).toEqual([successor!.pid])
+    const starts = await bench.recordsOf('engine-start')
+    const begun = (await bench.recordsOf('action-begun')).filter(({ action }) => action === 'restart')
+    expect(begun).toHaveLength(1)
+    expect(begun[0]!.atMs - starts[1]!.atMs).toBeGreaterThanOrEqual(300)
+  })
+
+  it('between the record of a signal and the signal: the next run says that it does not know', async () => {
+    const old = await startService()
+    const actions = [{ type: 'signal', signal: 'SIGCONT' }]
+    await runUntilKilled({ pid: old, actions, killAt: 'begun' })
+    const { recovered } = await startNext()
+    expect(await waitFor(() => recovered[0])).toMatchObject({ action: 'signal', status: 'interrupted' })
+    expect(await bench.recordsOf('action-done')).toMatchObject([{ status: 'interrupted', recovered: true }])
+  })
+
   it('while the old process still ends: the next start waits for its end and starts it again', async () => {
     const old = await startService(1500)
     await runUntilKilled({ pid: old, killAt: 'terminating', killAfterMs: 100 })

@@ -1,8 +1,10 @@
-// Runs an engine that restarts one process, and kills itself at a step of that: node killed_engine.mjs OPTIONS
-// OPTIONS: JSON { journal, pid, when, killAt, killAfterMs }
+// Runs an engine that restarts one process, and kills itself at a step of that, or at an alert of that kind:
+// node killed_engine.mjs OPTIONS
+// OPTIONS: JSON { journal, pid, when, actions, governor, killAt, killAfterMs }
 const { Engine } = await import(new URL('../../dist/engine/engine.js', import.meta.url).href)
 
-const { journal, pid, when, killAt, killAfterMs = 0 } = JSON.parse(process.argv[2])
+const options = JSON.parse(process.argv[2])
+const { journal, pid, when, actions = ['restart'], governor = {}, killAt, killAfterMs = 0 } = options
 
 async function killAtStep(step) {
   if (step !== killAt) return
@@ -12,14 +14,19 @@ async function killAtStep(step) {
   if (killAfterMs === 0) await new Promise(() => {})
 }
 
-await Engine.start({
+const engine = await Engine.start({
   intervalMs: 50,
   journal,
   graceMs: 3000,
-  rules: [{ name: 'restart it', match: { pid }, when, actions: ['restart'] }],
+  rules: [{ name: 'restart it', match: { pid }, when, actions }],
+  governor,
   hooks: {
     onBegun: () => killAtStep('begun'),
     onStep: (step) => killAtStep(step),
     onDone: () => killAtStep('done'),
   },
+})
+// Before anything that was appended together with it is on disk.
+engine.on('alert', ({ kind }) => {
+  if (kind === killAt) process.kill(process.pid, 'SIGKILL')
 })
