@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -149,6 +149,20 @@ it('requests from outside are answered in the journal, also when they came befor
   await rm(inbox)
   const after = await sendRequest(bench.journal, { ...silence, untilMs: Date.now() + 60_000 })
   expect(after.answer).toMatchObject({ type: 'silence' })
+})
+
+it('a request that was carried out, and left by a crash, changes nothing when it is taken again', async () => {
+  const first = await bench.start({ rules: [] })
+  const untilMs = Date.now() + 600_000
+  const silence = { type: 'silence', match: { rule: 'r' }, untilMs, by: 'root' } as const
+  const { id } = await sendRequest(bench.journal, silence)
+  await first.close()
+  // As a kill between the answer in the journal and the end of the file leaves it.
+  const path = `${bench.journal}.requests/${id}.json`
+  writeFileSync(path, JSON.stringify(silence), { mode: 0o600 })
+  const second = await bench.start({ rules: [] })
+  await waitFor(() => !existsSync(path))
+  expect(second.silences()).toMatchObject([{ id, untilMs }])
 })
 
 it('a notifier that is not right ends the start', async () => {
