@@ -15,7 +15,7 @@ interface JournalOptions {
   onRecord?: (record: JournalRecord) => void
   /** Of the records that are there already, those of these types are left out. */
   without?: ReadonlySet<JournalRecord['type']>
-  /** A write failed: records before this one may be missing on disk. */
+  /** A write failed: records before this one may be missing on disk. Told once until one succeeds. */
   onError?: (error: ProcmusterError) => void
   now?: () => number
 }
@@ -43,6 +43,7 @@ export class Journal {
   #draining: Promise<void> | undefined
   #tornLine: boolean
   #dropped = 0
+  #isFailing = false
   #closing: Promise<void> | undefined
 
   private constructor(path: string, file: FileHandle, found: Found, options: JournalOptions) {
@@ -155,10 +156,12 @@ export class Journal {
         await this.#write(batch)
         if (batch.some((entry) => entry.resolve !== undefined)) await this.#file.datasync()
         this.#dropped = 0
+        this.#isFailing = false
         for (const entry of batch) entry.resolve?.()
       } catch (cause) {
         const error = journalError(cause, this.path, 'write')
-        this.#onError?.(error)
+        if (!this.#isFailing) this.#onError?.(error)
+        this.#isFailing = true
         for (const entry of batch) entry.reject?.(error)
       }
     }
