@@ -196,7 +196,8 @@ describe('journal', () => {
     expect(results.at(-1)).toBe('ok')
     const failures = results.filter((result) => result === 'IO_ERROR').length
     expect(failures).toBeGreaterThan(0)
-    expect(errors).toHaveLength(failures)
+    // Told once until one succeeds.
+    expect(errors).toEqual(['IO_ERROR'])
     const { records, badLines } = await readAll()
     expect(ticksOf(records)).toEqual(results.flatMap((result, i) => (result === 'ok' ? [i + 1] : [])))
     expect(badLines).toBe(1)
