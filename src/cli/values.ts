@@ -58,3 +58,21 @@ export function readPids(list: string, flag: string, faults: FaultList): Readonl
   const number = { flag, wanted, min: 1, max: PID_MAX, integer: true }
   return new Set(words.flatMap((word) => readNumber(word, number, faults) ?? []))
 }
+
+// proc_pid_stat(5) field 3, with the letters of older kernels.
+const STATES = 'RSDTtZXxKWPI'
+
+/** State letters of a list. */
+export function readStates(list: string, faults: FaultList, flag = '--state'): string {
+  const letters = splitList(list)
+  if (letters.length === 0) faults.add(EXIT.malformed, `${flag} is empty; give letters like R,S,D,Z`)
+  for (const letter of letters) {
+    if (letter.length !== 1 || !STATES.includes(letter)) {
+      faults.add(
+        EXIT.malformed,
+        `${flag} ${quoted(letter)} is no state; give letters of ${[...STATES].join(',')}`,
+      )
+    }
+  }
+  return letters.join('')
+}

@@ -3,13 +3,11 @@ import { findProcesses, needsTable, type ProcessQuery, readNamespaces } from '..
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
-import { statesOf } from '../ps/options.js'
 import { escapeForTerminal } from '../terminal.js'
 import { requireUser } from '../users.js'
-import { PID_MAX, quoted, readNumber, readText } from '../values.js'
+import { PID_MAX, quoted, readNumber, readStates, readText } from '../values.js'
 import { type Brief, briefsOf } from './brief.js'
 import { printJson } from './json.js'
-import { lookInto } from './target.js'
 import { warnOfUnreadable } from './unreadable.js'
 
 /** As commander hands them over. */
@@ -34,9 +32,9 @@ export interface RawFindOptions {
 /** `muster find` with what the user gave. */
 export async function findAll(raw: RawFindOptions): Promise<void> {
   const faults = new FaultList()
-  const asked = readQuery(raw, faults)
+  const read = readQuery(raw, faults)
   const namespace = raw.namespace === undefined ? undefined : readNamespace(raw.namespace, faults)
-  if (asked.user !== undefined) await requireUser(asked.user, faults)
+  const asked = read.user === undefined ? read : { ...read, user: await requireUser(read.user, faults) }
   faults.throwIfAny()
   const query = namespace === undefined ? asked : { ...asked, namespace: await idOf(namespace) }
   if (Object.values(query).every((each) => each === undefined)) {
@@ -103,7 +101,7 @@ function readQuery(raw: RawFindOptions, faults: FaultList): ProcessQuery {
     name: text(raw.name, '--name', 'a part of a process name'),
     commandLine: text(raw.command, '--command', 'a pattern such as "java .*-jar app"'),
     user: text(raw.user, '--user', 'a user name or uid'),
-    state: raw.state === undefined ? undefined : statesOf(raw.state, faults),
+    state: raw.state === undefined ? undefined : readStates(raw.state, faults),
     session: leader(raw.session, '--session'),
     processGroup: leader(raw.pgroup, '--pgroup'),
     port: raw.port === undefined ? undefined : readNumber(raw.port, port, faults),
@@ -133,6 +131,7 @@ function readNamespace(word: string, faults: FaultList): NamespaceWord | undefin
 async function idOf({ kind, number }: NamespaceWord): Promise<string> {
   const word = `${kind}:[${number}]`
   if (number > PID_MAX) return word
+  const { lookInto } = await import('./target.js')
   const namespaces = await lookInto(number, (target) => readNamespaces(target))
   const found = namespaces.find(({ name }) => name === kind)
   if (found?.id !== undefined) return found.id

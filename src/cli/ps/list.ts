@@ -19,8 +19,8 @@ import { selectRows } from './select.js'
 /** `muster ps` with what the user gave. */
 export async function list(view: string | undefined, raw: RawPsOptions): Promise<void> {
   const faults = new FaultList()
-  const options = readPsOptions(view, raw, faults)
-  if (options.user !== undefined) await requireUser(options.user, faults)
+  const read = readPsOptions(view, raw, faults)
+  const options = read.user === undefined ? read : { ...read, user: await requireUser(read.user, faults) }
   requireSource(options.source, faults)
   faults.throwIfAny()
   await listProcesses(options)

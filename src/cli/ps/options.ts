@@ -2,7 +2,7 @@ import { EXIT } from '../exit_codes.js'
 import type { FaultList } from '../fault.js'
 import { readSource, SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
-import { quoted, readNumber, readPids, readText, splitList } from '../values.js'
+import { quoted, readNumber, readPids, readStates, readText, splitList } from '../values.js'
 import {
   AUX_FIELDS,
   DEFAULT_FIELDS,
@@ -58,8 +58,6 @@ export interface PsOptions {
   readonly json: boolean
 }
 
-// proc_pid_stat(5) field 3, with the letters of older kernels.
-const STATES = 'RSDTtZXxKWPI'
 const TOPS: Readonly<Record<string, string>> = { cpu: 'cpuPercent', memory: 'rssBytes' }
 const TOP_LIMIT = 10
 export const WATCH_SECONDS = 2
@@ -76,7 +74,7 @@ export function readPsOptions(view: string | undefined, raw: RawPsOptions, fault
     user: raw.user === undefined ? undefined : readText(raw.user, '--user', 'a user name or uid', faults),
     name:
       raw.name === undefined ? undefined : readText(raw.name, '--name', 'a part of a process name', faults),
-    state: raw.state === undefined ? undefined : statesOf(raw.state, faults),
+    state: raw.state === undefined ? undefined : readStates(raw.state, faults),
     minCpuPercent: raw.minCpu === undefined ? undefined : percent(raw.minCpu, '--min-cpu', 1e6, faults),
     minMemoryPercent:
       raw.minMemory === undefined ? undefined : percent(raw.minMemory, '--min-memory', 100, faults),
@@ -147,21 +145,6 @@ function watchOf(raw: string | true | undefined, faults: FaultList): number | un
   if (raw === undefined || raw === true) return raw && WATCH_SECONDS
   const wanted = 'seconds from 0.1 to 86400, for example 2'
   return readNumber(raw, { flag: '--watch', wanted, min: 0.1, max: 86_400, suffix: 's' }, faults)
-}
-
-/** State letters of a list. */
-export function statesOf(list: string, faults: FaultList, flag = '--state'): string {
-  const letters = splitList(list)
-  if (letters.length === 0) faults.add(EXIT.malformed, `${flag} is empty; give letters like R,S,D,Z`)
-  for (const letter of letters) {
-    if (letter.length !== 1 || !STATES.includes(letter)) {
-      faults.add(
-        EXIT.malformed,
-        `${flag} ${quoted(letter)} is no state; give letters of ${[...STATES].join(',')}`,
-      )
-    }
-  }
-  return letters.join('')
 }
 
 function percent(raw: string, flag: string, max: number, faults: FaultList): number | undefined {

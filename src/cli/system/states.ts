@@ -5,8 +5,8 @@ import { FaultList } from '../fault.js'
 import { printJson } from '../inspect/json.js'
 import { STATES } from '../inspect/states.js'
 import { printTable, type TextColumn } from '../print_table.js'
-import { statesOf } from '../ps/options.js'
 import { escapeForTerminal } from '../terminal.js'
+import { readStates } from '../values.js'
 
 interface StateCount {
   readonly state: string
@@ -34,7 +34,7 @@ export async function tellStates(
   raw: { list?: boolean; json?: boolean },
 ): Promise<void> {
   const faults = new FaultList()
-  const wanted = letters === undefined ? undefined : statesOf(letters, faults, 'LETTERS')
+  const wanted = letters === undefined ? undefined : readStates(letters, faults, 'LETTERS')
   faults.throwIfAny()
   // The bpf source would have to be started for one sample.
   await using sampler = await Sampler.open({ source: 'procfs' })
