@@ -125,7 +125,8 @@ describe('muster run', () => {
        read line; echo ready $line
        i=0; while [ $i -lt 12 ]; do sleep 0.05; i=$((i+1)); done; exit 4`,
     )
-    const command = `'${process.execPath}' '${MUSTER}' run -- sh '${script}'`
+    // By whatever shell: one that stayed would be interrupted too.
+    const command = `exec '${process.execPath}' '${MUSTER}' run -- sh '${script}'`
     const terminal = spawn('script', ['-qec', command, '/dev/null'])
     let output = ''
     terminal.stdout.setEncoding('utf8').on('data', (chunk) => {
