@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkHas, TEXT, within } from './arguments.js'
 import { errnoName, ProcmusterError } from './errors.js'
 import { native } from './native.js'
 
@@ -12,6 +13,9 @@ const RETRY_MS = 20
  * @throws ProcmusterError `IO_ERROR`
  */
 export async function lockFile(file: FileHandle, path: string, waitMs: number): Promise<boolean> {
+  checkHas('the file', file, ['fd'], 'an open one of fs/promises')
+  TEXT('the path', path)
+  within(0, Number.POSITIVE_INFINITY)('waitMs', waitMs)
   const giveUpAt = performance.now() + waitMs
   for (;;) {
     const errno = native.tryLockFile(file.fd)

@@ -1,3 +1,5 @@
+import { NUMBER, TEXT } from './arguments.js'
+
 // Controls (C0, DEL, C1), line separators, lone surrogates, and the marks that reorder or hide text: a process
 // chooses its own name, and must not be able to move the cursor, forge a line, or swap what is read.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
@@ -6,6 +8,7 @@ const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t'
 
 /** Writes control characters as `\n`, `\e`, `\x07`, `\u{202e}`; everything else stays as it is. */
 export function escapeForTerminal(text: string): string {
+  TEXT('the text', text)
   return text.replace(UNSAFE, (character) => {
     const short = SHORT[character]
     if (short) return short
@@ -35,6 +38,7 @@ function cellsOf(character: string): number {
 
 /** Cells that already escaped text takes on a terminal. */
 export function cellWidth(text: string): number {
+  TEXT('the text', text)
   if (ONE_CELL_EACH.test(text)) return text.length
   let cells = 0
   for (const character of text) cells += cellsOf(character)
@@ -43,6 +47,9 @@ export function cellWidth(text: string): number {
 
 /** Cuts escaped text to at most `cells`, with `mark` (of one cell) where something was left out. */
 export function truncate(text: string, cells: number, mark = '…'): string {
+  NUMBER('the width', cells)
+  TEXT('the mark', mark)
+  TEXT('the text', text)
   if (text.length <= cells && cellWidth(text) <= cells) return text
   if (cells <= 0) return ''
   let kept = ''

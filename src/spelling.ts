@@ -1,5 +1,8 @@
+import { ITERABLE, TEXT } from './arguments.js'
 /** The candidate nearest to a misspelt word, whatever the case of letters; undefined when none is near. */
 export function nearestWord(word: string, candidates: Iterable<string>): string | undefined {
+  TEXT('the word', word)
+  ITERABLE('the candidates', candidates)
   const wanted = word.toLowerCase()
   let nearest: string | undefined
   let least = Math.max(1, Math.floor(wanted.length / 3)) + 1

@@ -1,3 +1,4 @@
+import { checkHas, ITERABLE, NUMBER } from './arguments.js'
 import type { ClauseValue } from './journal/decision_records.js'
 import type { Unit } from './rules/language/ast.js'
 
@@ -7,11 +8,13 @@ const MAX_DIGITS = 15
 
 /** `1536` as `1.5 KiB`, for sentences. */
 export function wordedBytes(bytes: number): string {
+  NUMBER('the size', bytes)
   return sized(bytes, round)
 }
 
 /** Milliseconds as `350 ms`, `1.5 s`, `2 min 30 s`, `5 h 12 min`, `3 days`, for sentences. */
 export function wordedDuration(ms: number): string {
+  NUMBER('the duration', ms)
   if (ms === Number.POSITIVE_INFINITY) return 'never'
   if (ms < 0) return `-${wordedDuration(-ms)}`
   if (ms < 999.5) return `${ms < 10 ? round(ms) : Math.round(ms)} ms`
@@ -54,20 +57,16 @@ export type ClauseToWord = Pick<
 >
 
 /** A clause and what was found: `rssBytes 612.3 MiB > 500 MiB`; a leak test, which has no threshold: `leak(rssBytes, 10m) at 612.3 MiB`. */
-export function wordedClause({
-  text,
-  operand,
-  op,
-  unit,
-  value,
-  threshold,
-}: Omit<ClauseToWord, 'truth'>): string {
+export function wordedClause(clause: Omit<ClauseToWord, 'truth'>): string {
+  checkHas('the clause', clause, ['operand', 'op', 'unit'], 'that of a decision')
+  const { text, operand, op, unit, value, threshold } = clause
   if (op !== 'leak') return `${operand} ${wordedComparison(value, op, threshold, unit)}`
   return value === undefined ? text : `${text} at ${wordedQuantity(value, unit)}`
 }
 
 /** What is known of a condition's clauses, in a sentence: `rssBytes 612.3 MiB > 500 MiB and not cpuPercent 8 % < 5 %`. */
 export function wordedClauses(clauses: readonly ClauseToWord[]): string {
+  ITERABLE('the clauses', clauses)
   return clauses
     .filter(({ truth }) => truth !== undefined)
     .map((clause) => (clause.truth ? wordedClause(clause) : `not ${wordedClause(clause)}`))

@@ -1,9 +1,21 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import {
+  BYTES,
+  CALLBACK,
+  type Checks,
+  checkIdentity,
+  checkOptions,
+  FLAG,
+  MILLISECONDS,
+  PATH,
+  TEXT,
+} from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { type ProcFile, readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import type { EvidenceSettings } from './context.js'
 import { below, evidenceError, makeSet, openEvidenceDirectory, reserveBudget } from './evidence_directory.js'
 
 /** Where evidence goes, how much of it, and why it is kept. */
@@ -81,6 +93,15 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 const MANIFEST_ROOM = 16 * 1024
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
+export const EVIDENCE_CHECKS: Checks<EvidenceSettings> = {
+  directory: PATH,
+  environ: FLAG,
+  maxBytes: BYTES,
+  budgetBytes: BYTES,
+  prune: FLAG,
+  timeoutMs: MILLISECONDS,
+}
+
 /**
  * Copies what `/proc` says of a process into a directory of its own: files 0600, written without following links,
  * `manifest.json` last. A process that vanishes meanwhile is no error: the manifest says what was still there.
@@ -91,6 +112,15 @@ export async function collectEvidence(
   identity: ProcessIdentity,
   options: EvidenceOptions,
 ): Promise<Evidence> {
+  checkIdentity(identity)
+  checkOptions(options, {
+    ...EVIDENCE_CHECKS,
+    procRoot: PATH,
+    rule: TEXT,
+    reason: TEXT,
+    now: CALLBACK,
+  })
+  PATH('directory', options.directory)
   const directory = await openEvidenceDirectory(options.directory)
   try {
     const setBytes = options.maxBytes ?? DEFAULT_MAX_BYTES

@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, ELSEWHERE, RECORD } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { LIMIT_BOUNDS, LIMIT_GROUPS, type PerWindow, type RuleLimits } from '../rules/schema/limits.js'
 
@@ -57,8 +58,18 @@ const DEFAULT_LIMITS = {
   rearmMs: HOUR_MS,
 } as const
 
+const GOVERNOR_CHECKS: Checks<GovernorOptions> = {
+  concurrent: ELSEWHERE,
+  perWindow: RECORD,
+  coolMs: ELSEWHERE,
+  suspendAfter: ELSEWHERE,
+  limits: RECORD,
+  seed: ELSEWHERE,
+}
+
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value */
 export function checkGovernor(options: GovernorOptions = {}): GovernorSettings {
+  checkOptions(options, GOVERNOR_CHECKS, 'governor')
   const { perWindow = { max: 60, windowMs: 600_000 }, limits = {} } = options
   checkLimits('governor.limits', limits)
   checkWindow('governor.perWindow', perWindow)

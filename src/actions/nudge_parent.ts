@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ABORT_SIGNAL, checkIdentity, checkOptions, MILLISECONDS } from '../arguments.js'
 import { identify, ProcessHandle } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
 import { readStat } from '../inspect/stat.js'
@@ -30,6 +31,8 @@ const LONGEST_PAUSE_MS = 100
  * thread or this process), `ACCESS_DENIED`, `UNSUPPORTED` (its parent is not in this PID namespace); nothing is sent then
  */
 export async function nudgeParent(identity: ProcessIdentity, options: NudgeOptions = {}): Promise<Nudge> {
+  checkIdentity(identity)
+  checkOptions(options, { waitMs: MILLISECONDS, signal: ABORT_SIGNAL })
   const { pid, startTicks } = identity
   const { ppid } = await zombieStat(identity)
   if (ppid === 0) {

@@ -1,4 +1,5 @@
 import { open, readFile } from 'node:fs/promises'
+import { CALLBACK, checkHas, checkOptions } from '../arguments.js'
 import { RESOURCES } from '../control/rlimit.js'
 import { errnoName, ProcmusterError } from '../errors.js'
 import { type NativeStdio, native } from '../native.js'
@@ -35,6 +36,8 @@ const WARN_PROCESSORS = 1 << 18
  * @throws ProcmusterError `RESTART_FAILED` with the step and errno; whatever `onReady` rejects with
  */
 export async function startAgain(spec: RestartSpec, options: StartOptions = {}): Promise<StartedProcess> {
+  checkHas('the specification', spec, ['stdio', 'path', 'executable'], 'one of captureRestart')
+  checkOptions(options, { onReady: CALLBACK })
   const { stdio, reopened, lost } = await standardDescriptors(spec)
   try {
     const { warnings, ...child } = await startWith(stdio, spec, options)

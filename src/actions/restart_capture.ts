@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { checkIdentity, checkOptions, FLAG } from '../arguments.js'
 import { Step, stepError } from '../control/results.js'
 import { getResourceLimits } from '../control/rlimit.js'
 import { packTargets } from '../control/targets.js'
@@ -47,6 +48,8 @@ export async function captureRestart(
   identity: ProcessIdentity,
   options: CaptureOptions = {},
 ): Promise<RestartSpec> {
+  checkIdentity(identity)
+  checkOptions(options, { allowReplacedExecutable: FLAG })
   const handle = native.control.newHandle()
   try {
     const out = new Int32Array(3)

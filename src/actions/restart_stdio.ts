@@ -1,6 +1,7 @@
 import { constants as fs } from 'node:fs'
 import { readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
+import { checkHas } from '../arguments.js'
 import { type NativePidHandle, type NativeStdio, native } from '../native.js'
 import { fromBytes, toBytes } from '../spawn/start_spec.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -19,6 +20,7 @@ export function keepStdio(spec: RestartSpec, stdio: NativeStdio): void {
 
 /** Closes the descriptors that were taken over, when the process is not to be started again after all. */
 export function releaseRestart(spec: RestartSpec): void {
+  checkHas('the specification', spec, ['stdio', 'path', 'executable'], 'one of captureRestart')
   const stdio = taken.get(spec)
   if (stdio !== undefined) native.spawn.closeStdio(stdio)
   taken.delete(spec)

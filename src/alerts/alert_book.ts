@@ -1,3 +1,4 @@
+import { type Checks, LIMIT, NUMBER, oneOf, TEXT } from '../arguments.js'
 import type { Severity } from '../rules/schema/rule.js'
 import { identityKey } from '../table/identity.js'
 import type { Alert, AlertState } from './alert.js'
@@ -38,6 +39,14 @@ interface Firing {
 const LASTING: ReadonlySet<Alert['kind']> = new Set(['died', 'restart-failed'])
 /** Of those so many are known to fire; past that the oldest are forgotten. */
 const MOST_LASTING = 10_000
+
+export const ALERT_CHECKS: Checks<AlertQuery> = {
+  severity: oneOf(['info', 'warning', 'critical']),
+  state: oneOf(['pending', 'firing', 'resolved']),
+  rule: TEXT,
+  pid: NUMBER,
+  limit: LIMIT,
+}
 
 /** The last alerts in a ring, and those that fire now by subject and cause, and by id. */
 export class AlertBook {

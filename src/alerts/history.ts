@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, LIMIT, NUMBER, oneOf, PATH, TEXT } from '../arguments.js'
 import { readJournal } from '../journal/reader.js'
 import type { Alert, AlertState } from './alert.js'
 import { type AlertQuery, isWanted } from './alert_book.js'
@@ -22,11 +23,21 @@ export interface AlertHistory {
 /** As `AlertQuery`; `unknown` can be asked for too. */
 export type HistoryQuery = Omit<AlertQuery, 'state'> & { readonly state?: ListedAlert['state'] | undefined }
 
+const CHECKS: Checks<HistoryQuery> = {
+  severity: oneOf(['info', 'warning', 'critical']),
+  rule: TEXT,
+  pid: NUMBER,
+  limit: LIMIT,
+  state: oneOf(['pending', 'firing', 'resolved', 'unknown']),
+}
+
 /**
  * The alerts that a journal tells of, of all runs; an engine may be writing it.
  * @throws ProcmusterError `NOT_FOUND`, `ACCESS_DENIED`, `IO_ERROR`
  */
 export async function readAlerts(journal: string, query: HistoryQuery = {}): Promise<AlertHistory> {
+  PATH('the journal', journal)
+  checkOptions(query, CHECKS, 'the query')
   const fold = new AlertFold()
   const alerts = new Map<string, Alert>()
   let current = new Set<string>()

@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { checkIdentities, checkOptions, FLAG, PATH, RECORD } from '../arguments.js'
 import { actOnMembers, Relation } from '../control/members.js'
 import { eachOf } from '../control/results.js'
 import { ProcmusterError } from '../errors.js'
@@ -12,6 +13,7 @@ import {
   type Controller,
   type DetectOptions,
   detectCgroups,
+  detection,
   directoryOf,
   parseMemberships,
   pathIn,
@@ -68,6 +70,9 @@ export async function capProcess(
   limits: CapLimits,
   options: CapOptions = {},
 ): Promise<CapResult[]> {
+  checkIdentities(targets)
+  checkOptions(options, { descendants: FLAG, force: FLAG, mountinfo: PATH })
+  RECORD('the limits', limits)
   checkLimits(limits)
   const controllers = controllersFor(limits)
   if (controllers.length === 0 || controllers.includes('io')) {
@@ -76,7 +81,7 @@ export async function capProcess(
         'no limit to cap with; use memoryMaxBytes, memoryHighBytes, swapMaxBytes, cpuQuotaPercent, cpuWeight or pidsMax',
     })
   }
-  const host = await detectCgroups(options)
+  const host = await detectCgroups(detection(options))
   return eachOf(targets, (target) => capOne(host, target, controllers, limits, options))
 }
 

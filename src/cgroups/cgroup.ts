@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { CALLBACK, checkOptions, FLAG, MILLISECONDS, TEXT } from '../arguments.js'
 import { identify } from '../control/handle.js'
 import type { ControlResult } from '../control/results.js'
 import { sendSignal } from '../control/signal.js'
@@ -37,6 +38,7 @@ export class Cgroup {
    * `BUSY` when version 2 cannot hand a controller down because a group above has processes of its own
    */
   static async create(path: string, options: CgroupOptions = {}): Promise<Cgroup> {
+    TEXT('the path', path)
     checkCgroupPath(path)
     const places = await placesFor(path, options)
     for (const directory of new Set([...places.values()].map((place) => place.directory))) {
@@ -49,6 +51,7 @@ export class Cgroup {
 
   /** A group that is there; `/` is the root, which can be looked at and moved to. @throws ProcmusterError `NOT_FOUND`, `INVALID_ARGUMENT`, `UNSUPPORTED` */
   static async open(path: string, options: CgroupOptions = {}): Promise<Cgroup> {
+    TEXT('the path', path)
     if (path !== '/') checkCgroupPath(path)
     const places = await placesFor(path, options)
     const mountPoints = [...new Set([...places.values()].map(({ mountPoint }) => mountPoint))].join(', ')
@@ -104,7 +107,8 @@ export class Cgroup {
   }
 
   /** Calls `listener` each time a count has grown, told by the kernel; nothing is polled. */
-  watchEvents(listener: (counts: CgroupEventCounts) => void): Promise<CgroupWatch> {
+  async watchEvents(listener: (counts: CgroupEventCounts) => void): Promise<CgroupWatch> {
+    CALLBACK('the listener', listener)
     return watchEventCounts(this.#find, listener)
   }
 
@@ -112,10 +116,11 @@ export class Cgroup {
    * Moves processes into it, with all their threads; children that they have stay where they are. One result each.
    * @param options.force also pid 1 and kernel threads
    */
-  move(
+  async move(
     targets: readonly ProcessIdentity[],
     options: { readonly force?: boolean } = {},
   ): Promise<ControlResult[]> {
+    checkOptions(options, { force: FLAG })
     return moveInto(this.directories, targets, options.force ?? false)
   }
 
@@ -124,6 +129,7 @@ export class Cgroup {
    * @throws ProcmusterError `UNSUPPORTED`, `TIMEOUT`, `NOT_FOUND`, `ACCESS_DENIED`
    */
   async freeze(options: { readonly waitMs?: number } = {}): Promise<void> {
+    checkOptions(options, { waitMs: MILLISECONDS })
     this.#refuseRoot()
     const { version, directory } = this.#freezer()
     const waitMs = options.waitMs ?? WAIT_MS
@@ -177,6 +183,7 @@ export class Cgroup {
    * @throws ProcmusterError `BUSY` while somebody is in it, `ACCESS_DENIED`
    */
   async remove(options: { readonly recursive?: boolean } = {}): Promise<void> {
+    checkOptions(options, { recursive: FLAG })
     this.#refuseRoot()
     for (const directory of this.directories) await removeGroup(directory, options.recursive ?? false)
   }

@@ -1,3 +1,4 @@
+import { checkOptions, listOf, PATH, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import {
   type CgroupHost,
@@ -5,6 +6,7 @@ import {
   type Controller,
   type DetectOptions,
   detectCgroups,
+  detection,
   directoryOf,
   hierarchyOf,
 } from './hierarchies.js'
@@ -24,7 +26,8 @@ export type PlaceName = Controller | 'cpuacct'
 
 /** @throws ProcmusterError `INVALID_ARGUMENT`, `UNSUPPORTED` */
 export async function placesFor(path: string, options: CgroupOptions): Promise<Map<PlaceName, GroupPlace>> {
-  const host = await detectCgroups(options)
+  checkOptions(options, { controllers: listOf(TEXT), mountinfo: PATH })
+  const host = await detectCgroups(detection(options))
   const wanted = options.controllers ?? CONTROLLERS
   const places = new Map<PlaceName, GroupPlace>()
   for (const name of wanted) {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { checkOptions, PATH } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 
 /** Controllers that this package knows what to do with, by the names of version 2. */
@@ -35,10 +36,16 @@ const V1_CONTROLLERS = new Set(
   ),
 )
 
+/** What of other options `detectCgroups` takes. */
+export function detection({ mountinfo }: DetectOptions): DetectOptions {
+  return mountinfo === undefined ? {} : { mountinfo }
+}
+
 /**
  * Finds the control groups of this host as this process sees them. Never fails: a host without any has the mode `none`.
  */
 export async function detectCgroups(options: DetectOptions = {}): Promise<CgroupHost> {
+  checkOptions(options, { mountinfo: PATH })
   const text = await readFile(options.mountinfo ?? '/proc/self/mountinfo', 'utf8').catch(() => '')
   const hierarchies: CgroupHierarchy[] = []
   for (const mount of parseCgroupMounts(text)) {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { checkIdentities, checkOptions, FLAG, PATH } from '../arguments.js'
 import { identify, ProcessHandle } from '../control/handle.js'
 import { eachOf } from '../control/results.js'
 import { ProcmusterError } from '../errors.js'
@@ -11,6 +12,7 @@ import {
   type CgroupHost,
   type DetectOptions,
   detectCgroups,
+  detection,
   directoryOf,
   parseMemberships,
   pathIn,
@@ -46,7 +48,9 @@ export async function uncapProcess(
   targets: readonly ProcessIdentity[],
   options: UncapOptions = {},
 ): Promise<UncapResult[]> {
-  const host = await detectCgroups(options)
+  checkIdentities(targets)
+  checkOptions(options, { emptyOnly: FLAG, force: FLAG, mountinfo: PATH })
+  const host = await detectCgroups(detection(options))
   return eachOf(targets, (target) => uncapOne(host, target, options))
 }
 

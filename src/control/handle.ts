@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkOptions, checkPid, FLAG, PATH } from '../arguments.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativePidHandle, native } from '../native.js'
 import { markReadHere, type ProcessIdentity } from '../table/identity.js'
 import { type ExitInfo, exitOfChild } from './children.js'
 import { Step, stepError } from './results.js'
 import { type SignalName, signalName, signalNumber } from './signal_names.js'
-import { checkPid, packTargets } from './targets.js'
+import { packTargets } from './targets.js'
 
 const TICK_MS = 10
 
@@ -19,6 +20,7 @@ export async function identify(
   pid: number,
   options: { readonly procRoot?: string } = {},
 ): Promise<ProcessIdentity> {
+  checkOptions(options, { procRoot: PATH })
   checkPid(pid)
   const procRoot = options.procRoot ?? '/proc'
   // A pidfd vouches for what stat said only where that stat is this kernel's.
@@ -128,6 +130,7 @@ export class ProcessHandle implements Disposable {
    * @throws ProcmusterError `PROCESS_GONE`, `ACCESS_DENIED`, `PROTECTED`, `INVALID_ARGUMENT`, `CLOSED`
    */
   signal(signal: SignalName | number, options: { readonly force?: boolean } = {}): void {
+    checkOptions(options, { force: FLAG })
     const number = signalNumber(signal)
     const handle = this.#open()
     if (this.isProtected && !(options.force ?? false))

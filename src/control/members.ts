@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, ELSEWHERE, FLAG, MILLISECONDS, oneOf } from '../arguments.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import { markReadHere, type ProcessIdentity } from '../table/identity.js'
@@ -113,12 +114,21 @@ export function signalSession(
   return signalMembers(Relation.session, member, signal, options)
 }
 
+const CHECKS: Checks<MembersOptions> = {
+  order: oneOf(['children-first', 'children-last']),
+  freeze: FLAG,
+  waitMs: MILLISECONDS,
+  value: ELSEWHERE,
+  force: FLAG,
+}
+
 async function signalMembers(
   relation: Relation,
   root: ProcessIdentity,
   signal: SignalName | number,
   options: MembersOptions,
 ): Promise<MembersResult> {
+  checkOptions(options, CHECKS)
   const { result, failures } = await actOnMembers(relation, [root], signalNumber(signal), options)
   if (failures[0] !== undefined) throw failures[0]
   return result
@@ -138,11 +148,6 @@ export async function actOnMembers(
 ): Promise<{ result: MembersResult; failures: readonly (ProcmusterError | undefined)[] }> {
   const name = signal === undefined ? 'look at' : signalName(signal)
   const order = options.order ?? 'children-first'
-  if (order !== 'children-first' && order !== 'children-last') {
-    throw new ProcmusterError('INVALID_ARGUMENT', {
-      message: `unknown order ${JSON.stringify(order)}; use children-first or children-last`,
-    })
-  }
   const freeze = signal !== undefined && (options.freeze ?? true)
   const numbers = Float64Array.of(
     signal ?? -1,

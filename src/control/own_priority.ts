@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { constants, getPriority, setPriority } from 'node:os'
+import { checkOptions, wholeWithin } from '../arguments.js'
 import { native } from '../native.js'
 
 /** What `lowerOwnPriority` lowers this process to. */
@@ -21,10 +22,12 @@ const BEST_EFFORT = 2 // IOPRIO_CLASS_BE, ioprio_set(2)
  *
  * @returns the values that now hold for the main thread; `ioLevel` is undefined where the kernel has no I/O classes.
  */
-export function lowerOwnPriority({ nice = 10, ioLevel = 7 }: OwnPriority = {}): {
+export function lowerOwnPriority(options: OwnPriority = {}): {
   nice: number
   ioLevel: number | undefined
 } {
+  checkOptions(options, { nice: wholeWithin(-20, 19), ioLevel: wholeWithin(0, 7) })
+  const { nice = 10, ioLevel = 7 } = options
   const done = new Set<number>()
   let ioError = 0
   // A thread born meanwhile may have inherited the old values: go round until nobody new is there.

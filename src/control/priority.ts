@@ -14,12 +14,13 @@ export async function setPriority(
   nice: number,
   options: ThreadOptions = {},
 ): Promise<ControlResult[]> {
+  const leader = leaderOnly(options)
   return actOn(targets, {
     name: `set nice ${nice}`,
     kind: ActionKind.priority,
     args: [checkNice(nice)],
     force: options.force,
-    leaderOnly: leaderOnly(options),
+    leaderOnly: leader,
     hints: { EACCES: 'a lower nice value than it has takes CAP_SYS_NICE' },
   })
 }

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { checkIdentity, checkOptions, ELSEWHERE, FLAG } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -64,6 +65,8 @@ export async function setResourceLimit(
   limit: Partial<ResourceLimit>,
   options: { readonly force?: boolean } = {},
 ): Promise<ControlResult[]> {
+  checkOptions(limit, { soft: ELSEWHERE, hard: ELSEWHERE }, 'the limit')
+  checkOptions(options, { force: FLAG })
   const number = RESOURCES.indexOf(resource)
   if (number < 0) {
     throw new ProcmusterError('INVALID_ARGUMENT', {
@@ -118,6 +121,7 @@ async function crossed(
  * @throws ProcmusterError `PROCESS_GONE`, `TIMEOUT`
  */
 export async function getResourceLimits(target: ProcessIdentity): Promise<ResourceLimits> {
+  checkIdentity(target)
   const [file] = await readProcFiles(target, { files: ['limits'] })
   if (file!.error !== undefined) throw file!.error
   const limits = parseLimits(file!.data.toString('latin1'))

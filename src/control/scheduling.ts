@@ -1,3 +1,4 @@
+import { checkOptions, ELSEWHERE, FLAG, listOf, NUMBER, refuse, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { checkNice } from './priority.js'
@@ -44,9 +45,12 @@ export interface IoPriority {
  */
 export async function setIoPriority(
   targets: readonly ProcessIdentity[],
-  { ioClass, level }: IoPriority,
+  priority: IoPriority,
   options: ThreadOptions = {},
 ): Promise<ControlResult[]> {
+  const leader = leaderOnly(options)
+  checkOptions(priority, { ioClass: ELSEWHERE, level: ELSEWHERE }, 'the I/O priority')
+  const { ioClass, level } = priority
   const number = IO_CLASSES.indexOf(ioClass)
   if (number < 0) throw unknown('I/O class', ioClass, IO_CLASSES)
   const levelled = ioClass === 'realtime' || ioClass === 'best-effort'
@@ -57,7 +61,7 @@ export async function setIoPriority(
     kind: ActionKind.ioPriority,
     args: [number, level ?? (levelled ? 4 : 0)],
     force: options.force,
-    leaderOnly: leaderOnly(options),
+    leaderOnly: leader,
   })
 }
 
@@ -68,9 +72,12 @@ export async function setIoPriority(
  */
 export async function setScheduler(
   targets: readonly ProcessIdentity[],
-  { policy, priority, resetOnFork }: SchedulerSetting,
+  setting: SchedulerSetting,
   options: ThreadOptions = {},
 ): Promise<ControlResult[]> {
+  const leader = leaderOnly(options)
+  checkOptions(setting, { policy: ELSEWHERE, priority: ELSEWHERE, resetOnFork: FLAG }, 'the setting')
+  const { policy, priority, resetOnFork } = setting
   if (!SETTABLE_POLICIES.includes(policy)) throw unknown('policy', policy, SETTABLE_POLICIES)
   const realTime = policy === 'fifo' || policy === 'rr'
   if (realTime) {
@@ -84,7 +91,7 @@ export async function setScheduler(
     kind: ActionKind.scheduler,
     args: [POLICY_NUMBERS[policy], priority ?? 0, resetOnFork === undefined ? -1 : Number(resetOnFork)],
     force: options.force,
-    leaderOnly: leaderOnly(options),
+    leaderOnly: leader,
     hints: {
       EPERM:
         'it takes CAP_SYS_NICE (or RLIMIT_RTPRIO, RLIMIT_NICE), and under cgroup v1 a real-time budget (cpu.rt_runtime_us) of its group',
@@ -102,7 +109,9 @@ export async function setAffinity(
   processors: string | readonly number[],
   options: ThreadOptions = {},
 ): Promise<ControlResult[]> {
+  const leader = leaderOnly(options)
   const list = typeof processors === 'string' ? parseProcessors(processors) : processors
+  if (!Array.isArray(list)) refuse('the list of processors', list, 'a list like 0-3,8, or of numbers')
   if (list.length === 0) throw wrong('no processor is named; use a list like 0-3,8')
   for (const number of list) whole(number, 0, MOST_PROCESSORS - 1, 'processor')
   return actOn(targets, {
@@ -110,7 +119,7 @@ export async function setAffinity(
     kind: ActionKind.affinity,
     args: list,
     force: options.force,
-    leaderOnly: leaderOnly(options),
+    leaderOnly: leader,
     hints: { EINVAL: 'none of these processors is there, or its cpuset has none of them' },
   })
 }
@@ -125,6 +134,7 @@ export async function setOomScoreAdj(
   value: number,
   options: Pick<ThreadOptions, 'force'> = {},
 ): Promise<ControlResult[]> {
+  checkOptions(options, { force: FLAG })
   whole(value, -1000, 1000, 'oom_score_adj')
   return actOn(targets, {
     name: `set oom_score_adj ${value}`,
@@ -147,13 +157,14 @@ export async function setTimerSlack(
   nanoseconds: number,
   options: ThreadOptions = {},
 ): Promise<ControlResult[]> {
+  const leader = leaderOnly(options)
   whole(nanoseconds, 0, Number.MAX_SAFE_INTEGER, 'timer slack in nanoseconds')
   return actOn(targets, {
     name: `set timer slack ${nanoseconds} ns`,
     kind: ActionKind.timerSlack,
     args: [nanoseconds],
     force: options.force,
-    leaderOnly: leaderOnly(options),
+    leaderOnly: leader,
   })
 }
 
@@ -167,6 +178,7 @@ export async function setAutogroupNice(
   nice: number,
   options: Pick<ThreadOptions, 'force'> = {},
 ): Promise<ControlResult[]> {
+  checkOptions(options, { force: FLAG })
   return actOn(targets, {
     name: `set autogroup nice ${nice}`,
     kind: ActionKind.autogroup,
@@ -187,15 +199,16 @@ const MOST_PROCESSORS = 8192
  * The processors of a list like `0-3,8`, ascending. cpuset(7), "List format".
  * @throws ProcmusterError `INVALID_ARGUMENT`
  */
-export function parseProcessors(text: string): number[] {
+export function parseProcessors(list: string): number[] {
+  TEXT('the list of processors', list)
   const found = new Set<number>()
-  for (const part of text.trim().split(',')) {
+  for (const part of list.trim().split(',')) {
     const [, first, last, stride] = /^(\d{1,5})(?:-(\d{1,5})(?::(\d{1,5}))?)?$/.exec(part.trim()) ?? []
     const from = Number(first)
     const to = Number(last ?? first)
     const by = Number(stride ?? 1)
     if (first === undefined || to < from || by === 0 || to >= MOST_PROCESSORS) {
-      throw wrong(`${JSON.stringify(text)} is no list of processors; use numbers and ranges like 0-3,8`)
+      throw wrong(`${JSON.stringify(list)} is no list of processors; use numbers and ranges like 0-3,8`)
     }
     for (let number = from; number <= to; number += by) found.add(number)
   }
@@ -204,6 +217,7 @@ export function parseProcessors(text: string): number[] {
 
 /** The same the other way round: `0-3,8`. */
 export function printProcessors(processors: readonly number[]): string {
+  listOf(NUMBER)('the list of processors', processors)
   const sorted = [...new Set(processors)].sort((a, b) => a - b)
   const parts: string[] = []
   for (let at = 0; at < sorted.length; at++) {

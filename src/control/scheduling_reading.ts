@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises'
+import { checkIdentities, checkOptions, ELSEWHERE } from '../arguments.js'
 import { codeOfErrno, errnoName, type ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -89,6 +90,8 @@ export async function getScheduling(
   targets: readonly ProcessIdentity[],
   options: Pick<ThreadOptions, 'threads'> = {},
 ): Promise<SchedulingResult[]> {
+  checkIdentities(targets)
+  checkOptions(options, { threads: ELSEWHERE })
   const leader = leaderOnly({ threads: options.threads ?? 'leader' })
   const rows = (
     await Promise.all(

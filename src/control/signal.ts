@@ -1,3 +1,4 @@
+import { checkOptions, ELSEWHERE, FLAG } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ControlResult } from './results.js'
@@ -24,6 +25,7 @@ export async function sendSignal(
   signal: SignalName | number,
   options: SignalOptions = {},
 ): Promise<ControlResult[]> {
+  checkOptions(options, { force: FLAG, value: ELSEWHERE })
   const number = signalNumber(signal)
   return actOn(targets, {
     name: signalName(number),
@@ -39,6 +41,6 @@ export function signalValue(value: number | undefined): number {
   if (value === undefined) return Number.NaN
   if (Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31) return value
   throw new ProcmusterError('INVALID_ARGUMENT', {
-    message: `${value} cannot come with a signal; use a whole number of 32 bits, -2147483648 to 2147483647`,
+    message: `${String(value)} cannot come with a signal; use a whole number of 32 bits, -2147483648 to 2147483647`,
   })
 }

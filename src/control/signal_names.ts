@@ -1,3 +1,4 @@
+import { NUMBER } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 
 // The numbers of x64 and arm64, where they are the same.
@@ -57,11 +58,12 @@ export const SIGNAL_NAMES = Object.keys(NUMBERS) as readonly StandardSignal[]
 const byNumber = new Map<number, string>(Object.entries(NUMBERS).map(([name, value]) => [value, name]))
 
 /** The name of a signal number: 15 is `SIGTERM`, 36 is `SIGRTMIN+2`. */
-export function signalName(number: number): string {
-  const name = byNumber.get(number)
+export function signalName(signal: number): string {
+  NUMBER('the signal', signal)
+  const name = byNumber.get(signal)
   if (name !== undefined) return name
-  if (number === RTMIN) return 'SIGRTMIN'
-  return number > RTMIN && number <= RTMAX ? `SIGRTMIN+${number - RTMIN}` : `signal ${number}`
+  if (signal === RTMIN) return 'SIGRTMIN'
+  return signal > RTMIN && signal <= RTMAX ? `SIGRTMIN+${signal - RTMIN}` : `signal ${signal}`
 }
 
 /**

@@ -1,10 +1,9 @@
-import { ProcmusterError } from '../errors.js'
+import { checkIdentities } from '../arguments.js'
 import { native } from '../native.js'
 import { isProvenByInode, type ProcessIdentity } from '../table/identity.js'
 import { type ControlResult, controlResult } from './results.js'
 
 const NUMBERS_PER_TARGET = 4
-const PID_MAX = 4_194_304
 // The bits in native/control/target_numbers_binding.h.
 const SETTLED = 1
 const PROVEN_BY_INODE = 2
@@ -38,23 +37,11 @@ interface BatchAction {
   readonly hints?: Readonly<Record<string, string>> | undefined
 }
 
-/** @throws ProcmusterError `INVALID_ARGUMENT`: 0 and negative numbers mean groups of processes to the kernel. */
-export function checkPid(pid: number): void {
-  if (Number.isInteger(pid) && pid >= 1 && pid <= PID_MAX) return
-  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${pid} is no pid; pids are 1 to ${PID_MAX}` })
-}
-
 /** The addon's form of some identities: four numbers each. */
 export function packTargets(targets: readonly ProcessIdentity[]): Float64Array {
+  checkIdentities(targets)
   const packed = new Float64Array(targets.length * NUMBERS_PER_TARGET)
   targets.forEach((target, index) => {
-    checkPid(target.pid)
-    if (!Number.isSafeInteger(target.startTicks) || target.startTicks < 0) {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `process ${target.pid} has no start time (startTicks ${target.startTicks}); take its row's identity`,
-        pid: target.pid,
-      })
-    }
     const at = index * NUMBERS_PER_TARGET
     packed[at] = target.pid
     packed[at + 1] = target.startTicks
@@ -69,6 +56,7 @@ export async function actOn(
   targets: readonly ProcessIdentity[],
   { name, kind, args, force = false, leaderOnly = false, hints }: BatchAction,
 ): Promise<ControlResult[]> {
+  checkIdentities(targets)
   if (targets.length === 0) return []
   const outcomes = new Int32Array(targets.length * 2)
   const packed = packTargets(targets)

@@ -1,7 +1,7 @@
+import { type Checks, checkOptions, ELSEWHERE, FLAG, MAX_TIMER_MS, range, refuse } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
-import { MAX_TIMER_MS, range } from '../range.js'
 import type { ExitInfo } from './children.js'
-import type { ProcessHandle } from './handle.js'
+import { ProcessHandle } from './handle.js'
 import type { SignalName } from './signal_names.js'
 
 /** Times in milliseconds. */
@@ -23,12 +23,22 @@ export interface Termination {
   readonly exit: ExitInfo
 }
 
+/** Times are checked by `checkTimes`, the signal where it is sent. */
+export const TERMINATE_CHECKS: Checks<TerminateOptions> = {
+  graceMs: ELSEWHERE,
+  signal: ELSEWHERE,
+  killWaitMs: ELSEWHERE,
+  force: FLAG,
+}
+
 /**
  * Ends a process: SIGTERM (and SIGCONT, without which a stopped one could not handle it), waits on the pidfd for its
  * real end, SIGKILL only if it is still there after the grace time. A zombie has ended.
  * @throws ProcmusterError `INVALID_ARGUMENT` for a time that is none; `ACCESS_DENIED`, `PROTECTED`; `TIMEOUT` when it outlives even SIGKILL by `killWaitMs`
  */
 export async function terminate(handle: ProcessHandle, options: TerminateOptions): Promise<Termination> {
+  if (!(handle instanceof ProcessHandle)) refuse('the handle', handle, 'one of ProcessHandle.open')
+  checkOptions(options, TERMINATE_CHECKS)
   checkTimes(options)
   const startedAt = performance.now()
   const ended = (endedBy: Termination['endedBy'], exit: ExitInfo): Termination => ({

@@ -1,10 +1,11 @@
+import { checkIdentity, checkOptions, oneOf } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type ExitInfo, exitOfChild } from './children.js'
 import { ProcessHandle } from './handle.js'
 import { actOnMembers, type MembersOptions, Relation } from './members.js'
 import { type SignalName, signalNumber } from './signal_names.js'
-import { checkTimes } from './terminate.js'
+import { checkTimes, TERMINATE_CHECKS } from './terminate.js'
 
 /** Options of `terminateTree`; times in milliseconds. */
 export interface TerminateTreeOptions extends Pick<MembersOptions, 'order' | 'force'> {
@@ -45,6 +46,8 @@ export async function terminateTree(
   root: ProcessIdentity,
   options: TerminateTreeOptions,
 ): Promise<TreeTermination> {
+  checkOptions(options, { ...TERMINATE_CHECKS, order: oneOf(['children-first', 'children-last']) })
+  checkIdentity(root)
   checkTimes(options)
   const startedAt = performance.now()
   const { order = 'children-first', force = false } = options

@@ -1,5 +1,4 @@
-import { ProcmusterError } from '../errors.js'
-
+import { type Checks, checkOptions, FLAG, oneOf } from '../arguments.js'
 /** Options of what the kernel keeps for each thread. */
 export interface ThreadOptions {
   /**
@@ -11,10 +10,10 @@ export interface ThreadOptions {
   readonly force?: boolean
 }
 
+const CHECKS: Checks<ThreadOptions> = { threads: oneOf(['all', 'leader']), force: FLAG }
+
 /** @throws ProcmusterError `INVALID_ARGUMENT` */
-export function leaderOnly({ threads = 'all' }: ThreadOptions): boolean {
-  if (threads === 'all' || threads === 'leader') return threads === 'leader'
-  throw new ProcmusterError('INVALID_ARGUMENT', {
-    message: `unknown threads ${JSON.stringify(threads)}; use all or leader`,
-  })
+export function leaderOnly(options: ThreadOptions): boolean {
+  checkOptions(options, CHECKS)
+  return options.threads === 'leader'
 }

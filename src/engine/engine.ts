@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { type Logger, pino } from 'pino'
 import type { Alert } from '../alerts/alert.js'
-import type { AlertQuery } from '../alerts/alert_book.js'
 import { Alerting, type AlertNote } from '../alerts/alerting.js'
+import { ALERT_CHECKS, type AlertQuery } from '../alerts/alert_book.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
+import { ABORT_SIGNAL, checkOptions, checkPid, ELSEWHERE, LIMIT, TEXT } from '../arguments.js'
 import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
 import { currentPlace } from '../journal/place.js'
@@ -23,7 +24,7 @@ import { Governing } from './governing.js'
 import { Judging, type MatchesQuery, RULE_OF_ALERT, type RuleMatches } from './judging.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
 import { hostAvailableBytes, look, now, userOf } from './look.js'
-import { checkEngineRules, checkOptions, type EngineOptions, type Settings } from './options.js'
+import { checkEngineOptions, checkEngineRules, type EngineOptions, type Settings } from './options.js'
 import { Outcomes } from './outcomes.js'
 import { OwnUse } from './own_use.js'
 import { Reactions } from './reactions.js'
@@ -135,7 +136,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * engine writes the journal), `ACCESS_DENIED`, `IO_ERROR`, ...; nothing is left open then.
    */
   static async start(options: EngineOptions): Promise<Engine> {
-    const engine = new Engine(await checkOptions(options), options.logger)
+    const engine = new Engine(await checkEngineOptions(options), options.logger)
     try {
       await engine.#open()
     } catch (error) {
@@ -167,7 +168,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    *
    * @throws ProcmusterError `INVALID_ARGUMENT` for a limit that is no number of 0 or more.
    */
-  shortLived({ limit }: { readonly limit?: number } = {}): ShortLivedCount[] {
+  shortLived(options: { readonly limit?: number } = {}): ShortLivedCount[] {
+    checkOptions(options, { limit: LIMIT })
+    const { limit } = options
     return this.#lifecycleReactions.shortLived.list(limit)
   }
 
@@ -201,6 +204,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * @throws ProcmusterError `NOT_FOUND` when there is no such rule
    */
   matches(query: MatchesQuery = {}): RuleMatches[] {
+    checkOptions(query, { rule: TEXT, limit: LIMIT }, 'the query')
     return this.#judging.matches(query)
   }
 
@@ -222,7 +226,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * @throws ProcmusterError `NOT_FOUND` when there is no such rule, `PROCESS_GONE` when the sample does not have the process,
    * `INVALID_ARGUMENT` for a rule that is not enabled and before the first tick with the rules that there are, `CLOSED`
    */
-  explain(rule: string, pid: number): Promise<Explanation> {
+  async explain(rule: string, pid: number): Promise<Explanation> {
+    TEXT('the rule', rule)
+    checkPid(pid)
     return this.#turns.take(() => {
       this.#checkOpen()
       return this.#judging.explain(rule, pid)
@@ -230,7 +236,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   /** Alerts of this run, newest first. */
-  alerts(query?: AlertQuery): Alert[] {
+  alerts(query: AlertQuery = {}): Alert[] {
+    checkOptions(query, ALERT_CHECKS, 'the query')
     return this.#alerting.list(query)
   }
 
@@ -239,6 +246,8 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * @throws ProcmusterError `NOT_FOUND` when no alert with this id fires, `INVALID_ARGUMENT`
    */
   acknowledge(alertId: string, note: AlertNote): Alert {
+    TEXT('the id of the alert', alertId)
+    checkOptions(note, { by: ELSEWHERE, note: ELSEWHERE }, 'the note')
     return this.#alerting.acknowledge(alertId, note)
   }
 
@@ -258,7 +267,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   /** @throws ProcmusterError `NOT_FOUND` when no silence with this id is in force */
-  unsilence(id: string, { by = 'engine.unsilence()' }: { readonly by?: string } = {}): void {
+  unsilence(id: string, options: { readonly by?: string } = {}): void {
+    TEXT('the id of the silence', id)
+    checkOptions(options, { by: TEXT })
+    const { by = 'engine.unsilence()' } = options
     this.#alerting.unsilence(id, by)
   }
 
@@ -267,6 +279,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * once. False when there are none.
    */
   resume(rule: string): boolean {
+    TEXT('the rule', rule)
     const isResumed = this.#governing.governor.resume(rule)
     if (isResumed) this.#acting?.runner.askAgain()
     return isResumed
@@ -277,6 +290,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * that does not keep up is told how many events it lost: `{ type: 'lost', count }`.
    */
   events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<EngineEvent> {
+    checkOptions(options, { signal: ABORT_SIGNAL })
     return this.#broadcast.stream(options.signal)
   }
 

@@ -1,12 +1,24 @@
 import type { Logger } from 'pino'
 import type { BackoffOptions } from '../actions/backoff.js'
 import type { ActionHooks, EvidenceSettings } from '../actions/context.js'
+import { EVIDENCE_CHECKS } from '../actions/evidence.js'
 import { checkGovernor, type GovernorOptions, type GovernorSettings } from '../actions/governor_options.js'
 import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
+import {
+  type Checks,
+  checkOptions,
+  ELSEWHERE,
+  FLAG,
+  listOf,
+  NUMBER,
+  PATH,
+  RECORD,
+  range,
+  wholeWithin,
+} from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
-import { range } from '../range.js'
 import { type CheckedRule, checkingRules, type Rule } from '../rules/schema/rule.js'
-import type { SamplerOptions } from '../sampler/sampler.js'
+import { SAMPLER_CHECKS, type SamplerOptions } from '../sampler/sampler.js'
 import { inSlices } from '../slices.js'
 import { type EngineEventSource, EVENT_SOURCES } from './lifecycle.js'
 
@@ -72,8 +84,33 @@ export type Settings = Required<
 
 const DAY_MS = 86_400_000
 
+const CHECKS: Checks<EngineOptions> = {
+  rules: ELSEWHERE,
+  intervalMs: ELSEWHERE,
+  journal: PATH,
+  evidence: RECORD,
+  dryRun: FLAG,
+  graceMs: ELSEWHERE,
+  sampler: RECORD,
+  events: ELSEWHERE,
+  workers: wholeWithin(1, 16),
+  governor: RECORD,
+  startAttempts: NUMBER,
+  startBackoff: RECORD,
+  outcomeWindowMs: ELSEWHERE,
+  selfIntervalMs: ELSEWHERE,
+  notifiers: listOf(ELSEWHERE),
+  alertCapacity: ELSEWHERE,
+  eventCapacity: ELSEWHERE,
+  logger: ELSEWHERE,
+  hooks: RECORD,
+}
+
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
-export async function checkOptions(options: EngineOptions): Promise<Settings> {
+export async function checkEngineOptions(options: EngineOptions): Promise<Settings> {
+  checkOptions(options, CHECKS)
+  if (options.evidence !== undefined) checkOptions(options.evidence, EVIDENCE_CHECKS, 'evidence')
+  if (options.sampler !== undefined) checkOptions(options.sampler, SAMPLER_CHECKS, 'sampler')
   const rules = await checkEngineRules(options.rules, options)
   const settings: Settings = {
     rules,

@@ -1,4 +1,3 @@
-import { ProcmusterError } from '../errors.js'
 import type { ExitEvent } from '../events/event.js'
 import type { Table } from '../table/table.js'
 
@@ -81,11 +80,6 @@ export class ShortLived {
 
   /** Most CPU time first, then most processes; what is not counted apart comes last. */
   list(limit = Number.POSITIVE_INFINITY): ShortLivedCount[] {
-    if (!(limit >= 0)) {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `limit is ${limit}; give a number of 0 or more`,
-      })
-    }
     const parents = [...this.#living.values(), ...this.#ended].filter(({ count }) => count > 0).sort(byWeight)
     const others = { ...this.#others }
     for (const parent of parents.slice(limit)) add(others, parent)

@@ -1,4 +1,4 @@
-import { ProcmusterError } from '../errors.js'
+import { type Checks, checkOptions, listOf, oneOf, wholeWithin } from '../arguments.js'
 import { openFeed } from './choose.js'
 import type { EventSource, LifecycleEvent, LifecycleEventType } from './event.js'
 import type { EventFeed } from './feed.js'
@@ -19,6 +19,13 @@ const TYPES: readonly LifecycleEventType[] = ['fork', 'exec', 'exit', 'signal']
 const SOURCES: readonly EventSource[] = ['bpf', 'netlink', 'snapshots']
 
 type Result = IteratorResult<LifecycleEvent, undefined>
+
+const CHECKS: Checks<EventStreamOptions> = {
+  source: oneOf(['auto', ...SOURCES]),
+  types: listOf(oneOf(TYPES)),
+  intervalMs: wholeWithin(1, 3_600_000),
+  bufferBytes: wholeWithin(2 ** 12, 2 ** 30),
+}
 
 /**
  * Births, execs, ends and fatal signals of all processes of the host, as they happen.
@@ -51,16 +58,8 @@ export class EventStream implements AsyncIterableIterator<LifecycleEvent, undefi
    * had `ACCESS_DENIED` or `UNSUPPORTED`, with the reason.
    */
   static async open(options: EventStreamOptions = {}): Promise<EventStream> {
+    checkOptions(options, CHECKS)
     const { source = 'auto', types = TYPES, intervalMs = 1_000, bufferBytes = 4 * 2 ** 20 } = options
-    checkOneOf('source', ['auto', ...SOURCES], source)
-    if (!Array.isArray(types)) {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `types is ${JSON.stringify(types)}; give an array of some of ${TYPES.join(', ')}`,
-      })
-    }
-    for (const type of types) checkOneOf('event type', TYPES, type)
-    checkWithin('intervalMs', intervalMs, 1, 3_600_000)
-    checkWithin('bufferBytes', bufferBytes, 2 ** 12, 2 ** 30)
     let stream: EventStream | undefined
     const wake = () => {
       if (stream !== undefined) stream.#deliver()
@@ -142,18 +141,4 @@ export class EventStream implements AsyncIterableIterator<LifecycleEvent, undefi
       void this.close()
     }
   }
-}
-
-function checkOneOf(what: string, allowed: readonly string[], value: string): void {
-  if (allowed.includes(value)) return
-  throw new ProcmusterError('INVALID_ARGUMENT', {
-    message: `no ${what} ${JSON.stringify(value)}; there are ${allowed.join(', ')}`,
-  })
-}
-
-function checkWithin(name: string, value: number, lowest: number, highest: number): void {
-  if (Number.isInteger(value) && value >= lowest && value <= highest) return
-  throw new ProcmusterError('INVALID_ARGUMENT', {
-    message: `${name} is ${value}; give a whole number from ${lowest} to ${highest}`,
-  })
 }

@@ -1,3 +1,4 @@
+import { TEXT } from '../arguments.js'
 /** What a process's control group says about who runs it. */
 export interface CgroupPlace {
   /** Path below the root of the hierarchy, as the kernel writes it. */
@@ -14,6 +15,7 @@ export interface CgroupPlace {
  * @returns undefined when there is no line that can be read
  */
 export function parseCgroup(text: string): CgroupPlace | undefined {
+  TEXT('the file', text)
   let unified: string | undefined
   let systemd: string | undefined
   let other: string | undefined

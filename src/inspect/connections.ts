@@ -1,6 +1,7 @@
+import { checkIdentity, checkOptions } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type OpenFile, readOpenFiles } from './open_files.js'
-import { readSockets, type Socket, type SocketsOptions } from './sockets.js'
+import { readSockets, SOCKETS_CHECKS, type Socket, type SocketsOptions } from './sockets.js'
 
 /** A socket of a process, with the descriptors that stand for it. */
 export interface Connection extends Socket {
@@ -15,7 +16,10 @@ export async function readConnections(
   target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
   options: SocketsOptions = {},
 ): Promise<Connection[]> {
-  return joinSockets(await readOpenFiles(target, options), await readSockets(target, options))
+  checkIdentity(target)
+  checkOptions(options, SOCKETS_CHECKS)
+  const { protocols, ...others } = options
+  return joinSockets(await readOpenFiles(target, others), await readSockets(target, options))
 }
 
 /** The sockets that are among the files. */

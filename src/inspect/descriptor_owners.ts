@@ -1,5 +1,6 @@
+import { checkOptions, ITERABLE } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { type Found, findUsers, ScanKind, type SearchOptions } from './scan.js'
+import { type Found, findUsers, ScanKind, SEARCH_CHECKS, type SearchOptions } from './scan.js'
 
 /** A descriptor of a process that stands for a socket or a pipe. */
 export interface DescriptorOwner {
@@ -13,10 +14,12 @@ export interface DescriptorOwner {
  * Which processes have these sockets open, by their inodes. A socket of the kernel's own, or in TIME_WAIT, has nobody.
  * @throws ProcmusterError `IO_ERROR` when no thread could be started
  */
-export function findSocketOwners(
+export async function findSocketOwners(
   inodes: Iterable<number>,
   options: SearchOptions = {},
 ): Promise<Found<DescriptorOwner>> {
+  ITERABLE('the inodes', inodes)
+  checkOptions(options, SEARCH_CHECKS)
   return findDescriptorOwners('socket', inodes, options)
 }
 

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { checkOptions, PATH } from '../arguments.js'
 import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { type Found, findUsers, ScanKind, type SearchOptions } from './scan.js'
+import { type Found, findUsers, ScanKind, SEARCH_CHECKS, type SearchOptions } from './scan.js'
 
 /** A process that uses a file, and as what. */
 export interface FileUser {
@@ -22,6 +23,8 @@ export interface FileUser {
  * @throws ProcmusterError `NOT_FOUND`, `ACCESS_DENIED`
  */
 export async function findByFile(path: string, options: SearchOptions = {}): Promise<Found<FileUser>> {
+  PATH('the file', path)
+  checkOptions(options, SEARCH_CHECKS)
   const facts = await stat(path, { bigint: true }).catch((error: unknown) => {
     const errno = errnoOf(error)
     throw new ProcmusterError(errno === undefined ? 'INVALID_ARGUMENT' : codeOfErrno(errno), {

@@ -1,7 +1,15 @@
 import { readlink } from 'node:fs/promises'
+import { checkOptions, FLAG, listOf, oneOf } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { type DescriptorOwner, findSocketOwners } from './descriptor_owners.js'
-import { type Found, ScanKind, type SearchOptions, scanProcesses, type UnreadableProcess } from './scan.js'
+import {
+  type Found,
+  ScanKind,
+  SEARCH_CHECKS,
+  type SearchOptions,
+  scanProcesses,
+  type UnreadableProcess,
+} from './scan.js'
 import { readSocketsOf, type Socket, type SocketProtocol, type SocketsOptions } from './sockets.js'
 
 /** A socket that has the port, and the processes that have it open. */
@@ -26,6 +34,11 @@ export interface PortSearchOptions extends SearchOptions {
  * @throws ProcmusterError `INVALID_ARGUMENT`, `ACCESS_DENIED`, `TIMEOUT`
  */
 export async function findByPort(port: number, options: PortSearchOptions = {}): Promise<Found<PortUse>> {
+  checkOptions(options, {
+    ...SEARCH_CHECKS,
+    protocols: listOf(oneOf(['tcp', 'tcp6', 'udp', 'udp6'])),
+    remote: FLAG,
+  })
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new ProcmusterError('INVALID_ARGUMENT', { message: `${port} is no port; ports are 1 to 65535` })
   }

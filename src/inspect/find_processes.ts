@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, NUMBER, PATH, TABLE, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
@@ -9,7 +10,7 @@ import { findByLibrary } from './libraries.js'
 import { findByNamespace } from './namespaces.js'
 import { readProcFiles } from './proc_files.js'
 import { readProcessFacts } from './process_facts.js'
-import type { Found, SearchOptions, UnreadableProcess } from './scan.js'
+import { type Found, SEARCH_CHECKS, type SearchOptions, type UnreadableProcess } from './scan.js'
 
 /** What processes to find: those for which all of it holds. */
 export interface ProcessQuery {
@@ -40,6 +41,21 @@ export interface ProcessQuery {
   readonly unit?: string
 }
 
+const QUERY_CHECKS: Checks<ProcessQuery> = {
+  name: TEXT,
+  commandLine: TEXT,
+  user: TEXT,
+  state: TEXT,
+  session: NUMBER,
+  processGroup: NUMBER,
+  port: NUMBER,
+  file: PATH,
+  library: TEXT,
+  namespace: TEXT,
+  cgroup: TEXT,
+  unit: TEXT,
+}
+
 /**
  * The processes of a sample that a query names, in ascending order of pid. Who cannot be looked into, and is not ruled out by the rest
  * of the query, is in `unreadable`.
@@ -52,6 +68,9 @@ export async function findProcesses(
   query: ProcessQuery,
   options: SearchOptions = {},
 ): Promise<Found<ProcessIdentity>> {
+  if (table !== undefined) TABLE('the table', table)
+  checkOptions(query, QUERY_CHECKS, 'the query')
+  checkOptions(options, SEARCH_CHECKS)
   if (table === undefined && needsTable(query)) {
     const message = 'a query by more than port, file, deleted, library and namespace needs a table'
     throw new ProcmusterError('INVALID_ARGUMENT', { message })
@@ -103,6 +122,7 @@ export async function findProcesses(
 
 /** Whether a query tells by what only a table has, or tells of nobody. */
 export function needsTable(query: ProcessQuery): boolean {
+  checkOptions(query, QUERY_CHECKS, 'the query')
   const asked = Object.keys(query).filter((key) => query[key as keyof ProcessQuery] !== undefined)
   return asked.length === 0 || asked.some((key) => !SEARCHED.has(key))
 }

@@ -1,3 +1,4 @@
+import { checkIdentity, checkOptions, FLAG, listOf, MILLISECONDS, oneOf, PATH } from '../arguments.js'
 import { parseMemberships } from '../cgroups/hierarchies.js'
 import { parseLimits } from '../control/rlimit.js'
 import type { Scheduling } from '../control/scheduling_reading.js'
@@ -68,8 +69,16 @@ const PF_KTHREAD = 0x00200000
  */
 export async function inspectProcess(
   target: ProcessIdentity,
-  { procRoot = '/proc', sections = SECTIONS, environment = false, timeoutMs = 5000 }: InspectOptions = {},
+  given: InspectOptions = {},
 ): Promise<ProcessInfo> {
+  checkIdentity(target)
+  checkOptions(given, {
+    procRoot: PATH,
+    timeoutMs: MILLISECONDS,
+    sections: listOf(oneOf(SECTIONS)),
+    environment: FLAG,
+  })
+  const { procRoot = '/proc', sections = SECTIONS, environment = false, timeoutMs = 5000 } = given
   const missing: MissingField[] = []
   const options = { procRoot, timeoutMs }
   const [statFile, taskFile] = await readProcFiles(target, { ...options, files: ['stat', 'task'] })

@@ -1,7 +1,8 @@
+import { checkIdentity, checkOptions, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type MemoryMapOptions, readMemoryMap } from './memory_map.js'
-import { type Found, findUsers, ScanKind, type SearchOptions } from './scan.js'
+import { type Found, findUsers, ScanKind, SEARCH_CHECKS, type SearchOptions } from './scan.js'
 
 /** A shared object in a process's memory. */
 export interface Library {
@@ -19,6 +20,8 @@ export async function readLibraries(
   target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
   options: Omit<MemoryMapOptions, 'usage'> = {},
 ): Promise<Library[]> {
+  checkIdentity(target)
+  checkOptions(options, SEARCH_CHECKS)
   const map = await readMemoryMap(target, { ...options, usage: false })
   return map.paths('sharedObject').map(parseLibrary)
 }
@@ -39,6 +42,8 @@ export async function findByLibrary(
   library: string,
   options: SearchOptions = {},
 ): Promise<Found<LibraryUser>> {
+  TEXT('the library', library)
+  checkOptions(options, SEARCH_CHECKS)
   if (library === '' || library.includes('\0')) {
     const message = `${JSON.stringify(library)} is no library; give a path, or a name such as libssl.so.3`
     throw new ProcmusterError('INVALID_ARGUMENT', { message })

@@ -1,3 +1,4 @@
+import { checkIdentity, checkOptions, FLAG, MILLISECONDS, PATH } from '../arguments.js'
 import { parseLimits } from '../control/rlimit.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { EncodedMap, MEMORY_CLASSES, MEMORY_FIELDS, RegionColumn } from './memory_layout.js'
@@ -183,8 +184,11 @@ export class MemoryMap implements Iterable<MemoryRegion> {
  */
 export async function readMemoryMap(
   target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
-  { procRoot = '/proc', timeoutMs = 5000, usage = true }: MemoryMapOptions = {},
+  options: MemoryMapOptions = {},
 ): Promise<MemoryMap> {
+  checkIdentity(target)
+  checkOptions(options, { procRoot: PATH, timeoutMs: MILLISECONDS, usage: FLAG })
+  const { procRoot = '/proc', timeoutMs = 5000, usage = true } = options
   const read = (name: string) => readUnchecked(target, { procRoot, timeoutMs, files: ['limits', name] })
   let [limits, map] = await read(usage ? 'map:smaps' : 'map:maps')
   if (usage && map!.error?.code === 'NOT_FOUND') [limits, map] = await read('map:maps')

@@ -1,3 +1,4 @@
+import { checkIdentity, checkOptions, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { readProcFiles } from './proc_files.js'
@@ -5,6 +6,7 @@ import {
   type Found,
   findUsers,
   ScanKind,
+  SEARCH_CHECKS,
   type SearchOptions,
   scanProcesses,
   type UnreadableProcess,
@@ -26,6 +28,8 @@ export async function readNamespaces(
   target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
   options: SearchOptions = {},
 ): Promise<Namespace[]> {
+  checkIdentity(target)
+  checkOptions(options, SEARCH_CHECKS)
   const [file] = await readProcFiles(target, { ...options, files: ['ns'] })
   if (file!.error !== undefined) throw file!.error
   return file!.data
@@ -57,6 +61,8 @@ export async function findByNamespace(
   id: string,
   options: SearchOptions = {},
 ): Promise<Found<NamespaceMember>> {
+  TEXT('the namespace', id)
+  checkOptions(options, SEARCH_CHECKS)
   const [, kind = ''] = /^([a-z]+):\[\d+\]$/.exec(id) ?? []
   if (!KINDS.includes(kind)) {
     const message = `${JSON.stringify(id)} is no namespace; give one such as net:[4026531840], of ${KINDS.join(', ')}`
@@ -79,6 +85,7 @@ export interface NamespaceGroup {
 
 /** All namespaces that a visible process is in: by kind, those with most processes first. */
 export async function listNamespaces(options: SearchOptions = {}): Promise<Found<NamespaceGroup>> {
+  checkOptions(options, SEARCH_CHECKS)
   const groups: NamespaceGroup[] = []
   const unreadable = new Map<number, UnreadableProcess>()
   for (const name of KINDS) {

@@ -1,4 +1,5 @@
 import { constants } from 'node:fs'
+import { checkIdentity, checkOptions, MILLISECONDS, PATH } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { mapParts } from './map_parts.js'
 import { accessOf, namesOfFlags } from './open_flags.js'
@@ -80,8 +81,11 @@ const KIND_OF_ANONYMOUS: Readonly<Record<string, OpenFileKind>> = {
  */
 export async function readOpenFiles(
   target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
-  { procRoot = '/proc', timeoutMs = 10_000 }: OpenFilesOptions = {},
+  options: OpenFilesOptions = {},
 ): Promise<OpenFile[]> {
+  checkIdentity(target)
+  checkOptions(options, { procRoot: PATH, timeoutMs: MILLISECONDS })
+  const { procRoot = '/proc', timeoutMs = 10_000 } = options
   const [file] = await readUnchecked(target, { procRoot, timeoutMs, files: ['fd:details'] })
   // A zombie has no table of descriptors any more, and the kernel says that the directory is not there.
   if (file!.error?.code === 'NOT_FOUND') return []

@@ -1,9 +1,10 @@
+import { checkIdentity, checkOptions } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { findDescriptorOwners } from './descriptor_owners.js'
 import { readOpenFiles } from './open_files.js'
 import { accessOf } from './open_flags.js'
 import { readProcFiles } from './proc_files.js'
-import type { Found, SearchOptions } from './scan.js'
+import { type Found, SEARCH_CHECKS, type SearchOptions } from './scan.js'
 
 /** A descriptor of a pipe. */
 export interface PipeEnd {
@@ -31,6 +32,8 @@ export async function findPipePeers(
   target: ProcessIdentity,
   options: SearchOptions = {},
 ): Promise<Found<PipePeers>> {
+  checkIdentity(target)
+  checkOptions(options, SEARCH_CHECKS)
   const files = (await readOpenFiles(target, options)).filter(({ kind }) => kind === 'pipe')
   const inodes = new Set(files.map(({ inode }) => inode!))
   const { found, unreadable } = await findDescriptorOwners('pipe', inodes, options)

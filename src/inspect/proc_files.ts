@@ -1,8 +1,19 @@
 import { constants } from 'node:os'
-import { checkPid } from '../control/targets.js'
+import {
+  BYTES,
+  checkOptions,
+  checkProcess,
+  ELSEWHERE,
+  listOf,
+  MAX_TIMER_MS,
+  MILLISECONDS,
+  PATH,
+  range,
+  refuse,
+  TEXT,
+} from '../arguments.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
-import { MAX_TIMER_MS, range } from '../range.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { awaitContents } from './read_requests.js'
 
@@ -55,7 +66,14 @@ export async function readProcFiles(
   target: Pick<ProcessIdentity, 'pid'> & { readonly startTicks?: number },
   options: ProcFilesOptions,
 ): Promise<ProcFile[]> {
-  checkPid(target.pid)
+  checkProcess(target)
+  checkOptions(options, {
+    procRoot: PATH,
+    files: ELSEWHERE,
+    maxBytesPerFile: BYTES,
+    timeoutMs: MILLISECONDS,
+  })
+  listOf(TEXT)('files', options.files)
   for (const name of options.files) checkName(name)
   return readUnchecked(target, options)
 }
@@ -65,7 +83,7 @@ export async function readUnchecked(
   target: Pick<ProcessIdentity, 'pid'> & { readonly startTicks?: number },
   options: ProcFilesOptions,
 ): Promise<ProcFile[]> {
-  checkPid(target.pid)
+  checkProcess(target)
   const procRoot = options.procRoot ?? '/proc'
   const timeoutMs = range('timeoutMs', options.timeoutMs ?? 1000, 0, MAX_TIMER_MS)
   const key = `${procRoot}:${target.pid}:${target.startTicks ?? '*'}`
@@ -131,6 +149,7 @@ export interface OpenDescriptor {
 
 /** Takes apart what `readProcFiles` gives for `fd`. */
 export function parseDescriptors(data: Buffer): OpenDescriptor[] {
+  if (!Buffer.isBuffer(data)) refuse('the data', data, 'a buffer')
   const lines = data.toString('utf8').split('\n').slice(0, -1)
   return lines.map((line) => {
     const [number, flags, ...target] = line.split(' ')

@@ -1,3 +1,4 @@
+import { checkIdentities, checkOptions, FLAG, PATH } from '../arguments.js'
 import { parseLimits, type Resource } from '../control/rlimit.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type ProcFile, readProcFiles } from './proc_files.js'
@@ -31,6 +32,8 @@ export async function readProcessFacts(
   targets: readonly Pick<ProcessIdentity, 'pid' | 'startTicks'>[],
   options: FactsOptions = {},
 ): Promise<(ProcessFacts | undefined)[]> {
+  checkIdentities(targets)
+  checkOptions(options, { procRoot: PATH, limits: FLAG })
   const facts: (ProcessFacts | undefined)[] = []
   for (let at = 0; at < targets.length; at += AT_ONCE) {
     const some = targets.slice(at, at + AT_ONCE).map((target) => readOne(target, options))

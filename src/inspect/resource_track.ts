@@ -1,8 +1,16 @@
 import { totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  ABORT_SIGNAL,
+  type Checks,
+  checkIdentity,
+  checkOptions,
+  ELSEWHERE,
+  FLAG,
+  range,
+} from '../arguments.js'
 import { type LimitValue, parseLimits } from '../control/rlimit.js'
 import { ProcmusterError } from '../errors.js'
-import { range } from '../range.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type ProcFile, parseDescriptors, readProcFiles } from './proc_files.js'
 import type { MissingField, ProcessIo, ProcessMemory } from './process_info.js'
@@ -75,6 +83,13 @@ const ROLL_UP = 'smaps_rollup'
 const MAX_BYTES = 32 * 1024 * 1024
 const DAY_MS = 86_400_000
 
+const CHECKS: Checks<TrackOptions> = {
+  durationMs: ELSEWHERE,
+  intervalMs: ELSEWHERE,
+  pss: FLAG,
+  signal: ABORT_SIGNAL,
+}
+
 /**
  * Samples of one process over time, for `for await`; each loop looks anew. It ends when the process does, and not later than an
  * interval after; a zombie has ended.
@@ -88,6 +103,7 @@ export class ResourceTrack implements AsyncIterable<ResourceSample> {
 
   /** @internal */
   constructor(target: Promise<ProcessIdentity>, options: TrackOptions) {
+    checkOptions(options, CHECKS)
     const { durationMs, intervalMs = 1000, pss = false, signal = new AbortController().signal } = options
     this.#intervalMs = range('intervalMs', intervalMs, 10, DAY_MS)
     this.#durationMs =
@@ -133,6 +149,7 @@ export class ResourceTrack implements AsyncIterable<ResourceSample> {
  * @throws ProcmusterError `INVALID_ARGUMENT`
  */
 export function trackResources(target: ProcessIdentity, options: TrackOptions = {}): ResourceTrack {
+  checkIdentity(target)
   return new ResourceTrack(Promise.resolve(target), options)
 }
 

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { constants } from 'node:os'
+import { type Checks, MILLISECONDS, PATH } from '../arguments.js'
 import { identify } from '../control/handle.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
@@ -24,6 +25,8 @@ export interface SearchOptions {
   /** For some 128 processes; one that takes longer is left out as unreadable. Default 5000. */
   readonly timeoutMs?: number
 }
+
+export const SEARCH_CHECKS: Checks<SearchOptions> = { procRoot: PATH, timeoutMs: MILLISECONDS }
 
 /** The order of `ScanKind` in native/inspect/process_scan.h. */
 export enum ScanKind {

@@ -1,10 +1,11 @@
+import { checkIdentity, checkOptions } from '../arguments.js'
 import type { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type Connection, joinSockets } from './connections.js'
 import { type DescriptorOwner, findSocketOwners } from './descriptor_owners.js'
 import { readOpenFiles } from './open_files.js'
 import { readUnchecked } from './proc_files.js'
-import type { Found, SearchOptions } from './scan.js'
+import { type Found, SEARCH_CHECKS, type SearchOptions } from './scan.js'
 import { readSockets, type Socket } from './sockets.js'
 
 /** A connected socket of a process, with who has its other end. */
@@ -27,6 +28,8 @@ export async function findSocketPeers(
   target: ProcessIdentity,
   options: SearchOptions = {},
 ): Promise<Found<SocketPeers>> {
+  checkIdentity(target)
+  checkOptions(options, SEARCH_CHECKS)
   const [files, sockets] = await Promise.all([readOpenFiles(target, options), readSockets(target, options)])
   const own = joinSockets(files, sockets).filter(isConnected)
   const unix: UnixPeers = own.some(({ protocol }) => protocol === 'unix')

@@ -1,4 +1,5 @@
 import { endianness } from 'node:os'
+import { type Checks, checkOptions, checkProcess, listOf, MILLISECONDS, oneOf, PATH } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { mapParts } from './map_parts.js'
@@ -68,14 +69,22 @@ const UNIX_TYPES: Readonly<Record<string, string>> = {
 }
 const SO_ACCEPTCON = 0x10000
 
+export const SOCKETS_CHECKS: Checks<SocketsOptions> = {
+  procRoot: PATH,
+  protocols: listOf(oneOf(SOCKET_PROTOCOLS)),
+  timeoutMs: MILLISECONDS,
+}
+
 /**
  * The sockets of the network namespace that the target is in, whoever has them open.
  * @throws ProcmusterError `PROCESS_GONE`, `ACCESS_DENIED`, `TIMEOUT`, `UNSUPPORTED` when more sockets are there than can be read
  */
-export function readSockets(
+export async function readSockets(
   target: Pick<ProcessIdentity, 'pid'> & { readonly startTicks?: number },
   options: SocketsOptions = {},
 ): Promise<Socket[]> {
+  checkProcess(target)
+  checkOptions(options, SOCKETS_CHECKS)
   return readSocketsOf(target, options, () => true)
 }
 

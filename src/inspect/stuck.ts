@@ -1,3 +1,4 @@
+import { checkIdentity, checkOptions, LIMIT, MILLISECONDS, TABLE } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
 import { type ProcFile, readProcFiles } from './proc_files.js'
@@ -24,7 +25,9 @@ const STACK_FRAMES = 16
  * is in it for a moment, while it reads from a disk: a rule with `stateSeconds(D)` tells who stays.
  */
 export async function stuckProcesses(table: Table, options: StuckOptions = {}): Promise<StuckProcess[]> {
-  const { limit = 100 } = options
+  TABLE('the table', table)
+  checkOptions(options, { limit: LIMIT, timeoutMs: MILLISECONDS })
+  const { limit = 100, timeoutMs = 200 } = options
   const found: { identity: ProcessIdentity; name: string }[] = []
   const { state } = table.columns
   for (const slot of table.slots) {
@@ -33,7 +36,9 @@ export async function stuckProcesses(table: Table, options: StuckOptions = {}): 
     const { identity, name, isKernelThread } = table.at(slot)
     if (!isKernelThread) found.push({ identity, name })
   }
-  return Promise.all(found.map(async (each) => ({ ...each, ...(await stuckFacts(each.identity, options)) })))
+  return Promise.all(
+    found.map(async (each) => ({ ...each, ...(await stuckFacts(each.identity, { timeoutMs })) })),
+  )
 }
 
 /**
@@ -42,8 +47,11 @@ export async function stuckProcesses(table: Table, options: StuckOptions = {}): 
  */
 export async function stuckFacts(
   identity: ProcessIdentity,
-  { timeoutMs = 200 }: Pick<StuckOptions, 'timeoutMs'> = {},
+  options: Pick<StuckOptions, 'timeoutMs'> = {},
 ): Promise<StuckFacts> {
+  checkIdentity(identity)
+  checkOptions(options, { timeoutMs: MILLISECONDS })
+  const { timeoutMs = 200 } = options
   const files = await readProcFiles(identity, { files: ['wchan', 'syscall', 'stack'], timeoutMs })
   const text = (name: string): string => textOf(files.find((file) => file.name === name))
   return parseStuck({ wchan: text('wchan'), syscall: text('syscall'), stack: text('stack') })

@@ -1,3 +1,4 @@
+import { RECORD } from '../arguments.js'
 export interface StuckFacts {
   /** The function of the kernel in which it waits: `io_schedule`, `rpc_wait_bit_killable`. */
   readonly waitChannel: string | undefined
@@ -26,7 +27,9 @@ const CAUSES: readonly (readonly [functions: RegExp, cause: string])[] = [
 ]
 
 /** What to do about a process that is stuck in the kernel, a line each. */
-export function stuckAdvice({ waitChannel, systemCall, stack }: StuckFacts): string[] {
+export function stuckAdvice(facts: StuckFacts): string[] {
+  RECORD('the facts', facts)
+  const { waitChannel, systemCall, stack } = facts
   const call = systemCall === undefined ? '' : ` in system call ${systemCall}`
   const where =
     waitChannel === undefined

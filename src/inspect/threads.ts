@@ -1,3 +1,4 @@
+import { checkIdentity, checkOptions, FLAG, MILLISECONDS, PATH } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { mapParts } from './map_parts.js'
 import { readUnchecked } from './proc_files.js'
@@ -49,8 +50,11 @@ const TEXTS_PER_THREAD = 5
  */
 export async function readThreads(
   target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
-  { procRoot = '/proc', timeoutMs = 5000, stacks = false }: ThreadsOptions = {},
+  options: ThreadsOptions = {},
 ): Promise<Thread[]> {
+  checkIdentity(target)
+  checkOptions(options, { procRoot: PATH, timeoutMs: MILLISECONDS, stacks: FLAG })
+  const { procRoot = '/proc', timeoutMs = 5000, stacks = false } = options
   const name = stacks ? 'task:stacks' : 'task:details'
   const [file] = await readUnchecked(target, { procRoot, timeoutMs, files: [name] })
   if (file!.error !== undefined) throw file!.error

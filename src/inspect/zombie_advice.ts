@@ -1,3 +1,4 @@
+import { RECORD } from '../arguments.js'
 /** `default`: it does not hear of it. `blocked`: the signal waits, as for a process that reads a signalfd. */
 export type SigchldHandling = 'caught' | 'blocked' | 'ignored' | 'default'
 
@@ -26,7 +27,9 @@ const STATES: Readonly<Record<string, string>> = {
 }
 
 /** What to do about a zombie, a line each. Names are as the kernel has them: escape them for a terminal. */
-export function zombieAdvice({ parent, zombies }: ZombieFacts): string[] {
+export function zombieAdvice(facts: ZombieFacts): string[] {
+  RECORD('the facts', facts)
+  const { parent, zombies } = facts
   const what =
     'a zombie has ended already and cannot be killed; its entry stays until its parent waits for it'
   if (parent === undefined) return [what, 'its parent is not to be seen from here (another PID namespace)']

@@ -1,3 +1,4 @@
+import { RECORD, TABLE } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ProcessRow } from '../table/process.js'
 import type { Table } from '../table/table.js'
@@ -24,6 +25,7 @@ const STATUS_TIMEOUT_MS = 200
 
 /** The zombies of a host by the parent that has not waited for them: most zombies first. Kernel threads are left out. */
 export function findZombies(table: Table): ZombieGroup[] {
+  TABLE('the table', table)
   const groups = new Map<number, ProcessRow[]>()
   const { state, ppid } = table.columns
   for (const slot of table.slots) {
@@ -47,7 +49,9 @@ function parentOf(table: Table, pid: number): ZombieParent | undefined {
 const named = ({ identity, name }: ProcessRow) => ({ identity, name })
 
 /** What there is to know for advice about a group of zombies; reads `/proc/<parent>/status`. */
-export async function zombieFacts({ parent, zombies }: ZombieGroup): Promise<ZombieFacts> {
+export async function zombieFacts(group: ZombieGroup): Promise<ZombieFacts> {
+  RECORD('the group', group)
+  const { parent, zombies } = group
   if (parent === undefined) return { parent: undefined, zombies: zombies.length }
   const { identity, name, state } = parent
   const sigchld = await sigchldOf(identity)

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkOptions, PATH } from '../arguments.js'
 import { identify } from '../control/handle.js'
 import { codeOfErrno, type ErrorCode, errnoName, errnoOf } from '../errors.js'
 import { parseStat } from '../system/stats/cpu.js'
@@ -23,11 +24,9 @@ export interface IpcListing {
 }
 
 /** Lists the System V IPC objects, proc(5) `/proc/sysvipc`. Never rejects for a file that is not there. */
-export async function listIpc({
-  procRoot = '/proc',
-}: {
-  readonly procRoot?: string
-} = {}): Promise<IpcListing> {
+export async function listIpc(options: { readonly procRoot?: string } = {}): Promise<IpcListing> {
+  checkOptions(options, { procRoot: PATH })
+  const { procRoot = '/proc' } = options
   const missing: { path: string; code: ErrorCode; reason: string }[] = []
   const read = async (name: string): Promise<string | undefined> => {
     const path = join(procRoot, 'sysvipc', name)

@@ -1,3 +1,4 @@
+import { checkOptions, ITERABLE, PATH } from '../arguments.js'
 import { readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
 
@@ -20,8 +21,11 @@ const MAX_BYTES = 16 * 1024 * 1024
  */
 export async function findSegmentMappers(
   processes: Iterable<Candidate>,
-  { procRoot = '/proc' }: { readonly procRoot?: string } = {},
+  options: { readonly procRoot?: string } = {},
 ): Promise<SegmentMappers> {
+  ITERABLE('the processes', processes)
+  checkOptions(options, { procRoot: PATH })
+  const { procRoot = '/proc' } = options
   const candidates = [...processes].map(({ pid, startTicks }) => ({ pid, startTicks }))
   const byId = new Map<number, Candidate[]>()
   const unread: Candidate[] = []

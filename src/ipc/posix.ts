@@ -1,5 +1,6 @@
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkOptions, PATH } from '../arguments.js'
 import { codeOfErrno, type ErrorCode, errnoName, errnoOf } from '../errors.js'
 
 /** A POSIX object: shm_overview(7), sem_overview(7), mq_overview(7). */
@@ -30,13 +31,11 @@ const BLOCK_BYTES = 512 // stat(2) st_blocks
 const SEMAPHORE = 'sem.'
 
 /** Lists POSIX objects, where their file systems are mounted; never rejects for one that is not. */
-export async function listPosixIpc({
-  sharedMemoryRoot = '/dev/shm',
-  queueRoot = '/dev/mqueue',
-}: {
-  readonly sharedMemoryRoot?: string
-  readonly queueRoot?: string
-} = {}): Promise<PosixIpcListing> {
+export async function listPosixIpc(
+  options: { readonly sharedMemoryRoot?: string; readonly queueRoot?: string } = {},
+): Promise<PosixIpcListing> {
+  checkOptions(options, { sharedMemoryRoot: PATH, queueRoot: PATH })
+  const { sharedMemoryRoot = '/dev/shm', queueRoot = '/dev/mqueue' } = options
   const missing: { path: string; code: ErrorCode; reason: string }[] = []
   const list = async (root: string, isQueue: boolean): Promise<PosixIpcObject[] | undefined> => {
     try {

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { checkHas, checkOptions, FLAG, refuse } from '../arguments.js'
 import { codeOfErrno, type ErrorCode, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import { type IpcListing, listIpc } from './list.js'
@@ -28,9 +29,15 @@ enum RemovalStep {
  */
 export async function removeIpc(
   targets: readonly IpcIdentity[],
-  { force = false }: { readonly force?: boolean } = {},
+  options: { readonly force?: boolean } = {},
 ): Promise<IpcResult[]> {
-  for (const target of targets) check(target)
+  if (!Array.isArray(targets)) refuse('the targets', targets, 'a list of what listIpc gave')
+  checkOptions(options, { force: FLAG })
+  const { force = false } = options
+  for (const target of targets) {
+    checkHas('one of the targets', target, ['kind', 'id'], 'what listIpc gave')
+    check(target)
+  }
   if (targets.length === 0) return []
   const listing = force ? undefined : await listIpc()
   const refusals = targets.map((target) => (listing === undefined ? undefined : liveUser(target, listing)))

@@ -1,4 +1,5 @@
 import type { Alert } from '../alerts/alert.js'
+import { CALLBACK, checkHas, checkOptions } from '../arguments.js'
 import { escapeForTerminal } from '../printable.js'
 import { parseWhen } from '../rules/language/parse.js'
 import { unitOf } from '../rules/language/typing.js'
@@ -24,6 +25,8 @@ interface ToldLine {
  * belongs to one breach in the order in which it happened.
  */
 export function explainTrace(trace: Trace, options: ExplainOptions = {}): string[] {
+  checkHas('the trace', trace, ['subjects'], 'one of traceDecisions')
+  checkOptions(options, { time: CALLBACK })
   const { time = (atMs) => new Date(atMs).toISOString() } = options
   const { subjects, leftOut, badLines } = trace
   const lines: ToldLine[] = subjects.flatMap((subject, index) => [

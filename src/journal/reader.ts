@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { BYTES, checkOptions, ITERABLE, PATH } from '../arguments.js'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
 import { JOURNAL_VERSION, type JournalRecord } from './records.js'
 
@@ -23,7 +24,10 @@ export interface ReadJournalOptions {
 }
 
 /** @throws ProcmusterError `NOT_FOUND`, `ACCESS_DENIED` or `IO_ERROR` while iterating. */
-export function readJournal(path: string, { fromByte = 0, without }: ReadJournalOptions = {}): JournalReader {
+export function readJournal(path: string, options: ReadJournalOptions = {}): JournalReader {
+  PATH('the journal', path)
+  checkOptions(options, { fromByte: BYTES, without: ITERABLE })
+  const { fromByte = 0, without } = options
   let lastSeq = 0
   let badLines = 0
   let tornTail = false

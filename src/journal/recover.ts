@@ -1,4 +1,5 @@
 import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
+import { ITERABLE } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionBegunBody, ActionDoneBody, RestartStep } from './action_records.js'
 import type { Place } from './place.js'
@@ -105,6 +106,7 @@ export class JournalFold {
 
 /** What a journal amounts to: hand it the records of `readJournal`, oldest first. */
 export function recover(records: Iterable<JournalRecord>): JournalState {
+  ITERABLE('the records', records)
   const fold = new JournalFold()
   for (const record of records) fold.add(record)
   return fold.state

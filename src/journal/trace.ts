@@ -1,4 +1,5 @@
 import type { Alert } from '../alerts/alert.js'
+import { checkOptions, NUMBER, PATH, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionDoneBody, ActionType, OutcomeBody, RestartStep } from './action_records.js'
@@ -117,6 +118,12 @@ const DEFAULT_LIMIT = 20
  * @throws ProcmusterError `NOT_FOUND` (no such journal), `ACCESS_DENIED`, `IO_ERROR`, `INVALID_ARGUMENT`
  */
 export async function traceDecisions(path: string, query: TraceQuery): Promise<Trace> {
+  PATH('the journal', path)
+  checkOptions<Partial<Record<'limit' | 'pid' | 'startTicks' | 'id', unknown>>>(
+    query,
+    { limit: NUMBER, pid: NUMBER, startTicks: NUMBER, id: TEXT },
+    'the query',
+  )
   const limit = query.limit ?? DEFAULT_LIMIT
   if (!Number.isInteger(limit) || limit < 1) {
     throw new ProcmusterError('INVALID_ARGUMENT', { message: `limit is ${limit}; give 1 or more` })

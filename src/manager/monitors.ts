@@ -1,9 +1,9 @@
 import type { Alert } from '../alerts/alert.js'
 import type { AlertQuery } from '../alerts/alert_book.js'
+import { CALLBACK, type Checks, ELSEWHERE, oneOf, range, TEXT, within } from '../arguments.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineOptions } from '../engine/options.js'
 import { ProcmusterError } from '../errors.js'
-import { range } from '../range.js'
 import type { Rule, Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { Turns } from '../turns.js'
@@ -43,6 +43,17 @@ export interface MonitorAlertQuery extends Omit<AlertQuery, 'rule'> {
 interface Monitor {
   readonly rule: Rule
   readonly onAlert: MonitorOptions['onAlert']
+}
+
+export const MONITOR_CHECKS: Checks<MonitorOptions> = {
+  cpuPercent: ELSEWHERE,
+  memoryPercent: ELSEWHERE,
+  rssBytes: ELSEWHERE,
+  intervalMs: ELSEWHERE,
+  cooldownMs: within(0, 366 * 86_400_000),
+  severity: oneOf(['info', 'warning', 'critical']),
+  displayName: TEXT,
+  onAlert: CALLBACK,
 }
 
 /** Monitors of single processes, each a rule of one engine, which starts with the first of them. */

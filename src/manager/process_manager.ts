@@ -1,4 +1,22 @@
 import type { Alert } from '../alerts/alert.js'
+import { ALERT_CHECKS } from '../alerts/alert_book.js'
+import {
+  ABORT_SIGNAL,
+  type Checks,
+  checkIdentity,
+  checkOptions,
+  checkPid,
+  ELSEWHERE,
+  FLAG,
+  LIMIT,
+  listOf,
+  NUMBER,
+  oneOf,
+  PATH,
+  RECORD,
+  range,
+  TEXT,
+} from '../arguments.js'
 import { identify } from '../control/handle.js'
 import { type MembersResult, signalGroup, signalTree } from '../control/members.js'
 import { setPriority } from '../control/priority.js'
@@ -13,16 +31,16 @@ import {
 import { sendSignal } from '../control/signal.js'
 import type { SignalName } from '../control/signal_names.js'
 import type { ThreadOptions } from '../control/threads.js'
+import { EVENT_SOURCES } from '../engine/lifecycle.js'
 import { ProcmusterError } from '../errors.js'
 import { type InspectOptions, inspectProcess } from '../inspect/inspect_process.js'
 import type { ProcessInfo } from '../inspect/process_info.js'
 import { ResourceTrack, type TrackOptions } from '../inspect/resource_track.js'
-import { range } from '../range.js'
 import { Sampler } from '../sampler/sampler.js'
 import { SystemMonitor, type SystemStats } from '../system/stats/monitor.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type ProcessTree, type ProcessTreeOptions, processTree } from '../tree/tree.js'
-import { type MonitorAlertQuery, type MonitorOptions, Monitors } from './monitors.js'
+import { MONITOR_CHECKS, type MonitorAlertQuery, type MonitorOptions, Monitors } from './monitors.js'
 import type {
   ProcessManagerOptions,
   ProcessTarget,
@@ -31,7 +49,6 @@ import type {
   TopOptions,
 } from './options.js'
 import {
-  checkLimit,
   checkListOptions,
   type ListOptions,
   type ProcessSummary,
@@ -39,6 +56,17 @@ import {
   summaryOf,
 } from './process_summary.js'
 import { RecentSamples } from './recent_samples.js'
+
+const CHECKS: Checks<ProcessManagerOptions> = {
+  intervalMs: ELSEWHERE,
+  sampler: RECORD,
+  journal: PATH,
+  events: oneOf(EVENT_SOURCES),
+  notifiers: listOf(ELSEWHERE),
+  alertCapacity: NUMBER,
+  logger: ELSEWHERE,
+}
+const { rule: _, ...OTHER_ALERT_CHECKS } = ALERT_CHECKS
 
 /**
  * Processes of this host behind one object: list, look into, act on, watch. It holds a sampler, and from the first monitor on an
@@ -76,6 +104,7 @@ export class ProcessManager implements AsyncDisposable {
    * await manager.close()
    */
   static async open(options: ProcessManagerOptions = {}): Promise<ProcessManager> {
+    checkOptions(options, CHECKS)
     const { intervalMs = 1000 } = options
     range('intervalMs', intervalMs, 10, 86_400_000)
     const sampler = await Sampler.open(options.sampler)
@@ -144,23 +173,16 @@ export class ProcessManager implements AsyncDisposable {
   async sendSignal(
     target: ProcessTarget,
     signal: SignalName | number,
-    options: SignalProcessOptions | SignalMembersOptions = {},
+    given: SignalProcessOptions | SignalMembersOptions = {},
   ): Promise<unknown> {
+    RECORD('the options', given)
+    const { to = 'process', ...options } = given
+    oneOf(['process', 'group', 'tree'])('to', to)
     const identity = await this.#identify(target)
-    switch (options.to) {
-      case 'group':
-        return signalGroup(identity, signal, options)
-      case 'tree':
-        return signalTree(identity, signal, options)
-      case 'process':
-      case undefined:
-        throwFailed(await sendSignal([identity], signal, options))
-        return undefined
-      default:
-        throw new ProcmusterError('INVALID_ARGUMENT', {
-          message: `to is ${JSON.stringify((options as { to: unknown }).to)}; give process, group or tree`,
-        })
-    }
+    if (to === 'group') return signalGroup(identity, signal, options)
+    if (to === 'tree') return signalTree(identity, signal, options)
+    throwFailed(await sendSignal([identity], signal, options))
+    return undefined
   }
 
   /**
@@ -185,13 +207,8 @@ export class ProcessManager implements AsyncDisposable {
    */
   async getTopProcesses(options: TopOptions = {}): Promise<ProcessSummary[]> {
     this.#checkOpen()
+    checkOptions(options, { by: oneOf(['cpu', 'memory']), limit: LIMIT, commandLines: FLAG })
     const { by = 'cpu', limit = 10, commandLines = false } = options
-    checkLimit(limit)
-    if (by !== 'cpu' && by !== 'memory') {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `by is ${JSON.stringify(by)}; give cpu or memory`,
-      })
-    }
     return this.#samples.use(async (table) => {
       const rows = table.top(by === 'cpu' ? 'cpuPercent' : 'rssBytes', limit)
       if (commandLines) await this.#sampler.readDetails(rows)
@@ -211,9 +228,11 @@ export class ProcessManager implements AsyncDisposable {
    */
   async getProcessTree(
     target?: ProcessTarget,
-    { commandLines = false }: Pick<ProcessTreeOptions, 'commandLines'> = {},
+    options: Pick<ProcessTreeOptions, 'commandLines'> = {},
   ): Promise<ProcessTree> {
     this.#checkOpen()
+    checkOptions(options, { commandLines: FLAG })
+    const { commandLines = false } = options
     const root = target === undefined ? undefined : await this.#identify(target)
     return this.#samples.use(async (table) => {
       if (root !== undefined && table.get(root.pid) === undefined) throw ended(root)
@@ -235,6 +254,9 @@ export class ProcessManager implements AsyncDisposable {
    */
   trackProcessResources(target: ProcessTarget, options: TrackOptions = {}): ResourceTrack {
     this.#checkOpen()
+    checkTarget(target)
+    RECORD('the options', options)
+    if (options.signal !== undefined) ABORT_SIGNAL('signal', options.signal)
     const closing = this.#closing.signal
     const signal = options.signal === undefined ? closing : AbortSignal.any([closing, options.signal])
     return new ResourceTrack(this.#identify(target), { ...options, signal })
@@ -256,6 +278,7 @@ export class ProcessManager implements AsyncDisposable {
    * await manager.stopMonitoring(id)
    */
   async startMonitoring(target: ProcessTarget, options: MonitorOptions): Promise<string> {
+    checkOptions(options, MONITOR_CHECKS)
     return this.#monitors.start(await this.#identify(target), options)
   }
 
@@ -268,6 +291,7 @@ export class ProcessManager implements AsyncDisposable {
    */
   async stopMonitoring(id: string): Promise<void> {
     this.#checkOpen()
+    TEXT('the id of the monitor', id)
     return this.#monitors.stop(id)
   }
 
@@ -280,7 +304,7 @@ export class ProcessManager implements AsyncDisposable {
    * }
    */
   getAlerts(query: MonitorAlertQuery = {}): Alert[] {
-    if (query.limit !== undefined) checkLimit(query.limit)
+    checkOptions(query, { ...OTHER_ALERT_CHECKS, monitor: TEXT }, 'the query')
     return this.#monitors.alerts(query)
   }
 
@@ -323,6 +347,9 @@ export class ProcessManager implements AsyncDisposable {
     limits: Partial<Record<Resource, Partial<ResourceLimit>>>,
     options: { readonly force?: boolean } = {},
   ): Promise<ResourceLimits> {
+    RECORD('the limits', limits)
+    for (const [resource, limit] of Object.entries(limits)) RECORD(resource, limit)
+    checkOptions(options, { force: FLAG })
     const identity = await this.#identify(target)
     const wanted = Object.entries(limits) as [Resource, Partial<ResourceLimit>][]
     for (const [resource, limit] of wanted) await setResourceLimit([], resource, limit)
@@ -361,8 +388,14 @@ export class ProcessManager implements AsyncDisposable {
 
   async #identify(target: ProcessTarget): Promise<ProcessIdentity> {
     this.#checkOpen()
+    checkTarget(target)
     return typeof target === 'number' ? identify(target) : target
   }
+}
+
+function checkTarget(target: ProcessTarget): void {
+  if (typeof target === 'number') checkPid(target)
+  else checkIdentity(target)
 }
 
 function throwFailed([result]: readonly ControlResult[]): void {

@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, FLAG, LIMIT, NUMBER, oneOf, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { STATES } from '../rules/language/names.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -58,21 +59,24 @@ export interface ListOptions {
   readonly commandLines?: boolean | undefined
 }
 
+const CHECKS: Checks<ListOptions> = {
+  user: TEXT,
+  name: TEXT,
+  status: TEXT,
+  minCpuPercent: NUMBER,
+  minMemoryPercent: NUMBER,
+  sort: oneOf(SORT_KEYS),
+  limit: LIMIT,
+  commandLines: FLAG,
+}
+
 /** @throws ProcmusterError `INVALID_ARGUMENT` for an unknown state letter or sort key, or a limit that is no count. */
-export function checkListOptions({ status, sort, limit }: ListOptions): void {
+export function checkListOptions(options: ListOptions): void {
+  checkOptions(options, CHECKS)
+  const { status } = options
   if (status !== undefined && !(status !== '' && [...status].every((letter) => STATES.includes(letter)))) {
     throw invalid(`status is ${JSON.stringify(status)}; give letters of ${[...STATES].join(' ')}`)
   }
-  if (sort !== undefined && !SORT_KEYS.includes(sort)) {
-    throw invalid(`sort is ${JSON.stringify(sort)}; give one of ${SORT_KEYS.join(', ')}`)
-  }
-  if (limit !== undefined) checkLimit(limit)
-}
-
-/** @throws ProcmusterError `INVALID_ARGUMENT` */
-export function checkLimit(limit: number): void {
-  if (limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && limit >= 0)) return
-  throw invalid(`limit is ${limit}; give a whole number from 0`)
 }
 
 /** The rows that pass, in order. */

@@ -1,4 +1,16 @@
 import { availableParallelism } from 'node:os'
+import {
+  BYTES,
+  CALLBACK,
+  type Checks,
+  checkOptions,
+  ELSEWHERE,
+  listOf,
+  MILLISECONDS,
+  NUMBER,
+  TEXT,
+  wholeWithin,
+} from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { OptionalGroup } from '../table/layout.js'
 import type { GroupKind } from './language/ast.js'
@@ -41,12 +53,24 @@ const TIME_LIMIT_MS = 10_000
 export type RuleEngineSettings = RuleEngineOptions &
   Required<Pick<RuleEngineOptions, 'workers' | 'maxMemoryBytes' | 'timeLimitMs' | 'onWarning'>>
 
+const CHECKS: Checks<RuleEngineOptions> = {
+  rules: ELSEWHERE,
+  groups: listOf(TEXT),
+  memTotalBytes: BYTES,
+  workers: wholeWithin(1, 16),
+  intervalMs: NUMBER,
+  maxMemoryBytes: NUMBER,
+  readFacts: CALLBACK,
+  perGroup: TEXT,
+  uidOf: CALLBACK,
+  timeLimitMs: MILLISECONDS,
+  onWarning: CALLBACK,
+}
+
 /** @throws ProcmusterError INVALID_ARGUMENT that names the option and its value */
 export function checkRuleEngineOptions(options: RuleEngineOptions): RuleEngineSettings {
+  checkOptions(options, CHECKS)
   const { workers = defaultWorkers(), intervalMs = 1, maxMemoryBytes = MAX_MEMORY_BYTES } = options
-  if (!Number.isInteger(workers) || workers < 1 || workers > 16) {
-    throw invalid(`workers is ${workers}; give a whole number from 1 to 16`)
-  }
   if (!(intervalMs > 0 && Number.isFinite(intervalMs))) {
     throw invalid(`intervalMs is ${intervalMs}; give milliseconds over 0`)
   }

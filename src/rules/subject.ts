@@ -1,3 +1,4 @@
+import { checkHas, refuse } from '../arguments.js'
 import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { GroupKind } from './language/ast.js'
 
@@ -30,8 +31,10 @@ export interface Subject {
 }
 
 /** `pid:startTicks` or `kind:key`: one key for alerts, ladders and cooldowns. */
-export function subjectKey({ identity, group }: Pick<Subject, 'identity' | 'group'>): string {
+export function subjectKey(subject: Pick<Subject, 'identity' | 'group'>): string {
+  checkHas('the subject', subject, [], 'that of a decision')
+  const { identity, group } = subject
   if (identity !== undefined) return identityKey(identity)
-  if (group === undefined) throw new TypeError('a subject is a process or a group')
+  if (group === undefined) return refuse('the subject', subject, 'a process or a group')
   return `${group.kind}:${group.key}`
 }

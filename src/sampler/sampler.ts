@@ -1,4 +1,5 @@
 import { availableParallelism, constants } from 'node:os'
+import { type Checks, checkOptions, listOf, oneOf, PATH, wholeWithin } from '../arguments.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
 import { bpfObstacle, obstacleError } from '../system/kernel_support.js'
@@ -50,25 +51,17 @@ const ABSENT: Readonly<Record<number, string>> = {
 }
 const LARGEST_CAPACITY = 4_194_304 // PID_MAX_LIMIT of linux/threads.h
 
-function checkInteger(name: string, value: number, lowest: number, highest: number): void {
-  if (!Number.isInteger(value) || value < lowest || value > highest) {
-    throw new ProcmusterError('INVALID_ARGUMENT', {
-      message: `${name} is ${value}; give a whole number from ${lowest} to ${highest}`,
-    })
-  }
-}
-
 function isSameSet(a: readonly OptionalGroup[], b: readonly OptionalGroup[]): boolean {
   return a.every((group) => b.includes(group)) && b.every((group) => a.includes(group))
 }
 
-function checkGroups(groups: readonly OptionalGroup[]): void {
-  for (const group of groups) {
-    if (OPTIONAL_GROUPS.includes(group)) continue
-    throw new ProcmusterError('INVALID_ARGUMENT', {
-      message: `no column group '${group}'; give some of: ${OPTIONAL_GROUPS.join(', ')}`,
-    })
-  }
+export const SAMPLER_CHECKS: Checks<SamplerOptions> = {
+  source: oneOf(['auto', 'bpf', 'procfs']),
+  procRoot: PATH,
+  groups: listOf(oneOf(OPTIONAL_GROUPS)),
+  capacity: wholeWithin(1, LARGEST_CAPACITY),
+  threads: wholeWithin(1, 16),
+  descriptors: wholeWithin(0, LARGEST_CAPACITY),
 }
 
 /** Samples every process of the host into shared columns, off the main thread. */
@@ -96,17 +89,9 @@ export class Sampler implements AsyncDisposable {
   #sourceReason = ''
 
   private constructor(options: SamplerOptions) {
+    checkOptions(options, SAMPLER_CHECKS)
     const { source = 'auto', procRoot = '/proc', groups = [], capacity = 16_384 } = options
     const { threads = Math.min(2, availableParallelism()), descriptors = 32_768 } = options
-    if (source !== 'auto' && source !== 'bpf' && source !== 'procfs') {
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `source is '${source}'; give 'auto', 'bpf' or 'procfs'`,
-      })
-    }
-    checkGroups(groups)
-    checkInteger('capacity', capacity, 1, LARGEST_CAPACITY)
-    checkInteger('threads', threads, 1, 16)
-    checkInteger('descriptors', descriptors, 0, LARGEST_CAPACITY)
     this.#wanted = source
     this.#procRoot = procRoot
     this.#threads = threads
@@ -184,8 +169,8 @@ export class Sampler implements AsyncDisposable {
    * @throws ProcmusterError `INVALID_ARGUMENT`; `UNSUPPORTED` for `exactRss` where the bpf source was opened without:
    * the groups stay as they were then.
    */
-  setGroups(groups: readonly OptionalGroup[]): Promise<void> {
-    checkGroups(groups)
+  async setGroups(groups: readonly OptionalGroup[]): Promise<void> {
+    listOf(oneOf(OPTIONAL_GROUPS))('groups', groups)
     return this.#turns.take(async () => this.#useGroups(groups))
   }
 

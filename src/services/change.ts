@@ -1,5 +1,6 @@
+import { type Checks, checkOptions, FLAG, listOf, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
-import { runSystemctl, type ServiceOptions } from './systemctl.js'
+import { runSystemctl, SERVICE_CHECKS, type ServiceOptions } from './systemctl.js'
 import { unitName } from './unit_names.js'
 
 /** What became of one unit; results come in the order of the units. */
@@ -46,8 +47,13 @@ export const disableService = (units: Units, options: EnableOptions = {}): Promi
 /** What `muster service` and these functions have systemctl do. */
 type Verb = 'start' | 'stop' | 'restart' | 'enable' | 'disable'
 
+const ENABLE_CHECKS: Checks<EnableOptions> = { ...SERVICE_CHECKS, now: FLAG }
+
 async function change(verb: Verb, units: Units, options: EnableOptions): Promise<ServiceResult[]> {
-  const names = (typeof units === 'string' ? [units] : units).map(unitName)
+  checkOptions(options, verb === 'enable' || verb === 'disable' ? ENABLE_CHECKS : SERVICE_CHECKS)
+  const list = typeof units === 'string' ? [units] : units
+  listOf(TEXT)('units', list)
+  const names = list.map(unitName)
   const results: ServiceResult[] = []
   for (const unit of names) {
     try {

@@ -1,5 +1,6 @@
+import { checkOptions, ELSEWHERE, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
-import { runSystemctl, type ServiceOptions } from './systemctl.js'
+import { runSystemctl, SERVICE_CHECKS, type ServiceOptions } from './systemctl.js'
 import { UNIT_TYPES, type UnitType } from './unit_names.js'
 
 export interface ListServicesOptions extends ServiceOptions {
@@ -29,6 +30,7 @@ export interface ServiceEntry {
  * @throws ProcmusterError `UNSUPPORTED` without systemd, `INVALID_ARGUMENT`, `TIMEOUT`
  */
 export async function listServices(options: ListServicesOptions = {}): Promise<ServiceEntry[]> {
+  checkOptions(options, { ...SERVICE_CHECKS, type: ELSEWHERE, state: TEXT })
   const { type = 'service', state } = options
   if (type !== 'all' && !UNIT_TYPES.includes(type)) {
     throw invalid(`${JSON.stringify(type)} is no kind of unit; give all or one of ${UNIT_TYPES.join(', ')}`)

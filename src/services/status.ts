@@ -1,5 +1,6 @@
+import { checkOptions } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
-import { runSystemctl, type ServiceOptions } from './systemctl.js'
+import { runSystemctl, SERVICE_CHECKS, type ServiceOptions } from './systemctl.js'
 import { unitName } from './unit_names.js'
 
 /** How a unit is; what does not apply to its kind, or is not counted on this host, is undefined. */
@@ -63,6 +64,7 @@ const PROPERTIES = [
  * @throws ProcmusterError `NOT_FOUND`, `UNSUPPORTED` without systemd, `INVALID_ARGUMENT` for what cannot be a name, `TIMEOUT`
  */
 export async function serviceStatus(unit: string, options: ServiceOptions = {}): Promise<ServiceStatus> {
+  checkOptions(options, SERVICE_CHECKS)
   const name = unitName(unit)
   const text = await runSystemctl(
     'serviceStatus',

@@ -1,4 +1,5 @@
 import { type ExecFileException, execFile } from 'node:child_process'
+import { type Checks, NUMBER, oneOf, PATH } from '../arguments.js'
 import { type ErrorCode, errnoOf, ProcmusterError } from '../errors.js'
 
 /** Which service manager is asked, and for how long it is waited for. */
@@ -9,6 +10,12 @@ export interface ServiceOptions {
   readonly timeoutMs?: number
   /** The program; default `systemctl`, looked for in PATH. */
   readonly systemctl?: string
+}
+
+export const SERVICE_CHECKS: Checks<ServiceOptions> = {
+  manager: oneOf(['system', 'user']),
+  timeoutMs: NUMBER,
+  systemctl: PATH,
 }
 
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024

@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, ELSEWHERE, listOf, NUMBER, oneOf, RECORD, TEXT } from '../arguments.js'
 import {
   checkPath,
   directive,
@@ -57,6 +58,27 @@ export interface UnitSpec {
   readonly home?: 'hidden' | 'read-only' | 'writable'
 }
 
+const UNIT_CHECKS: Checks<UnitSpec> = {
+  program: ELSEWHERE,
+  args: listOf(TEXT),
+  description: TEXT,
+  user: TEXT,
+  group: TEXT,
+  workingDirectory: TEXT,
+  environment: RECORD,
+  memoryMax: NUMBER,
+  cpuQuotaPercent: NUMBER,
+  tasksMax: NUMBER,
+  restart: oneOf(UNIT_RESTARTS),
+  restartDelayMs: NUMBER,
+  startLimitBurst: NUMBER,
+  startLimitIntervalMs: NUMBER,
+  capabilities: listOf(TEXT),
+  stateDirectory: TEXT,
+  writablePaths: listOf(TEXT),
+  home: oneOf(['hidden', 'read-only', 'writable']),
+}
+
 /**
  * The text of a unit file for a program, with what it does not need taken from it: it gains no privileges, sees a read-only
  * file system and a private /tmp, no devices, no /home, and no kernel settings. `systemd-analyze verify` checks it,
@@ -64,6 +86,7 @@ export interface UnitSpec {
  * @throws ProcmusterError `INVALID_ARGUMENT` for what cannot be written into a unit as it is, `OUT_OF_RANGE`
  */
 export function generateUnit(spec: UnitSpec): string {
+  checkOptions(spec, UNIT_CHECKS)
   return unitText(spec, [], hardeningOf(spec))
 }
 

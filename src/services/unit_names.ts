@@ -1,3 +1,4 @@
+import { TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 
 /** The kinds of units of systemd.unit(5). */
@@ -27,6 +28,7 @@ const LENGTH_MAX = 255
  * @throws ProcmusterError `INVALID_ARGUMENT` for what cannot be a unit's name, patterns among it
  */
 export function unitName(word: string): string {
+  TEXT('the name of a unit', word)
   const name = SUFFIX.test(word) ? word : `${word}.service`
   if (NAME.test(name) && name.length <= LENGTH_MAX && name.replace(SUFFIX, '') !== '') return name
   throw new ProcmusterError('INVALID_ARGUMENT', {

@@ -1,3 +1,4 @@
+import { checkIdentity, checkOptions, PATH } from '../arguments.js'
 import { parseCgroup } from '../inspect/cgroup_path.js'
 import { readProcFiles } from '../inspect/proc_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -20,6 +21,8 @@ export async function unitOfProcess(
   target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
   options: { readonly procRoot?: string } = {},
 ): Promise<ProcessUnit | undefined> {
+  checkIdentity(target)
+  checkOptions(options, { procRoot: PATH })
   const [file] = await readProcFiles(target, { ...options, files: ['cgroup'] })
   if (file!.error !== undefined) throw file!.error
   const place = parseCgroup(file!.data.toString('utf8'))

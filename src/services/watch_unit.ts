@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { checkOptions, ELSEWHERE, FLAG, listOf, NUMBER, TEXT } from '../arguments.js'
 import { PACKAGE_FILES } from '../package_files.js'
 import { hardeningOf, type UnitSpec, unitText } from './unit_file.js'
 import { checkPath } from './unit_syntax.js'
@@ -45,6 +46,7 @@ const WATCH = [
  * @throws ProcmusterError `INVALID_ARGUMENT`, `OUT_OF_RANGE`
  */
 export function generateWatchUnit(spec: WatchUnitSpec): string {
+  checkOptions(spec, { config: ELSEWHERE, restarts: FLAG, memoryMax: NUMBER, writablePaths: listOf(TEXT) })
   const { config, restarts = false, ...rest } = spec
   const main = fileURLToPath(PACKAGE_FILES.muster)
   const whole: UnitSpec = {

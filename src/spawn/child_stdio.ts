@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
+import { PATH } from '../arguments.js'
 import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import { type NativeStdio, native } from '../native.js'
 import type { FileTarget, SpawnOptions, StdioTarget } from './spawn_options.js'
@@ -76,6 +77,7 @@ async function openFile(
   number: number,
   { file, append = true, mode = 0o600 }: FileTarget,
 ): Promise<void> {
+  PATH(`the file of descriptor ${number}`, file)
   const flags = number === 0 ? O_RDONLY : O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC)
   try {
     // A FIFO without a peer would keep a thread of the pool for good.

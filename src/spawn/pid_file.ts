@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, link, lstat, open, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { checkIdentity, PATH } from '../arguments.js'
 import { identify, ProcessHandle } from '../control/handle.js'
 import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import { lockFile } from '../file_lock.js'
@@ -42,7 +43,10 @@ export async function takePidFile(path: string, { pid }: ProcessIdentity): Promi
  * Removes a pid file when it still names this process, once that has ended: of a detached one whose starter has gone nobody else does it. What
  * goes wrong leaves a file that the next start finds stale.
  */
-export async function dropPidFile(path: string, { pid }: ProcessIdentity): Promise<void> {
+export async function dropPidFile(path: string, identity: ProcessIdentity): Promise<void> {
+  PATH('the pid file', path)
+  checkIdentity(identity)
+  const { pid } = identity
   const absolute = resolve(path)
   try {
     const file = await openExisting(absolute)

@@ -1,4 +1,15 @@
 import { getPriority } from 'node:os'
+import {
+  CALLBACK,
+  type Checks,
+  checkOptions,
+  ELSEWHERE,
+  FLAG,
+  listOf,
+  PATH,
+  RECORD,
+  TEXT,
+} from '../arguments.js'
 import { Cgroup } from '../cgroups/cgroup.js'
 import { setPriority } from '../control/priority.js'
 import type { ControlResult } from '../control/results.js'
@@ -21,6 +32,33 @@ const MOST_AT_ONCE = 16
 let underWay = 0
 const waiting: (() => void)[] = []
 
+/** What says more than its type is checked where it is used. */
+const CHECKS: Checks<SpawnOptions> = {
+  env: RECORD,
+  extendEnv: FLAG,
+  cwd: PATH,
+  user: ELSEWHERE,
+  group: ELSEWHERE,
+  groups: listOf(ELSEWHERE),
+  umask: ELSEWHERE,
+  limits: RECORD,
+  nice: ELSEWHERE,
+  ioPriority: RECORD,
+  scheduler: RECORD,
+  affinity: ELSEWHERE,
+  oomScoreAdj: ELSEWHERE,
+  cgroup: TEXT,
+  newSession: FLAG,
+  newProcessGroup: FLAG,
+  noNewPrivileges: FLAG,
+  stdin: ELSEWHERE,
+  stdout: ELSEWHERE,
+  stderr: ELSEWHERE,
+  detached: FLAG,
+  pidFile: PATH,
+  onReady: CALLBACK,
+}
+
 /**
  * Starts a program as a child of this process, without forking this process's memory. Resolves when the program is
  * executed; until then every failure rejects, and no child is left.
@@ -35,6 +73,9 @@ export async function spawnProcess(
   args: readonly string[] = [],
   options: SpawnOptions = {},
 ): Promise<SpawnedProcess> {
+  TEXT('the program', program)
+  listOf(TEXT)('the arguments', args)
+  checkOptions(options, CHECKS)
   if (underWay === MOST_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
   else underWay++
   try {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { release } from 'node:os'
 import { resolve } from 'node:path'
+import { checkOptions, PATH } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { parseStatus } from '../inspect/process_status.js'
 import { native } from '../native.js'
@@ -79,6 +80,7 @@ type HostNamespace = keyof typeof HOST_NAMESPACES
  * be refused when it is loaded. Costs a few reads below `/proc/thread-self` and `/sys`.
  */
 export function bpfObstacle(options: { procRoot?: string } = {}): Obstacle | undefined {
+  checkOptions(options, { procRoot: PATH })
   return bpfObstacles(readBpfReadings(options.procRoot))[0]
 }
 

@@ -1,3 +1,4 @@
+import { checkHas } from '../arguments.js'
 import type { ProcessRow } from './process.js'
 
 /**
@@ -6,6 +7,7 @@ import type { ProcessRow } from './process.js'
  * `L` can be told only of a table that has the group `status`.
  */
 export function statLetters(row: ProcessRow): string {
+  checkHas('the row', row, ['state', 'pid'], 'one of a table')
   const { nice = 0, lockedBytes = 0, threads = 1 } = row
   return (
     row.state +

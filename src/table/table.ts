@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, LIMIT, NUMBER, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { COLUMNS } from './columns.js'
 import {
@@ -35,6 +36,14 @@ interface TableOwner {
   holds(sequence: number): boolean
   userName(uid: number): string
   details(slot: number, generation: number): ProcessDetails | undefined
+}
+
+const FILTER_CHECKS: Checks<ProcessFilter> = {
+  user: TEXT,
+  name: TEXT,
+  state: TEXT,
+  minCpuPercent: NUMBER,
+  minMemoryPercent: NUMBER,
 }
 
 /**
@@ -140,6 +149,7 @@ export class Table implements Iterable<ProcessRow> {
 
   /** The `count` processes with the largest values; those whose cell is missing are left out. */
   top(column: ColumnName, count: number): ProcessRow[] {
+    LIMIT('count', count)
     const cells = this.#cells(column)
     const id = columnId[column]
     const known = this.slots.filter((slot) => !isMissing(this.#memory, slot, id))
@@ -154,6 +164,7 @@ export class Table implements Iterable<ProcessRow> {
 
   /** The processes for which all of the filter holds, in ascending order of pid. */
   filter(filter: ProcessFilter): ProcessRow[] {
+    checkOptions(filter, FILTER_CHECKS, 'the filter')
     const { user, name, state, minCpuPercent, minMemoryPercent } = filter
     const { columns } = this
     const found: ProcessRow[] = []

@@ -1,3 +1,5 @@
+import { NUMBER } from '../arguments.js'
+
 const FIRST_PTS = 136
 const LAST_PTS = 143
 
@@ -6,6 +8,7 @@ const LAST_PTS = 143
  * name is not known, undefined for none.
  */
 export function terminalName(device: number): string | undefined {
+  NUMBER('the device', device)
   if (device === 0) return undefined
   const major = (device >> 8) & 0xfff
   const minor = (device & 0xff) | ((device >> 12) & 0xfff00)

@@ -1,7 +1,8 @@
+import { type Checks, checkOptions, FLAG, MAP, refuse, within } from '../arguments.js'
 import { cellWidth, truncate } from '../printable.js'
 import { type Branch, itemsOf } from './fold.js'
 import type { ThreadNames } from './threads.js'
-import type { ProcessTree } from './tree.js'
+import { ProcessTree } from './tree.js'
 
 export interface RenderTreeOptions {
   /** Lines drawn with `|`, `` ` `` and `-` instead of box drawing characters. */
@@ -41,11 +42,22 @@ interface Frame {
   readonly brackets: number
 }
 
+const CHECKS: Checks<RenderTreeOptions> = {
+  ascii: FLAG,
+  pids: FLAG,
+  threads: MAP,
+  fold: FLAG,
+  width: within(1, Number.POSITIVE_INFINITY),
+  commandLine: FLAG,
+}
+
 /**
  * Draws a tree as pstree(1) does, names escaped for a terminal; a root begins at the left edge. Without a line break at the
  * end. Takes no stack, however deep the tree is.
  */
 export function renderTree(tree: ProcessTree, options: RenderTreeOptions = {}): string {
+  if (!(tree instanceof ProcessTree)) refuse('the tree', tree, 'one of processTree')
+  checkOptions(options, CHECKS)
   const { ascii = false, pids = false, threads, fold = true, width = DEFAULT_WIDTH } = options
   const { commandLine = false } = options
   const strokes = ascii ? ASCII : BOXES

@@ -1,3 +1,4 @@
+import { checkOptions, ITERABLE, PATH } from '../arguments.js'
 import { readProcFiles } from '../inspect/proc_files.js'
 import type { TreeNode } from './node.js'
 
@@ -20,8 +21,11 @@ const THREADS_AT_ONCE = 1000
  */
 export async function readThreadNames(
   nodes: Iterable<TreeNode>,
-  { procRoot = '/proc' }: { readonly procRoot?: string } = {},
+  options: { readonly procRoot?: string } = {},
 ): Promise<ThreadNames> {
+  ITERABLE('the nodes', nodes)
+  checkOptions(options, { procRoot: PATH })
+  const { procRoot = '/proc' } = options
   const names = new Map<number, readonly ThreadName[] | undefined>()
   let some: TreeNode[] = []
   const read = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-import { checkPid } from '../control/targets.js'
+import { checkOptions, checkPid, checkProcess, ELSEWHERE, FLAG, TABLE } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { columnId, headerCell, isMissing } from '../table/layout.js'
@@ -22,6 +22,8 @@ export interface ProcessTreeOptions {
  * by now, `STALE_TABLE`
  */
 export function processTree(table: Table, options: ProcessTreeOptions = {}): ProcessTree {
+  TABLE('the table', table)
+  checkOptions(options, { root: ELSEWHERE, commandLines: FLAG })
   return new ProcessTree(table, options)
 }
 
@@ -215,6 +217,7 @@ function rootPlace(
   pids: Int32Array,
   startTicks: Float64Array,
 ): number {
+  if (typeof root !== 'number') checkProcess(root)
   const { pid, startTicks: wanted } = typeof root === 'number' ? { pid: root, startTicks: undefined } : root
   checkPid(pid)
   const place = placeOf(pids, pid)

@@ -1,4 +1,12 @@
-import { analyzeWithGrowth, MIN_GROWTH, type Trend, type TrendInput, type TrendOptions } from './trend.js'
+import { checkHas, refuse } from '../arguments.js'
+import {
+  analyzeWithGrowth,
+  checkTrendOptions,
+  MIN_GROWTH,
+  type Trend,
+  type TrendInput,
+  type TrendOptions,
+} from './trend.js'
 
 /**
  * `apart`: grows much faster than its equals. `alike`: does as they do. `unsure`: too few samples, or too few equals
@@ -40,6 +48,10 @@ export function compareCohort(
   members: readonly Pick<TrendInput, 'timesMs' | 'values'>[],
   options: TrendOptions = {},
 ): Cohort {
+  checkTrendOptions(options)
+  if (!Array.isArray(members)) refuse('the members', members, 'a list of series')
+  for (const each of members)
+    checkHas('one of the members', each, ['timesMs', 'values'], 'timesMs and values')
   const analyzed = members.map(({ timesMs, values }) => analyzeWithGrowth({ ...options, timesMs, values }))
   const compared = analyzed.flatMap(({ growth }) => (growth === undefined ? [] : [growth]))
   const middle = medianOf(compared.map(({ perMs }) => perMs))

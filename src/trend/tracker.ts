@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, NUMBER, refuse } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { emptyPoints } from './floors.js'
 import { analyzePoints, checkTrendOptions, type Trend, type TrendOptions } from './trend.js'
@@ -20,6 +21,15 @@ const HEADER_CELLS = 5
 const LEAST_POINTS = 64
 const MOST_POINTS = 65_536
 
+const CHECKS: Checks<TrendTrackerOptions> = {
+  capacity: NUMBER,
+  points: NUMBER,
+  windowMs: NUMBER,
+  buffer: (name, value) => {
+    if (!(value instanceof SharedArrayBuffer)) refuse(name, value, 'a SharedArrayBuffer')
+  },
+}
+
 /**
  * Follows many series sample by sample in little memory, all of it in one SharedArrayBuffer: a series that fills its
  * points is thinned out by joining neighbours, of which the lowest and the highest value are kept. Threads may share
@@ -37,7 +47,9 @@ export class TrendTracker {
   readonly #scratch
 
   /** @throws ProcmusterError `INVALID_ARGUMENT` for a number out of its range or a buffer of another size */
-  constructor({ capacity, points = 128, windowMs, buffer }: TrendTrackerOptions) {
+  constructor(options: TrendTrackerOptions) {
+    checkOptions(options, CHECKS)
+    const { capacity, points = 128, windowMs, buffer } = options
     if (!Number.isSafeInteger(capacity) || capacity < 1)
       invalid(`capacity is ${capacity}: give a whole number from 1 on`)
     if (!Number.isSafeInteger(points) || points < LEAST_POINTS || points > MOST_POINTS) {

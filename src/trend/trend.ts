@@ -1,3 +1,4 @@
+import { type Checks, checkHas, checkOptions, NUMBER } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { findRisingLows } from './envelope.js'
 import type { Findings, GrowthOptions } from './findings.js'
@@ -84,7 +85,9 @@ let scratch = emptyPoints(1024)
  * @throws ProcmusterError `INVALID_ARGUMENT` when the arrays differ in length, a time is before the one before it (the
  * clock was set back: use a monotonic one), or an option is not a finite number in its range
  */
-export function analyzeTrend({ timesMs, values, ...options }: TrendInput): Trend {
+export function analyzeTrend(input: TrendInput): Trend {
+  checkHas('the series', input, ['timesMs', 'values'], 'timesMs and values')
+  const { timesMs, values, ...options } = input
   checkTrendOptions(options)
   // Loading may make `scratch` anew.
   const originMs = loadPoints(timesMs, values)
@@ -140,7 +143,11 @@ function loadPoints(timesMs: ArrayLike<number>, values: ArrayLike<number>): numb
   return originMs
 }
 
-export function checkTrendOptions({ limit, minSpanMs, minGrowth }: TrendOptions): void {
+const CHECKS: Checks<TrendOptions> = { limit: NUMBER, minSpanMs: NUMBER, minGrowth: NUMBER }
+
+export function checkTrendOptions(options: TrendOptions): void {
+  checkOptions(options, CHECKS)
+  const { limit, minSpanMs, minGrowth } = options
   if (limit !== undefined && !Number.isFinite(limit)) invalid(`limit is ${limit}: give a finite number`)
   if (minSpanMs !== undefined && !(minSpanMs > 0 && Number.isFinite(minSpanMs))) {
     invalid(`minSpanMs is ${minSpanMs}: give a finite number over 0`)

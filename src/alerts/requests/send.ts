@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ABORT_SIGNAL, checkOptions, MILLISECONDS, PATH } from '../../arguments.js'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../../errors.js'
 import { readJournal } from '../../journal/reader.js'
 import type {
@@ -47,8 +48,11 @@ export interface SendOptions {
 export async function sendRequest(
   journal: string,
   request: EngineRequest,
-  { waitMs = WAIT_MS, signal }: SendOptions = {},
+  options: SendOptions = {},
 ): Promise<SentRequest> {
+  PATH('the journal', journal)
+  checkOptions(options, { waitMs: MILLISECONDS, signal: ABORT_SIGNAL })
+  const { waitMs = WAIT_MS, signal } = options
   const body = checked(requestSchema, request, 'request')
   const { isRunning, sizeBytes } = await lookAtJournal(journal)
   // Begins with the time, so that requests are taken in the order in which they were made.
@@ -66,6 +70,7 @@ export async function sendRequest(
 
 /** Whether an engine writes the journal now: it holds the lock. */
 export async function isJournalInUse(journal: string): Promise<boolean> {
+  PATH('the journal', journal)
   return (await lookAtJournal(journal)).isRunning
 }
 

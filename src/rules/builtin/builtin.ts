@@ -1,3 +1,4 @@
+import { checkOptions, ELSEWHERE } from '../../arguments.js'
 import type { Rule, Severity } from '../schema/rule.js'
 
 /** Rules that come with the engine, by their names. */
@@ -31,6 +32,7 @@ const RULES: Readonly<Record<BuiltinRule, (settings: BuiltinSettings) => Rule>> 
  *     Engine.start({ rules: [...builtinRules({ zombies: { actions: ['nudgeParent'] }, stuck: true }), ...own] })
  */
 export function builtinRules(options: BuiltinOptions): Rule[] {
+  checkOptions(options, { zombies: ELSEWHERE, stuck: ELSEWHERE })
   return BUILTIN_RULES.flatMap((name) => {
     const wanted = options[name]
     if (wanted === undefined || wanted === false) return []

@@ -1,3 +1,4 @@
+import { TEXT } from '../../arguments.js'
 import { ProcmusterError } from '../../errors.js'
 
 /** Longer ones are a slip of the pen; it also keeps every sum of times exact. */
@@ -43,6 +44,7 @@ export function readDuration(
  * @throws ProcmusterError INVALID_ARGUMENT
  */
 export function parseDuration(text: string): number {
+  TEXT('the duration', text)
   const trimmed = text.trim()
   const duration = readDuration(trimmed, 0)
   if (duration === undefined || duration.end !== trimmed.length) {

@@ -1,3 +1,4 @@
+import { TEXT } from '../../arguments.js'
 import { type Condition, OPERATORS, type Operand, type Operator, type When } from './ast.js'
 import { readCall, readWritten } from './calls.js'
 import {
@@ -38,6 +39,7 @@ const during = /for\b/iy
  * @throws ProcmusterError INVALID_ARGUMENT with the position and the nearest name
  */
 export function parseWhen(text: string): When {
+  TEXT('the condition', text)
   const reader = new Reader(text)
   if (text.length > MAX_CONDITION_LENGTH) {
     throw new Reader(`${text.slice(0, 40)}...`).error(`more than ${MAX_CONDITION_LENGTH} characters`, 0)

@@ -1,14 +1,18 @@
+import { checkHas } from '../../arguments.js'
 import type { Condition, Operand, When } from './ast.js'
 import { nameOf } from './names.js'
 import { printDuration, printQuantity } from './units.js'
 
 /** Writes a rule's `when` so that `parseWhen` gives it back. */
-export function printWhen({ condition, forMs }: When): string {
+export function printWhen(when: When): string {
+  checkHas('the condition', when, ['condition', 'forMs'], 'one of parseWhen')
+  const { condition, forMs } = when
   const text = printCondition(condition)
   return forMs === 0 ? text : `${text} for ${printDuration(forMs)}`
 }
 
 export function printCondition(condition: Condition): string {
+  checkHas('the condition', condition, ['kind'], 'one of parseWhen')
   switch (condition.kind) {
     case 'or':
       return condition.parts.map((part) => enclosed(part, part.kind === 'or')).join(' or ')
@@ -26,6 +30,7 @@ export function printCondition(condition: Condition): string {
 }
 
 export function printOperand(operand: Operand): string {
+  checkHas('the operand', operand, ['kind'], 'one of parseWhen')
   switch (operand.kind) {
     case 'constant':
       return printQuantity(operand.value, operand.unit)

@@ -1,3 +1,4 @@
+import { checkHas } from '../../arguments.js'
 import type { Resource } from '../../control/rlimit.js'
 import { COLUMNS } from '../../table/columns.js'
 import { columnId } from '../../table/layout.js'
@@ -5,6 +6,7 @@ import type { Arithmetic, HostMetric, Operand, Unit } from './ast.js'
 
 /** What an operand's number is measured in. */
 export function unitOf(operand: Operand): Unit {
+  checkHas('the operand', operand, ['kind'], 'one of parseWhen')
   switch (operand.kind) {
     case 'constant':
       return operand.unit

@@ -1,3 +1,4 @@
+import { NUMBER, TEXT } from '../../arguments.js'
 import { ProcmusterError } from '../../errors.js'
 import type { Unit } from './ast.js'
 
@@ -81,6 +82,7 @@ export function quantityIn(unit: Unit, digits: number, written: string): number 
  * @throws ProcmusterError INVALID_ARGUMENT
  */
 export function parseBytes(text: string): number {
+  TEXT('the size', text)
   const [, digits, written] = /^(\d+(?:\.\d+)?) ?([a-zA-Z]*)$/.exec(text.trim()) ?? []
   const bytes = digits === undefined ? undefined : quantityIn('bytes', Number(digits), written!)
   if (bytes !== undefined && Number.isSafeInteger(Math.round(bytes))) return Math.round(bytes)
@@ -147,6 +149,7 @@ export function printQuantity(value: number, unit: Unit): string {
 
 /** Writes a duration, for example `30s`. */
 export function printDuration(ms: number): string {
+  NUMBER('the duration', ms)
   return inUnits(ms, printedMs, 'ms')
 }
 

@@ -1,7 +1,9 @@
+import { checkHas } from '../../arguments.js'
 import type { Comparison, Condition, LeakTest, Operand } from './ast.js'
 
 /** The comparisons of a condition in the order in which they are written: the clauses of a decision. */
 export function comparisonsOf(condition: Condition): (Comparison | LeakTest)[] {
+  checkHas('the condition', condition, ['kind'], 'one of parseWhen')
   switch (condition.kind) {
     case 'and':
     case 'or':
@@ -47,6 +49,7 @@ export function findOperand(operand: Operand, holds: (each: Operand) => boolean)
 
 /** Every operand of a condition at every depth. */
 export function* allOperands(condition: Condition): Generator<Operand> {
+  checkHas('the condition', condition, ['kind'], 'one of parseWhen')
   const waiting = operandsOf(condition).reverse()
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     yield next

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkHas } from '../../arguments.js'
 import { nearestWord } from '../../spelling.js'
 
 /** What is wrong with a value that a schema has refused. */
@@ -15,6 +16,7 @@ export interface SchemaFault {
  * meant. Parse with `reportInput: true`, so that the words can name the value.
  */
 export function schemaFaults(error: z.core.$ZodError, schema: z.core.$ZodType): SchemaFault[] {
+  checkHas('the error', error, ['issues'], 'one of zod')
   return error.issues.map(meantIssue).flatMap((issue): SchemaFault[] => {
     const { path } = issue
     if (issue.code !== 'unrecognized_keys') return [{ path, reason: plainReason(issue) }]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refuse } from '../../arguments.js'
 import { atOnce, type Steps } from '../../slices.js'
 import { GROUP_KINDS, type GroupKind, type When } from '../language/ast.js'
 import { scopeFault } from '../language/scope.js'
@@ -117,6 +118,7 @@ export function checkRules(rules: readonly unknown[]): CheckedRule[] {
 
 /** As `checkRules`, rule by rule. */
 export function* checkingRules(rules: readonly unknown[]): Steps<CheckedRule[]> {
+  if (!Array.isArray(rules)) refuse('the rules', rules, 'a list')
   const names = new Set<string>()
   const checked: CheckedRule[] = []
   for (const [index, rule] of [...rules].entries()) {

@@ -1,3 +1,4 @@
+import { checkHas, checkOptions, listOf, PATH, TEXT } from '../../arguments.js'
 import type { Table } from '../../table/table.js'
 import { type CpuPercents, cpuPercents } from './cpu.js'
 import { type DiskRates, diskRates } from './disks.js'
@@ -44,6 +45,7 @@ export class SystemMonitor {
   #before: SystemReading | undefined
 
   constructor(options: Omit<SystemOptions, 'table'> = {}) {
+    checkOptions(options, { procRoot: PATH, sections: listOf(TEXT) })
     this.#options = options
   }
 
@@ -59,7 +61,11 @@ export class SystemMonitor {
   }
 }
 
+const READING = ['monotonicMs', 'missing']
+
 export function systemRates(before: SystemReading, now: SystemReading): SystemRates {
+  checkHas('the reading before', before, READING, 'one of readSystem')
+  checkHas('the reading now', now, READING, 'one of readSystem')
   const seconds = (now.monotonicMs - before.monotonicMs) / 1000
   const coresBefore = new Map(before.cpu?.cores.map((times) => [times.core, times]))
   const perSecondOf = (counter: 'contextSwitches' | 'forks' | 'interrupts' | 'softirqs'): Rate =>

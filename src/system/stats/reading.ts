@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkOptions, listOf, PATH, TABLE, TEXT } from '../../arguments.js'
 import { codeOfErrno, type ErrorCode, errnoName, errnoOf, ProcmusterError } from '../../errors.js'
 import type { Table } from '../../table/table.js'
 import { type CpuReading, parseStat } from './cpu.js'
@@ -122,6 +123,7 @@ export const SYSTEM_SECTIONS = Object.keys(FILES) as SystemSection[]
  * @throws ProcmusterError `INVALID_ARGUMENT` for a section that there is none of, `STALE_TABLE`
  */
 export async function readSystem(options: SystemOptions = {}): Promise<SystemReading> {
+  checkOptions(options, { procRoot: PATH, sections: listOf(TEXT), table: TABLE })
   const { procRoot = '/proc', sections = SYSTEM_SECTIONS, table } = options
   for (const section of sections) {
     if (Object.hasOwn(FILES, section)) continue
