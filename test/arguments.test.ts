@@ -247,7 +247,7 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   listServices: [options({ ...service, type: 'word', state: 'text' })],
   serviceStatus: [text('x'), options(service)],
   generateUnit: [
-    options({ args: 'words', user: 'text', restart: 'word', home: 'word' }, { program: '/bin/true' }),
+    options({ args: 'stdio', user: 'text', restart: 'word', home: 'word' }, { program: '/bin/true' }),
   ],
   unitName: [text('x')],
   unitOfProcess: [identity, options({ procRoot: 'path' })],
@@ -411,8 +411,6 @@ async function taken(name: string, call: Loose, parameters: readonly Parameter[]
       }
     }
   }
-  if (faults.length && process.env['FAULTS'])
-    (await import('node:fs')).appendFileSync(process.env['FAULTS'], faults.join('\n') + '\n')
   return faults
 }
 

@@ -1,14 +1,21 @@
 import type { Writable } from 'node:stream'
+import { getSystemErrorMap } from 'node:util'
 
 /**
  * Ends the process quietly when the reader of stdout goes away (`muster ps | head`), as every pipe-minded
- * program does. 141 is what a shell shows for SIGPIPE.
+ * program does. 141 is what a shell shows for SIGPIPE. What else cannot be written, as to a full disk, is told.
  */
-export function endQuietlyOnBrokenPipe(streams: readonly Writable[], end: () => void): void {
+export function endQuietlyOnBrokenPipe(
+  streams: readonly Writable[],
+  end: () => void,
+  fail: (why: string) => void,
+): void {
   for (const stream of streams) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') end()
-      else throw error
+      const { code, errno } = error
+      if (code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED') end()
+      else if (errno === undefined) throw error
+      else fail(`${getSystemErrorMap().get(errno)?.[1] ?? 'error'} (${code})`)
     })
   }
 }

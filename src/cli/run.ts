@@ -35,10 +35,17 @@ function refuseToGoOn(error: unknown): never {
 process.on('SIGUSR1', () => {})
 process.on('uncaughtException', refuseToGoOn)
 process.on('unhandledRejection', refuseToGoOn)
-endQuietlyOnBrokenPipe([process.stdout, process.stderr], () => {
-  // A command that has to stop cleanly listens for it as for a signal.
-  if (!output.emit('closed')) process.exit(SIGPIPE_EXIT)
-})
+endQuietlyOnBrokenPipe(
+  [process.stdout, process.stderr],
+  () => {
+    // A command that has to stop cleanly listens for it as for a signal.
+    if (!output.emit('closed')) process.exit(SIGPIPE_EXIT)
+  },
+  (why) => {
+    process.stderr.write(`muster: cannot write the output: ${why}\n`)
+    process.exit(EXIT.failure)
+  },
+)
 
 const words = process.argv.slice(2)
 const program = await createProgram(words)

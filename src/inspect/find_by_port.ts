@@ -51,13 +51,16 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
       if (has) uses.push({ socket, namespace })
     }
   }
-  const { procRoot = '/proc' } = options
+  const { procRoot = '/proc', timeoutMs } = options
   const own = await readlink(`${procRoot}/self/ns/net`)
   const pid = Number(await readlink(`${procRoot}/self`)) // there it may be another than ours here
   const [others] = await Promise.all([otherNamespaces(own, options), search(own, [pid])])
   for (const [namespace, pids] of others.namespaces) await search(namespace, pids)
   const inodes = uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0)
-  const { found, unreadable } = await findSocketOwners(inodes, options)
+  const { found, unreadable } = await findSocketOwners(inodes, {
+    procRoot,
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  })
   const byInode = new Map<number, DescriptorOwner[]>()
   for (const owner of found) byInode.set(owner.inode, [...(byInode.get(owner.inode) ?? []), owner])
   return {

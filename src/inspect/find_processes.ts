@@ -104,7 +104,10 @@ export async function findProcesses(
   }
   found = (found ?? []).toSorted((a, b) => a.pid - b.pid)
   if (texts.length > 0) {
-    const facts = await readProcessFacts(found, options)
+    const facts = await readProcessFacts(
+      found,
+      options.procRoot === undefined ? {} : { procRoot: options.procRoot },
+    )
     const unknown: ProcessIdentity[] = []
     found = found.filter((identity, index) => {
       const verdicts = texts.map((test) => test(facts[index]))

@@ -1,4 +1,4 @@
-import { type Checks, checkOptions, FLAG, MAP, refuse, within } from '../arguments.js'
+import { type Checks, checkOptions, FLAG, MAP, NUMBER, refuse } from '../arguments.js'
 import { cellWidth, truncate } from '../printable.js'
 import { type Branch, itemsOf } from './fold.js'
 import type { ThreadNames } from './threads.js'
@@ -47,7 +47,7 @@ const CHECKS: Checks<RenderTreeOptions> = {
   pids: FLAG,
   threads: MAP,
   fold: FLAG,
-  width: within(1, Number.POSITIVE_INFINITY),
+  width: NUMBER,
   commandLine: FLAG,
 }
 

@@ -87,7 +87,9 @@ let scratch = emptyPoints(1024)
  */
 export function analyzeTrend(input: TrendInput): Trend {
   checkHas('the series', input, ['timesMs', 'values'], 'timesMs and values')
-  const { timesMs, values, ...options } = input
+  // A series may say more of itself.
+  const { timesMs, values, limit, minSpanMs, minGrowth } = input
+  const options = { limit, minSpanMs, minGrowth }
   checkTrendOptions(options)
   // Loading may make `scratch` anew.
   const originMs = loadPoints(timesMs, values)

@@ -1,5 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { chmod, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -293,3 +294,20 @@ test('what is unknown is answered with what is known', async () => {
   const raised = await muster(['limit', own, `nofile=:${hard + 1}`], { uid: NOBODY })
   expect(raised).toMatchObject({ code: 6, stdout: '', stderr: expect.stringMatching(/CAP_SYS_RESOURCE/) })
 })
+
+test.each([['ps'], ['ps', '--json'], ['system', '--json'], ['events', '--json', '--for', '5s']])(
+  'output that cannot be written is one line: %s',
+  async (...args) => {
+    const full = openSync('/dev/full', 'w')
+    try {
+      const { status, stderr } = spawnSync(process.execPath, [MUSTER, ...args], {
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      })
+      expect(stderr).toBe('muster: cannot write the output: no space left on device (ENOSPC)\n')
+      expect(status).toBe(1)
+    } finally {
+      closeSync(full)
+    }
+  },
+)

@@ -169,7 +169,7 @@ test.each([
   [() => setOomScoreAdj([], 1001), /-1000 to 1000/],
   [() => setTimerSlack([], -1), /-1 is no timer slack/],
   [() => setAutogroupNice([], 20), /-20 to 19/],
-  [() => setPriority([], 5, { threads: 'some' as 'all' }), /use all or leader/],
+  [() => setPriority([], 5, { threads: 'some' as 'all' }), /give all or leader/],
 ])('what is no setting is refused (%#)', async (act, message) => {
   await expect(act()).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',

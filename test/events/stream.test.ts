@@ -211,9 +211,9 @@ describe.runIf(privileged).each(['bpf', 'netlink'] as const)(
 
 describe('what can be had', () => {
   it.each([
-    [{ source: 'perf' as never }, /no source "perf"; there are auto, bpf, netlink, snapshots/],
-    [{ types: 'exit' as never }, /types is "exit"; give an array of some of fork, exec, exit, signal/],
-    [{ types: ['birth' as never] }, /no event type "birth"; there are fork, exec, exit, signal/],
+    [{ source: 'perf' as never }, /source is "perf"; give auto or bpf or netlink or snapshots/],
+    [{ types: 'exit' as never }, /types is "exit"; give a list/],
+    [{ types: ['birth' as never] }, /one of types is "birth"; give fork or exec or exit or signal/],
     [{ intervalMs: 0 }, /intervalMs is 0; give a whole number from 1 to 3600000/],
     [{ bufferBytes: 100 }, /bufferBytes is 100; give a whole number from 4096 to 1073741824/],
   ])('refuses %o', async (options, message) => {

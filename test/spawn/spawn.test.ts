@@ -383,7 +383,7 @@ describe('what cannot be started is told, and leaves no child', () => {
       'true',
       { user: null as never },
       'INVALID_ARGUMENT',
-      /null is no user or group id/,
+      /user is null; give a value, or leave it out/,
     ],
     [
       'nothing for a group',

@@ -45,11 +45,12 @@ async function showUntilItEnds(
 ): Promise<'never there' | undefined> {
   await using watch = await ExitWatch.open(target)
   const screen = new Screen()
+  const { json: _, count: __, ...track } = options
   const over = durationMs === undefined ? undefined : AbortSignal.timeout(durationMs)
   const signal = AbortSignal.any([stop, watch.signal, ...(over === undefined ? [] : [over])])
   let info: ProcessInfo | undefined
   let seen = 0
-  for await (const sample of trackResources(target, { ...options, signal })) {
+  for await (const sample of trackResources(target, { ...track, signal })) {
     seen++
     if (options.json) printJson({ type: 'sample', ...sample })
     else {

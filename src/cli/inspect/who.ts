@@ -1,3 +1,4 @@
+import { identify } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
 import {
   type Found,
@@ -6,6 +7,7 @@ import {
   findByNamespace,
   findByPort,
   type Library,
+  readNamespaces,
 } from '../../public/inspect.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
@@ -99,18 +101,24 @@ function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultLi
 }
 
 async function havingPort(port: number, remote: boolean): Promise<Found<Having>> {
-  const { found, unreadable } = await findByPort(port, { remote })
+  const [{ found, unreadable }, own] = await Promise.all([findByPort(port, { remote }), ownNetwork()])
   const having = new Map<number, { identity: ProcessIdentity; as: string[] }>()
-  for (const { socket, owners } of found) {
+  for (const { socket, namespace, owners } of found) {
     const { protocol, state, localAddress, localPort, remoteAddress, remotePort } = socket
     const other = remotePort === 0 ? '' : ` from ${remoteAddress} port ${remotePort}`
+    const where = namespace === own ? '' : ` in ${namespace}`
     for (const { identity, fd } of owners) {
       const one = having.get(identity.pid) ?? { identity, as: [] }
-      one.as.push(`fd ${fd}: ${protocol} ${state} on ${localAddress} port ${localPort}${other}`)
+      one.as.push(`fd ${fd}: ${protocol} ${state} on ${localAddress} port ${localPort}${other}${where}`)
       having.set(identity.pid, one)
     }
   }
   return { found: [...having.values()].sort((a, b) => a.identity.pid - b.identity.pid), unreadable }
+}
+
+async function ownNetwork(): Promise<string | undefined> {
+  const namespaces = await readNamespaces(await identify(process.pid))
+  return namespaces.find(({ name }) => name === 'net')?.id
 }
 
 async function inNamespace(id: string): Promise<Found<Having>> {

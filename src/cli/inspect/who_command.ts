@@ -15,7 +15,8 @@ export function command(): Command {
 }
 
 const HELP = `
-  Ports are looked for in every network namespace that a visible process is in, in containers too. A file is found by
+  Ports are looked for in every network namespace that a visible process is in, in containers too;
+  another than muster's own is named. A file is found by
   its device and inode, under whatever name; a library also in a version that was replaced since.
 
 Examples:

@@ -10,6 +10,7 @@ import { quoted, readNumber } from '../values.js'
 import { type JobNow, refuseUnknown, sessionsOf } from './job_session.js'
 import { JobStore } from './job_store.js'
 import { find, type RawAttach } from './jobs.js'
+import { LogText } from './log_text.js'
 
 const LINES = { flag: '-n/--lines', wanted: 'a number from 0 to 100000', min: 0, max: 100_000, integer: true }
 const DEFAULT_LINES = 10
@@ -30,7 +31,8 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
   using signals = new StopSignals()
   try {
     const ended = endOf(job!)
-    await follow(file, await lastLines(file, lines!), ended, signals.signal)
+    const text = process.stdout.isTTY === true && raw.raw !== true ? new LogText() : undefined
+    await follow(file, await lastLines(file, lines!), { ended, left: signals.signal, text })
     if (ended.reason instanceof ProcmusterError) throw ended.reason
   } finally {
     await file.close()
@@ -73,7 +75,11 @@ async function awaitEnd(job: JobNow): Promise<void> {
 }
 
 /** Prints from a position on until the job has ended and nothing is left, or the user leaves. */
-async function follow(file: FileHandle, from: number, ended: AbortSignal, left: AbortSignal): Promise<void> {
+async function follow(
+  file: FileHandle,
+  from: number,
+  { ended, left, text }: { ended: AbortSignal; left: AbortSignal; text: LogText | undefined },
+): Promise<void> {
   let position = from
   const buffer = Buffer.alloc(CHUNK_BYTES)
   const either = AbortSignal.any([ended, left])
@@ -86,11 +92,14 @@ async function follow(file: FileHandle, from: number, ended: AbortSignal, left: 
     const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position)
     position += bytesRead
     if (bytesRead > 0) {
-      const isAhead = process.stdout.write(Uint8Array.from(buffer.subarray(0, bytesRead)))
+      const bytes = Uint8Array.from(buffer.subarray(0, bytesRead))
+      const isAhead = process.stdout.write(text === undefined ? bytes : text.next(bytes))
       // Aborted too when the reader of stdout is gone.
       if (!isAhead) await once(process.stdout, 'drain', { signal: left }).catch(() => {})
-    } else if (isLast) return
-    else await sleep(LOOK_MS, undefined, { signal: either }).catch(() => {})
+    } else if (isLast) {
+      if (text !== undefined) process.stdout.write(text.rest())
+      return
+    } else await sleep(LOOK_MS, undefined, { signal: either }).catch(() => {})
   }
 }
 

@@ -20,6 +20,7 @@ export interface RawStopJobs extends RawJobs {
   grace?: string
 }
 export interface RawAttach {
+  raw?: boolean
   lines?: string
 }
 

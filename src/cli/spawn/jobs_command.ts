@@ -35,6 +35,10 @@ export function command(): Command {
         .description('show what a job writes until it ends; Ctrl-C detaches, the job goes on')
         .addArgument(new Argument('<job>', 'name or pid'))
         .addOption(valueOption('-n, --lines <N>', 'begin with the last lines of its log (default: 10)'))
+        .option(
+          '--raw',
+          'on a terminal too, everything as it is; unless given, only colours and line ends are',
+        )
         .action(async (job: string, raw: RawAttach) => (await import('./attach.js')).attach(job, raw)),
     )
     .addCommand(
