@@ -7,7 +7,7 @@ test('a log keeps colours and line ends on a terminal, and nothing that rules it
   const text = new LogText()
   const log = 'a\tb\r\n\u001b[1;31mred\u001b[0m\n\u001b[2Jcleared \u001b]0;title\u0007 over\rwritten\n'
   expect(text.next(bytes(log)) + text.rest()).toBe(
-    'a\tb\r\n\u001b[1;31mred\u001b[0m\n\\x1b[2Jcleared \\x1b]0;title\\x07 over\\rwritten\n',
+    'a\tb\r\n\u001b[1;31mred\u001b[0m\n\\e[2Jcleared \\e]0;title\\x07 over\\rwritten\n',
   )
 })
 
@@ -16,5 +16,5 @@ test('what is cut between two reads is put together', () => {
   const pieces = [...bytes('\u00e9\u001b[31mred\r\n\u001b[2J\u001b')].map((byte) =>
     text.next(Uint8Array.of(byte)),
   )
-  expect(pieces.join('') + text.rest()).toBe('\u00e9\u001b[31mred\r\n\\x1b[2J\\x1b')
+  expect(pieces.join('') + text.rest()).toBe('\u00e9\u001b[31mred\r\n\\e[2J\\e')
 })
