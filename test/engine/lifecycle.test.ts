@@ -124,7 +124,7 @@ describe('without events', () => {
     expect(alert.message).toMatch(/ended$/)
     expect(engine.stats.lifecycle).toMatchObject({ source: 'off', reason: 'switched off', exits: 0 })
     expect(engine.shortLived()).toEqual([])
-    expect(() => engine.shortLived({ limit: -1 })).toThrow(/limit is -1; give a number of 0 or more/)
+    expect(() => engine.shortLived({ limit: -1 })).toThrow(/limit is -1; give a whole number from 0/)
   })
 
   it('for want of privilege, the engine starts and says why', async () => {
