@@ -1,4 +1,4 @@
-import { type Checks, checkOptions, NUMBER, PATH, TABLE, TEXT } from '../arguments.js'
+import { type Checks, checkOptions, FLAG, NUMBER, PATH, TABLE, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { Table } from '../table/table.js'
@@ -54,6 +54,7 @@ const QUERY_CHECKS: Checks<ProcessQuery> = {
   namespace: TEXT,
   cgroup: TEXT,
   unit: TEXT,
+  deleted: FLAG,
 }
 
 /**
