@@ -1,4 +1,5 @@
-import { ITERABLE, TEXT } from './arguments.js'
+import { ITERABLE, listOf, TEXT } from './arguments.js'
+
 /** The candidate nearest to a misspelt word, whatever the case of letters; undefined when none is near. */
 export function nearestWord(word: string, candidates: Iterable<string>): string | undefined {
   TEXT('the word', word)
@@ -22,6 +23,7 @@ const MOST_LISTED = 6
 
 /** How a refusal of a name ends: with the nearest that there is, else with those that there are. */
 export function insteadOf(word: string, candidates: readonly string[]): string {
+  listOf(TEXT)('candidates', candidates)
   const nearest = nearestWord(word, candidates)
   if (nearest !== undefined) return `; did you mean ${JSON.stringify(nearest)}?`
   if (candidates.length === 0) return '; there are none'

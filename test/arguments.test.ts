@@ -168,6 +168,7 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   terminateTree: [identity, forMs],
   readConnections: [identity, options({ procRoot: 'path', protocols: 'words', timeoutMs: 'time' })],
   findSocketOwners: [iterable, search],
+  findDeleted: [search],
   findByFile: [{ right: () => '/', wrong: [...notText, '', 'a\0b'] }, search],
   findByPort: [
     number(1, 0, -1, 65_536),
@@ -275,6 +276,7 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   safeJson: [],
   truncate: [text('x'), number(5), { right: () => '…', wrong: [null, 5, {}] }],
   nearestWord: [text('x'), iterable],
+  insteadOf: [text('x'), { right: () => ['x'], wrong: [...NOTHING, 42, {}, 'x'] }],
   wordedBytes: [number(5)],
   wordedClause: [given],
   wordedClauses: [iterable],

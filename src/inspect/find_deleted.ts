@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises'
+import { checkOptions } from '../arguments.js'
 import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type OpenFile, readOpenFiles } from './open_files.js'
-import type { Found, SearchOptions, UnreadableProcess } from './scan.js'
+import { type Found, SEARCH_CHECKS, type SearchOptions, type UnreadableProcess } from './scan.js'
 
 /** A process that holds files open which have no name any more. */
 export interface DeletedFileUser {
@@ -21,6 +22,7 @@ const LANES = 4
  * Who ends meanwhile is left out.
  */
 export async function findDeleted(options: SearchOptions = {}): Promise<Found<DeletedFileUser>> {
+  checkOptions(options, SEARCH_CHECKS)
   const { procRoot = '/proc', timeoutMs = 5000 } = options
   const names = await readdir(procRoot)
   const left = names.flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : [])).sort((a, b) => b - a)

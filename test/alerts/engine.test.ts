@@ -152,7 +152,8 @@ it('requests from outside are answered in the journal, also when they came befor
 })
 
 it('a request that was carried out, and left by a crash, changes nothing when it is taken again', async () => {
-  const first = await bench.start({ rules: [] })
+  const rules = [{ name: 'r', when: 'rss > 1000TiB' }]
+  const first = await bench.start({ rules })
   const untilMs = Date.now() + 600_000
   const silence = { type: 'silence', match: { rule: 'r' }, untilMs, by: 'root' } as const
   const { id } = await sendRequest(bench.journal, silence)
@@ -160,7 +161,7 @@ it('a request that was carried out, and left by a crash, changes nothing when it
   // As a kill between the answer in the journal and the end of the file leaves it.
   const path = `${bench.journal}.requests/${id}.json`
   writeFileSync(path, JSON.stringify(silence), { mode: 0o600 })
-  const second = await bench.start({ rules: [] })
+  const second = await bench.start({ rules })
   await waitFor(() => !existsSync(path))
   expect(second.silences()).toMatchObject([{ id, untilMs }])
 })

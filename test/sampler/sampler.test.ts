@@ -230,8 +230,8 @@ describe('a sampler of /proc', () => {
 
   it('refuses options that cannot be, and names them', async () => {
     for (const [options, text] of [
-      [{ source: 'ebpf' }, /source is 'ebpf'/],
-      [{ groups: ['smaps'] }, /no column group 'smaps'.*io, status/],
+      [{ source: 'ebpf' }, /source is "ebpf"/],
+      [{ groups: ['smaps'] }, /groups is "smaps"; give io or .*status/],
       [{ capacity: 0 }, /capacity is 0/],
       [{ threads: 2.5 }, /threads is 2.5/],
       [{ descriptors: -1 }, /descriptors is -1/],
