@@ -9,5 +9,11 @@ const bundle = await rolldown({
   platform: 'node',
   external: (id) => /^[^./]/.test(id) || id.endsWith('/package_files.js'),
 })
-await bundle.write({ dir: `${root}dist/muster`, format: 'esm', cleanDir: true })
+await bundle.write({
+  dir: `${root}dist/muster`,
+  format: 'esm',
+  cleanDir: true,
+  // What most commands need is one file.
+  codeSplitting: { groups: [{ name: 'base', minShareCount: 20 }] },
+})
 chmodSync(`${root}dist/muster/main.js`, 0o755)

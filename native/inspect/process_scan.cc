@@ -26,7 +26,7 @@ class Match {
     directory_ = directory;
     switch (request_.kind) {
       case ScanKind::kDescriptors:
-        return Links("fd");
+        return Links("fd", [this](const std::string& target) { return keys_.contains(target); });
       case ScanKind::kNamespaces:
         return Namespaces();
       case ScanKind::kFile:
@@ -35,6 +35,9 @@ class Match {
         return Maps([this](const MapsLine& line) {
           if (line.inode != 0 && NamesLibrary(request_.keys[0], line.name)) Add(line.name);
         });
+      case ScanKind::kSockets:
+        if (int error = Namespaces()) return error;
+        return Links("fd", [](const std::string& target) { return target.starts_with("socket:["); });
     }
     return EINVAL;
   }
@@ -48,19 +51,22 @@ class Match {
     if (seen_.insert(escaped).second) lines_ += escaped;
   }
 
-  int Links(const char* name) {
+  template <typename Wanted>
+  int Links(const char* name, Wanted wanted) {
     std::string target;
     int denied = 0;
     int error = ForEachEntry(directory_, name, [&](int directory, const char* entry) {
       int unread = ReadLink(directory, entry, &target);
-      if (unread == 0 && keys_.contains(target)) Add(std::string(entry).append(" ").append(target));
+      if (unread == 0 && wanted(target)) Add(std::string(entry).append(" ").append(target));
       if (unread == EACCES || unread == EPERM) denied = unread;
     });
     return error != 0 ? error : denied;
   }
 
   int Namespaces() {
-    if (!request_.keys[0].ends_with(':')) return Links("ns");
+    if (!request_.keys[0].ends_with(':')) {
+      return Links("ns", [this](const std::string& target) { return keys_.contains(target); });
+    }
     // Of one kind, whichever it is but for those named after it.
     std::string kind = request_.keys[0].substr(0, request_.keys[0].size() - 1);
     std::string target;

@@ -18,6 +18,7 @@ enum class ScanKind : int {
                  // left out
   kFile,         // keys: a file's path, then its "major:minor:inode"
   kLibrary,      // key: file name of a library, whole or up to a version's dot or dash, or its path
+  kSockets,      // keys: as for namespaces, net: and those left out; all sockets besides
 };
 
 using ScanKeys = std::unordered_set<std::string>;

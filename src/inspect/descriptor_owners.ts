@@ -31,11 +31,13 @@ export async function findDescriptorOwners(
 ): Promise<Found<DescriptorOwner>> {
   const keys = Array.from(inodes, (inode) => `${kind}:[${inode}]`)
   if (keys.length === 0) return { found: [], unreadable: [] }
-  const { found, unreadable } = await findUsers(ScanKind.descriptors, keys, options, (identity, lines) =>
-    lines.map((line) => {
-      const [, fd, inode] = /^(\d+) [a-z]+:\[(\d+)\]$/.exec(line)!
-      return { identity, fd: Number(fd), inode: Number(inode) }
-    }),
-  )
+  const { found, unreadable } = await findUsers(ScanKind.descriptors, keys, options, descriptorsOf)
   return { found: found.flat(), unreadable }
 }
+
+/** Lines of a scan such as `3 socket:[42]`. */
+export const descriptorsOf = (identity: ProcessIdentity, lines: readonly string[]): DescriptorOwner[] =>
+  lines.map((line) => {
+    const [, fd, inode] = /^(\d+) [a-z]+:\[(\d+)\]$/.exec(line)!
+    return { identity, fd: Number(fd), inode: Number(inode) }
+  })

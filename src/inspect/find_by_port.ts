@@ -1,14 +1,15 @@
 import { readlink } from 'node:fs/promises'
 import { checkOptions, FLAG, listOf, oneOf } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
-import { type DescriptorOwner, findSocketOwners } from './descriptor_owners.js'
+import { type DescriptorOwner, descriptorsOf, findDescriptorOwners } from './descriptor_owners.js'
 import {
   type Found,
+  identifyHits,
+  type ScanHit,
   ScanKind,
   SEARCH_CHECKS,
   type SearchOptions,
   scanProcesses,
-  type UnreadableProcess,
 } from './scan.js'
 import { readSocketsOf, type Socket, type SocketProtocol, type SocketsOptions } from './sockets.js'
 
@@ -51,42 +52,57 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
       if (has) uses.push({ socket, namespace })
     }
   }
-  const { procRoot = '/proc', timeoutMs } = options
+  const { procRoot = '/proc' } = options
   const own = await readlink(`${procRoot}/self/ns/net`)
   const pid = Number(await readlink(`${procRoot}/self`)) // there it may be another than ours here
-  const [others] = await Promise.all([otherNamespaces(own, options), search(own, [pid])])
-  for (const [namespace, pids] of others.namespaces) await search(namespace, pids)
-  const inodes = uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0)
-  const { found, unreadable } = await findSocketOwners(inodes, {
-    procRoot,
-    ...(timeoutMs !== undefined && { timeoutMs }),
-  })
+  const [scan] = await Promise.all([
+    scanProcesses(ScanKind.sockets, ['net:', own], options),
+    search(own, [pid]),
+  ])
+  for (const [namespace, pids] of namespacesOf(scan.found)) await search(namespace, pids)
+  const inodes = new Set(uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0))
+  const owners = await ownersOf(inodes, scan.found, procRoot)
+  const owned = new Set(owners.map(({ inode }) => inode))
+  const missed = [...inodes].filter((inode) => !owned.has(inode))
+  // The kernel's own, those of whom cannot be looked into, or made since their process was read.
+  const late = await findDescriptorOwners('socket', missed, options)
   const byInode = new Map<number, DescriptorOwner[]>()
-  for (const owner of found) byInode.set(owner.inode, [...(byInode.get(owner.inode) ?? []), owner])
+  for (const owner of [...owners, ...late.found]) {
+    const all = byInode.get(owner.inode) ?? []
+    all.push(owner)
+    byInode.set(owner.inode, all)
+  }
   return {
     found: uses.map((use) => ({ ...use, owners: byInode.get(use.socket.inode) ?? [] })),
     // Whose namespace may not be told can be in one where the port is in use.
-    unreadable: union(unreadable, others.unreadable),
+    unreadable: scan.unreadable,
   }
 }
 
-const union = (...lists: readonly (readonly UnreadableProcess[])[]): UnreadableProcess[] =>
-  [...new Map(lists.flat().map((each) => [each.pid, each])).values()].sort((a, b) => a.pid - b.pid)
-
-/** Pids by the network namespace that they are in, but for our own; and those of whom that may not be told. */
-async function otherNamespaces(
-  own: string,
-  options: SearchOptions,
-): Promise<{ namespaces: Map<string, number[]>; unreadable: readonly UnreadableProcess[] }> {
-  const { found, unreadable } = await scanProcesses(ScanKind.namespaces, ['net:', own], options)
+/** Pids by the network namespace that they are in, but for our own. */
+function namespacesOf(hits: readonly ScanHit[]): Map<string, number[]> {
   const namespaces = new Map<string, number[]>()
-  for (const { pid, lines } of found) {
+  for (const { pid, lines } of hits) {
+    if (!lines[0]!.startsWith('net ')) continue
     const namespace = lines[0]!.slice('net '.length)
     const pids = namespaces.get(namespace) ?? []
     pids.push(pid)
     namespaces.set(namespace, pids)
   }
-  return { namespaces, unreadable }
+  return namespaces
+}
+
+async function ownersOf(
+  inodes: ReadonlySet<number>,
+  hits: readonly ScanHit[],
+  procRoot: string,
+): Promise<DescriptorOwner[]> {
+  const targets = new Set([...inodes].map((inode) => `socket:[${inode}]`))
+  const owning = hits.flatMap((hit) => {
+    const lines = hit.lines.filter((line) => targets.has(line.slice(line.indexOf(' ') + 1)))
+    return lines.length === 0 ? [] : [{ ...hit, lines }]
+  })
+  return (await identifyHits(owning, procRoot, descriptorsOf)).flat()
 }
 
 /** Each of them sees the same sockets; the first may have ended. */

@@ -34,10 +34,11 @@ export enum ScanKind {
   namespaces = 1,
   file = 2,
   library = 3,
+  sockets = 4,
 }
 
 /** One process that has something of what was looked for. */
-interface ScanHit {
+export interface ScanHit {
   readonly pid: number
   readonly startTicks: number
   /** As native/inspect/process_scan.h has them. */
@@ -114,7 +115,7 @@ export async function findUsers<T>(
 }
 
 /** Who these are, for certain; whose pid is another's by now is left out. */
-async function identifyHits<T>(
+export async function identifyHits<T>(
   hits: readonly ScanHit[],
   procRoot: string | undefined,
   make: (identity: ProcessIdentity, lines: readonly string[]) => T,

@@ -1,11 +1,6 @@
 export { type Connection, readConnections } from '../inspect/connections.js'
-export { type DescriptorOwner, findSocketOwners } from '../inspect/descriptor_owners.js'
-export { type FileUser, findByFile } from '../inspect/find_by_file.js'
-export { findByPort, type PortSearchOptions, type PortUse } from '../inspect/find_by_port.js'
-export { type DeletedFileUser, findDeleted } from '../inspect/find_deleted.js'
-export { findProcesses, needsTable, type ProcessQuery } from '../inspect/find_processes.js'
 export { type InspectOptions, inspectProcess } from '../inspect/inspect_process.js'
-export { findByLibrary, type Library, type LibraryUser, readLibraries } from '../inspect/libraries.js'
+export { readLibraries } from '../inspect/libraries.js'
 export {
   type MemoryClass,
   type MemoryField,
@@ -17,21 +12,13 @@ export {
   readMemoryMap,
   type StackUse,
 } from '../inspect/memory_map.js'
-export {
-  findByNamespace,
-  listNamespaces,
-  type Namespace,
-  type NamespaceGroup,
-  type NamespaceMember,
-  readNamespaces,
-} from '../inspect/namespaces.js'
+export { type Namespace, readNamespaces } from '../inspect/namespaces.js'
 export {
   type OpenFile,
   type OpenFileKind,
   type OpenFilesOptions,
   readOpenFiles,
 } from '../inspect/open_files.js'
-export { findPipePeers, type PipeEnd, type PipePeers } from '../inspect/pipe_peers.js'
 export {
   type OpenDescriptor,
   type ProcFile,
@@ -56,8 +43,6 @@ export {
   type TrackOptions,
   trackResources,
 } from '../inspect/resource_track.js'
-export type { Found, SearchOptions, UnreadableProcess } from '../inspect/scan.js'
-export { findSocketPeers, type SocketPeers } from '../inspect/socket_peers.js'
 export { readSockets, type Socket, type SocketProtocol, type SocketsOptions } from '../inspect/sockets.js'
 export {
   type StuckOptions,

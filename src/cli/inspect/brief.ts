@@ -1,5 +1,5 @@
 import { ProcmusterError } from '../../public/errors.js'
-import { inspectProcess, type ProcessInfo } from '../../public/inspect.js'
+import type { ProcessInfo } from '../../public/inspect.js'
 import type { ProcessIdentity, ProcessRow } from '../../public/table.js'
 
 /** What a list of found processes tells of each. */
@@ -10,6 +10,11 @@ export type Brief = Pick<
 
 // A sample reads all processes of the host; a few are read faster by themselves.
 const MAX_READ_SINGLY = 16
+
+const loadInspect = () => import('../../public/inspect.js')
+
+/** Loads what `briefsOf` takes while a search goes on. */
+export const prepareBriefs = (): void => void loadInspect()
 
 /** Of each, in the same order; undefined of those that have ended. */
 export async function briefsOf(found: readonly ProcessIdentity[]): Promise<(Brief | undefined)[]> {
@@ -24,6 +29,7 @@ export async function briefsOf(found: readonly ProcessIdentity[]): Promise<(Brie
     await sampler.readDetails(rows.filter((row) => row !== undefined))
     return rows
   }
+  const { inspectProcess } = await loadInspect()
   return Promise.all(
     found.map((identity) =>
       inspectProcess(identity, { sections: [] }).then(brief, (error: unknown) => {

@@ -1,10 +1,5 @@
-import {
-  findPipePeers,
-  findSocketPeers,
-  type PipePeers,
-  type Socket,
-  type SocketPeers,
-} from '../../public/inspect.js'
+import { findPipePeers, findSocketPeers, type PipePeers, type SocketPeers } from '../../public/find.js'
+import type { Socket } from '../../public/inspect.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { FaultList, messageOf } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'

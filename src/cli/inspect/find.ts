@@ -1,12 +1,12 @@
 import { ProcmusterError } from '../../public/errors.js'
-import { findProcesses, needsTable, type ProcessQuery, readNamespaces } from '../../public/inspect.js'
+import { findProcesses, needsTable, type ProcessQuery } from '../../public/find.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { escapeForTerminal } from '../terminal.js'
 import { requireUser } from '../users.js'
 import { PID_MAX, quoted, readNumber, readStates, readText } from '../values.js'
-import { type Brief, briefsOf } from './brief.js'
+import { type Brief, briefsOf, prepareBriefs } from './brief.js'
 import { printJson } from './json.js'
 import { warnOfUnreadable } from './unreadable.js'
 
@@ -44,6 +44,7 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
     )
   }
   await using sampler = needsTable(query) ? await openSampler() : undefined
+  if (sampler === undefined && raw.pids !== true) prepareBriefs()
   const table = await sampler?.sample()
   const { found, unreadable } = await findProcesses(table, query).catch((error: unknown) =>
     refuse(error, query),
@@ -132,6 +133,7 @@ async function idOf({ kind, number }: NamespaceWord): Promise<string> {
   const word = `${kind}:[${number}]`
   if (number > PID_MAX) return word
   const { lookInto } = await import('./target.js')
+  const { readNamespaces } = await import('../../public/inspect.js')
   const namespaces = await lookInto(number, (target) => readNamespaces(target))
   const found = namespaces.find(({ name }) => name === kind)
   if (found?.id !== undefined) return found.id

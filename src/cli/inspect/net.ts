@@ -1,4 +1,5 @@
-import { findSocketOwners, readConnections, readSockets, type Socket } from '../../public/inspect.js'
+import { findSocketOwners } from '../../public/find.js'
+import { readConnections, readSockets, type Socket } from '../../public/inspect.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'

@@ -1,4 +1,5 @@
-import { listNamespaces, type Namespace, type NamespaceGroup, readNamespaces } from '../../public/inspect.js'
+import { listNamespaces, type NamespaceGroup } from '../../public/find.js'
+import { type Namespace, readNamespaces } from '../../public/inspect.js'
 import { FaultList } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { printJson } from './json.js'

@@ -1,4 +1,4 @@
-import type { UnreadableProcess } from '../../public/inspect.js'
+import type { UnreadableProcess } from '../../public/find.js'
 import { messageOf } from '../fault.js'
 
 /** Says on stderr that a search could not look everywhere: nobody found does not mean nobody there. */

@@ -1,4 +1,4 @@
-import { identify } from '../../public/control.js'
+import { readlink } from 'node:fs/promises'
 import { ProcmusterError } from '../../public/errors.js'
 import {
   type Found,
@@ -7,15 +7,14 @@ import {
   findByNamespace,
   findByPort,
   type Library,
-  readNamespaces,
-} from '../../public/inspect.js'
+} from '../../public/find.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { escapeForTerminal } from '../terminal.js'
 import { quoted, readNumber, readText } from '../values.js'
-import { briefsOf } from './brief.js'
+import { briefsOf, prepareBriefs } from './brief.js'
 import { printJson } from './json.js'
 import { warnOfUnreadable } from './unreadable.js'
 
@@ -45,6 +44,7 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
   const faults = new FaultList()
   const search = searchFor(what, raw, faults)
   faults.throwIfAny()
+  prepareBriefs()
   const { found, unreadable } = await search!()
   const owners = await briefsOf(found.map(({ identity }) => identity))
   const holders = found.map(({ identity: { pid, startTicks }, as }, index): Holder => {
@@ -101,7 +101,10 @@ function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultLi
 }
 
 async function havingPort(port: number, remote: boolean): Promise<Found<Having>> {
-  const [{ found, unreadable }, own] = await Promise.all([findByPort(port, { remote }), ownNetwork()])
+  const [{ found, unreadable }, own] = await Promise.all([
+    findByPort(port, { remote }),
+    readlink('/proc/self/ns/net'),
+  ])
   const having = new Map<number, { identity: ProcessIdentity; as: string[] }>()
   for (const { socket, namespace, owners } of found) {
     const { protocol, state, localAddress, localPort, remoteAddress, remotePort } = socket
@@ -114,11 +117,6 @@ async function havingPort(port: number, remote: boolean): Promise<Found<Having>>
     }
   }
   return { found: [...having.values()].sort((a, b) => a.identity.pid - b.identity.pid), unreadable }
-}
-
-async function ownNetwork(): Promise<string | undefined> {
-  const namespaces = await readNamespaces(await identify(process.pid))
-  return namespaces.find(({ name }) => name === 'net')?.id
 }
 
 async function inNamespace(id: string): Promise<Found<Having>> {
