@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "common/core_sharing.h"
 #include "control/identity.h"
 
 namespace procmuster {
@@ -60,14 +59,12 @@ int ReadPieces(int directory, const char* name, const std::function<void(std::st
   UniqueFd fd(openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return errno;
   std::vector<char> piece(kPiece);
-  CoreSharing core;
   for (;;) {
     ssize_t got = read(fd.get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno;
     if (got == 0) return 0;
     take({piece.data(), static_cast<size_t>(got)});
-    core.LetOthersRun();  // the kernel fills a page at most
   }
 }
 

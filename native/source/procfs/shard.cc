@@ -1,6 +1,7 @@
 #include "source/procfs/shard.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include <string_view>
@@ -86,10 +87,20 @@ void Scanner::Shard::ReadAll() {
     if (shortage != 0 || cancelled_->load(std::memory_order_relaxed)) return;
     ReadProcess(pid);
     if (--until_yield == 0) {
-      core_.LetOthersRun();
+      LetOthersRun();
       until_yield = kProcessesPerYield;
     }
   }
+}
+
+void Scanner::Shard::LetOthersRun() {
+  const double now_ns = ClockNs(CLOCK_MONOTONIC);
+  if (now_ns < no_yield_before_ns_) return;
+  sched_yield();
+  // Whoever ran meanwhile gets no more than we take: each yield gives a whole slice away, and a host whose
+  // cores are all busy would otherwise starve the scan.
+  const double after_ns = ClockNs(CLOCK_MONOTONIC);
+  no_yield_before_ns_ = after_ns + (after_ns - now_ns);
 }
 
 void Scanner::Shard::ReadProcess(int32_t pid) {

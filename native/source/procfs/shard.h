@@ -7,7 +7,6 @@
 #include <semaphore>
 #include <vector>
 
-#include "common/core_sharing.h"
 #include "common/joinable_thread.h"
 #include "source/procfs/parse.h"
 #include "source/procfs/proc_files.h"
@@ -49,6 +48,7 @@ class Scanner::Shard {
 
   void Run();
   void ReadAll();
+  void LetOthersRun();
   void ReadProcess(int32_t pid);
   bool ReadTracked(Tracked* process);
   void Track(int32_t pid);
@@ -65,7 +65,7 @@ class Scanner::Shard {
   const std::atomic<bool>* cancelled_;
 
   ProcFiles files_;
-  CoreSharing core_;
+  double no_yield_before_ns_ = 0;  // CLOCK_MONOTONIC
   Roster<Tracked> roster_;
   Phase phase_ = Phase::stop;
   int opened_ = 0;
