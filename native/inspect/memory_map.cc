@@ -1,6 +1,7 @@
 #include "inspect/memory_map.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 
 namespace procmuster {
@@ -173,15 +174,24 @@ void MemoryMap::GuessThreadStacks(size_t missing) {
 }
 
 std::string MemoryMap::Encode(const MapContext& context) const {
-  constexpr size_t kRow = 10 + kMemoryFields;
+  constexpr size_t kWide = 4;
+  constexpr size_t kNarrow = 8;
   constexpr size_t kTotals = static_cast<size_t>(MemoryClass::kCount) * (1 + kMemoryFields);
   size_t name_bytes = 0;
   for (const std::string& name : names_) name_bytes += name.size();
+  size_t values = 0;
+  for (const MemoryRegion& region : regions_) {
+    values += kMemoryFields - std::count(std::begin(region.fields), std::end(region.fields), 0u);
+  }
   std::string encoded;
-  encoded.reserve((5 + kTotals + regions_.size() * kRow + names_.size()) * sizeof(double) + name_bytes);
+  encoded.reserve((6 + kTotals + regions_.size() * kWide + names_.size() + values) * sizeof(double) +
+                  regions_.size() * kNarrow * sizeof(uint32_t) + name_bytes);
   // Addresses are whole pages, so that they fit a double.
   auto put = [&encoded](auto value) {
     auto number = static_cast<double>(value);
+    encoded.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  };
+  auto put_narrow = [&encoded](uint32_t number) {
     encoded.append(reinterpret_cast<const char*>(&number), sizeof(number));
   };
 
@@ -191,6 +201,7 @@ std::string MemoryMap::Encode(const MapContext& context) const {
   put(std::count_if(context.threads.begin(), context.threads.end(),
                     [](const ThreadStack& thread) { return thread.stack_pointer == 0; }));
   put(context.main_stack_pointer);
+  put(values);
   std::array<std::array<double, 1 + kMemoryFields>, static_cast<size_t>(MemoryClass::kCount)> totals{};
   for (const MemoryRegion& region : regions_) {
     auto& total = totals[static_cast<size_t>(region.kind)];
@@ -202,14 +213,27 @@ std::string MemoryMap::Encode(const MapContext& context) const {
   }
   for (const MemoryRegion& region : regions_) {
     for (uint64_t value : {region.start, region.end, region.offset, region.inode}) put(value);
-    for (uint32_t value : {region.device_major, region.device_minor, region.name}) put(value);
-    put(region.tid);
-    put(region.permissions);
-    put(static_cast<uint32_t>(region.kind) * 2 + (region.certain ? 1 : 0));
-    for (uint64_t value : region.fields) put(value);
   }
   size_t end = 0;
   for (const std::string& name : names_) put(end += name.size());
+  // V8 collects garbage for every few megabytes that it is handed, and most fields of most regions are zero.
+  for (const MemoryRegion& region : regions_) {
+    for (uint64_t value : region.fields) {
+      if (value != 0) put(value);
+    }
+  }
+  uint32_t first = 0;
+  for (const MemoryRegion& region : regions_) {
+    uint32_t present = 0;
+    for (size_t i = 0; i < kMemoryFields; i++) present |= (region.fields[i] != 0 ? 1u : 0u) << i;
+    for (uint32_t value : {region.device_major, region.device_minor, region.name}) put_narrow(value);
+    put_narrow(static_cast<uint32_t>(region.tid));
+    put_narrow(region.permissions);
+    put_narrow(static_cast<uint32_t>(region.kind) * 2 + (region.certain ? 1 : 0));
+    put_narrow(present);
+    put_narrow(first);
+    first += static_cast<uint32_t>(std::popcount(present));
+  }
   for (const std::string& name : names_) encoded += name;
   return encoded;
 }

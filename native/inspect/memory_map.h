@@ -69,7 +69,7 @@ class MemoryMap {
   const std::vector<std::string>& names() const { return names_; }
   // Whether the text told more than the bounds of each mapping.
   bool has_usage() const { return has_usage_; }
-  // What src/inspect/memory_layout.ts takes apart: doubles, then the names' bytes.
+  // What src/inspect/memory_layout.ts takes apart: doubles, numbers of 32 bits, then the bytes of the names.
   std::string Encode(const MapContext& context) const;
 
  private:

@@ -1,7 +1,7 @@
 import { checkIdentity, checkOptions, FLAG, MILLISECONDS, PATH } from '../arguments.js'
 import { parseLimits } from '../control/rlimit.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { EncodedMap, MEMORY_CLASSES, MEMORY_FIELDS, RegionColumn } from './memory_layout.js'
+import { EncodedMap, MEMORY_CLASSES, MEMORY_FIELDS, NarrowColumn, WideColumn } from './memory_layout.js'
 import { readUnchecked } from './proc_files.js'
 
 /**
@@ -120,23 +120,24 @@ export class MemoryMap implements Iterable<MemoryRegion> {
   at(index: number): MemoryRegion {
     if (!(index >= 0 && index < this.size))
       throw new RangeError(`no mapping ${index}; there are ${this.size}`)
-    const cell = (column: RegionColumn) => this.#encoded.cell(index, column)
-    const classAndCertain = cell(RegionColumn.classAndCertain)
-    const tid = cell(RegionColumn.tid)
-    const bits = cell(RegionColumn.permissions)
+    const wide = (column: WideColumn) => this.#encoded.wide(index, column)
+    const narrow = (column: NarrowColumn) => this.#encoded.narrow(index, column)
+    const classAndCertain = narrow(NarrowColumn.classAndCertain)
+    const tid = narrow(NarrowColumn.tid)
+    const bits = narrow(NarrowColumn.permissions)
     const letter = (bit: number, set: string, unset = '-') => ((bits & bit) === 0 ? unset : set)
     return {
       class: MEMORY_CLASSES[classAndCertain >> 1]!,
       isCertain: (classAndCertain & 1) === 1,
-      start: cell(RegionColumn.start),
-      end: cell(RegionColumn.end),
+      start: wide(WideColumn.start),
+      end: wide(WideColumn.end),
       permissions: letter(1, 'r') + letter(2, 'w') + letter(4, 'x') + letter(8, 's', 'p'),
-      offset: cell(RegionColumn.offset),
-      device: `${cell(RegionColumn.deviceMajor)}:${cell(RegionColumn.deviceMinor)}`,
-      inode: cell(RegionColumn.inode),
-      name: this.#encoded.name(cell(RegionColumn.name)),
+      offset: wide(WideColumn.offset),
+      device: `${narrow(NarrowColumn.deviceMajor)}:${narrow(NarrowColumn.deviceMinor)}`,
+      inode: wide(WideColumn.inode),
+      name: this.#encoded.name(narrow(NarrowColumn.name)),
       ...(tid === 0 ? {} : { tid }),
-      ...this.#use((field) => this.#encoded.cell(index, RegionColumn.fields + field)),
+      ...this.#use((field) => this.#encoded.field(index, field)),
     }
   }
 
@@ -149,8 +150,8 @@ export class MemoryMap implements Iterable<MemoryRegion> {
     const wanted = MEMORY_CLASSES.indexOf(kind)
     const names = new Set<number>()
     for (let index = 0; index < this.size; index++) {
-      const classAndCertain = this.#encoded.cell(index, RegionColumn.classAndCertain)
-      if (classAndCertain >> 1 === wanted) names.add(this.#encoded.cell(index, RegionColumn.name))
+      const classAndCertain = this.#encoded.narrow(index, NarrowColumn.classAndCertain)
+      if (classAndCertain >> 1 === wanted) names.add(this.#encoded.narrow(index, NarrowColumn.name))
     }
     return Array.from(names, (name) => this.#encoded.name(name))
   }
@@ -166,7 +167,7 @@ export class MemoryMap implements Iterable<MemoryRegion> {
   #stackUse(limitBytes: number | undefined): StackUse | undefined {
     const stackClass = MEMORY_CLASSES.indexOf('stack')
     for (let index = this.size - 1; index >= 0; index--) {
-      if (this.#encoded.cell(index, RegionColumn.classAndCertain) >> 1 !== stackClass) continue
+      if (this.#encoded.narrow(index, NarrowColumn.classAndCertain) >> 1 !== stackClass) continue
       const { start, end, sizeBytes, rssBytes } = this.at(index)
       const pointer = this.#encoded.mainStackPointer
       const depthBytes = pointer >= start && pointer < end ? end - pointer : undefined
