@@ -1,9 +1,10 @@
 // Joins the modules of `muster` (dist/cli and what it imports) into dist/muster: a start then reads some ten files, not
 // a hundred. What other packages export stays theirs.
 import { chmodSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
-const root = new URL('..', import.meta.url).pathname
+const root = fileURLToPath(new URL('..', import.meta.url))
 const bundle = await rolldown({
   input: `${root}dist/cli/main.js`,
   platform: 'node',

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "control/identity.h"
 #include "inspect/process_dir.h"
 #include "inspect/smaps.h"
@@ -33,7 +35,7 @@ class Match {
         return File();
       case ScanKind::kLibrary:
         return Maps([this](const MapsLine& line) {
-          if (line.inode != 0 && NamesLibrary(request_.keys[0], line.name)) Add(line.name);
+          if (line.inode != 0 && IsLibrary(line.name)) Add(line.name);
         });
       case ScanKind::kSockets:
         if (int error = Namespaces()) return error;
@@ -73,6 +75,10 @@ class Match {
     if (int error = ReadLink(directory_, ("ns/" + kind).c_str(), &target)) return error;
     if (!keys_.contains(target)) Add(std::string(kind).append(" ").append(target));
     return 0;
+  }
+
+  bool IsLibrary(std::string_view path) {
+    return std::ranges::any_of(request_.keys, [&](const auto& key) { return NamesLibrary(key, path); });
   }
 
   bool IsFile(int directory, const char* name) {

@@ -17,7 +17,7 @@ enum class ScanKind : int {
   kNamespaces,   // keys: targets of the links in ns; or one such as net: for the process's own, then those
                  // left out
   kFile,         // keys: a file's path, then its "major:minor:inode"
-  kLibrary,      // key: file name of a library, whole or up to a version's dot or dash, or its path
+  kLibrary,      // keys: file name of a library, whole or up to a version's dot or dash, or paths of it
   kSockets,      // keys: as for namespaces, net: and those left out; all sockets besides
 };
 

@@ -1,9 +1,11 @@
-import { stat } from 'node:fs/promises'
+import { readlink, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { checkOptions, PATH } from '../arguments.js'
 import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
+import { findSocketOwners } from './descriptor_owners.js'
 import { type Found, findUsers, ScanKind, SEARCH_CHECKS, type SearchOptions } from './scan.js'
+import { readSocketsOf } from './sockets.js'
 
 /** A process that uses a file, and as what. */
 export interface FileUser {
@@ -19,7 +21,7 @@ export interface FileUser {
 
 /**
  * Which processes have a file open, mapped, as program or as directory, by device and inode: under whatever name. Links are
- * followed.
+ * followed. Of a socket's file, those that have a socket which was bound to it by that path.
  * @throws ProcmusterError `NOT_FOUND`, `ACCESS_DENIED`
  */
 export async function findByFile(path: string, options: SearchOptions = {}): Promise<Found<FileUser>> {
@@ -34,6 +36,7 @@ export async function findByFile(path: string, options: SearchOptions = {}): Pro
       cause: error,
     })
   })
+  if (facts.isSocket()) return findSocketUsers(resolve(path), options)
   const key = `${major(facts.dev)}:${minor(facts.dev)}:${facts.ino}`
   return findUsers(ScanKind.file, [resolve(path), key], options, (identity, lines) => ({
     identity,
@@ -45,6 +48,25 @@ export async function findByFile(path: string, options: SearchOptions = {}): Pro
     isCwd: lines.includes('cwd'),
     isRoot: lines.includes('root'),
   }))
+}
+
+/** Only the path that it was bound by is known of a socket, proc_net(5). */
+async function findSocketUsers(path: string, options: SearchOptions): Promise<Found<FileUser>> {
+  const { procRoot = '/proc' } = options
+  const pid = Number(await readlink(`${procRoot}/self`))
+  const bound = await readSocketsOf({ pid }, { ...options, protocols: ['unix'] }, (line) =>
+    line.endsWith(path),
+  )
+  const inodes = bound.flatMap(({ localAddress, inode }) => (localAddress === path ? [inode] : []))
+  const { found, unreadable } = await findSocketOwners(inodes, options)
+  const users = new Map<string, FileUser & { readonly fds: number[] }>()
+  const none = { isMapped: false, isExe: false, isCwd: false, isRoot: false }
+  for (const { identity, fd } of found) {
+    const user = users.get(identityKey(identity)) ?? { identity, fds: [], ...none }
+    user.fds.push(fd)
+    users.set(identityKey(identity), user)
+  }
+  return { found: [...users.values()], unreadable }
 }
 
 // makedev(3) of glibc.

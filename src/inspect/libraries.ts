@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import { checkIdentity, checkOptions, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -35,7 +36,7 @@ export interface LibraryUser {
 
 /**
  * Which processes have a library loaded, also in a version that was replaced since.
- * @param library a whole path, or a file name, whole or up to a dot or dash: `libssl` finds `libssl.so.3` and `libssl-1.1.so`
+ * @param library a whole path, links are followed, or a file name, whole or up to a dot or dash: `libssl` finds `libssl.so.3` and `libssl-1.1.so`
  * @throws ProcmusterError `INVALID_ARGUMENT` for an empty one
  */
 export async function findByLibrary(
@@ -48,7 +49,9 @@ export async function findByLibrary(
     const message = `${JSON.stringify(library)} is no library; give a path, or a name such as libssl.so.3`
     throw new ProcmusterError('INVALID_ARGUMENT', { message })
   }
-  return findUsers(ScanKind.library, [library], options, (identity, lines) => ({
+  // The kernel names the file that links lead to. That may be another one in a container, or gone.
+  const real = library.includes('/') ? await realpath(library).catch(() => library) : library
+  return findUsers(ScanKind.library, [...new Set([library, real])], options, (identity, lines) => ({
     identity,
     libraries: lines.map(parseLibrary),
   }))

@@ -278,6 +278,7 @@ test('the bash completion offers commands, flags and files', async () => {
   expect(await complete('ps', '--mi')).toEqual(['--min-cpu', '--min-memory'])
   expect(await complete('completion', 'f')).toEqual(['fish'])
   expect(await complete('do')).toEqual(['doctor'])
+  expect(await complete('help', 'doc')).toEqual(['doctor'])
   expect(await complete('events', '--fa')).toEqual(['--failed'])
   expect(await complete('events', '--source', '')).toEqual(['auto', 'bpf', 'netlink', 'snapshots'])
   expect(await complete('events', '-t', 'ex')).toEqual(['exec', 'exit'])

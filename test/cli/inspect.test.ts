@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { findByFile, identify, readLibraries } from '../../dist/index.js'
 import { detectCgroups } from '../../dist/public/cgroups.js'
 import { hostileNames, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
 import { endRuns, muster, Run } from './muster.js'
@@ -229,6 +230,37 @@ test('find and who lead to the process', async () => {
   expect(whoLibrary.stdout).toMatch(new RegExp(`^ *${pid} .*/libc\\.so\\.6$`, 'm'))
 })
 
+test('who has the file of a socket, a port of somebody unknown, a library by whatever path', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'muster-who-'))
+  const path = join(directory, 'listener')
+  const unix = createServer()
+  unix.listen(path)
+  await once(unix, 'listening')
+  try {
+    const holders = (await json('who', path)).value.found
+    expect(holders).toMatchObject([{ pid: process.pid, as: [expect.stringMatching(/^fd \d+$/)] }])
+    expect(await findByFile(path)).toMatchObject({ found: [{ identity: { pid: process.pid } }] })
+  } finally {
+    unix.close()
+    rmSync(directory, { recursive: true })
+  }
+  if (process.getuid!() === 0) {
+    const blind = await muster(['who', `:${port}`], { uid: 65534 })
+    expect(blind).toMatchObject({ code: 5, stdout: '' })
+    expect(blind.stderr).toContain(
+      `":${port}" is in use (tcp LISTEN on 127.0.0.1 port ${port}), by no process`,
+    )
+  }
+  expect((await muster(['who', `127.0.0.1:${port}`])).stderr).toContain(`give :${port}`)
+
+  const [library] = (await readLibraries(await identify(process.pid))).flatMap(({ path: real }) =>
+    real.startsWith('/usr/lib/') && realpathSync('/lib') === '/usr/lib' ? [real] : [],
+  )
+  if (library === undefined) return // lib is no link here
+  const byLink = (await json('find', '--library', library.slice('/usr'.length), '--pids')).value
+  expect(byLink).toContain(process.pid)
+})
+
 test('find: who shares a namespace, a session, a process group', async () => {
   const leader = await startProcess('idle', { detached: true, name: 'find-leader' })
   const pidsOf = async (...args: string[]): Promise<number[]> => {
@@ -265,7 +297,7 @@ test.runIf(process.getuid!() === 0)(
     )
     expect(port80.code).toBe(5)
     expect(port80.stderr).toMatch(/not looked into: \d+ processes[^\n]+root may look into more\n/)
-    expect(port80.stderr).toContain('among those that could be looked into')
+    expect(port80.stderr).toContain('by no process that could be looked into')
   },
 )
 

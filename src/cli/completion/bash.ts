@@ -20,14 +20,15 @@ _muster() {
   (( COMP_CWORD > 2 )) && inner=\${COMP_WORDS[2]}
   case "\${COMP_WORDS[1]} $inner" in
 ${cases.join('\n')}
+    'help '*) words='${program.commands.map(({ name }) => name).join(' ')}' ;;
   esac
   (( COMP_CWORD > 1 )) || words='${nextWords(program).join(' ')}'
-  if [[ $files && $current != -* ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$current"); return; fi
+  if [[ $files && $current != -* ]]; then compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return; fi
   # Of a list the last item is what is being written.
   [[ $list && $current == *,* ]] && list=\${current%,*}, || list=
   mapfile -t COMPREPLY < <(compgen -P "$list" -W "$words" -- "\${current#"$list"}")
 }
-complete -o filenames -o default -F _muster muster
+complete -o default -F _muster muster
 `
 }
 

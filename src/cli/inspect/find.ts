@@ -54,6 +54,7 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
     if (raw.json === true && raw.pids !== true) printJson([])
     fail(EXIT.noSuchProcess, 'no process for which all of it holds; `muster ps` lists all')
   }
+  if (raw.pids === true && raw.json === true) return printJson(found.map(({ pid }) => pid))
   if (raw.pids === true) {
     process.stdout.write(found.map(({ pid }) => `${pid}\n`).join(''))
     return

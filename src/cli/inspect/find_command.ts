@@ -18,7 +18,7 @@ export function command(): Command {
     .addOption(valueOption('--pgroup <PGID>', 'of this process group, by the PID of its leader'))
     .addOption(valueOption('--port <PORT>', 'with a socket that has this local port'))
     .addOption(valueOption('--file <PATH>', 'with this file open, mapped, as program or directory'))
-    .option('--deleted', 'holding deleted files open, whose space is not free yet')
+    .option('--deleted', 'with descriptors of deleted files, whose space is not free yet')
     .addOption(
       valueOption('--library <LIBRARY>', 'with this library loaded: a path, or a name such as libssl'),
     )
@@ -39,7 +39,7 @@ const HELP = `
 Examples:
   muster find --command 'java .*-jar app' --user www-data
   muster find --port 8080
-  muster find --deleted --unit 'nginx*'          as lsof +L1; muster files PID shows sizes and paths
+  muster find --deleted --unit 'nginx*'          muster files PID shows sizes and paths
   muster find --library libssl --pids
   muster find --namespace net:1234               who shares the network of process 1234; kinds: muster ns 1234
   muster find --session "$$" --state T

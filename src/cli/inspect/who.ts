@@ -45,7 +45,7 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
   const search = searchFor(what, raw, faults)
   faults.throwIfAny()
   prepareBriefs()
-  const { found, unreadable } = await search!()
+  const { found, unreadable, ownerless = [] } = await search!()
   const owners = await briefsOf(found.map(({ identity }) => identity))
   const holders = found.map(({ identity: { pid, startTicks }, as }, index): Holder => {
     return { pid, startTicks, user: owners[index]?.user, name: owners[index]?.name, as }
@@ -54,6 +54,14 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
   if (raw.json === true) printJson({ found: holders, unreadable: blind })
   else if (holders.length > 0) await printTable(holders, COLUMNS)
   warnOfUnreadable(unreadable)
+  if (holders.length === 0 && ownerless.length > 0) {
+    const [first, ...others] = ownerless
+    const more = others.length === 0 ? '' : ` and ${others.length} more`
+    fail(
+      EXIT.noSuchProcess,
+      `${quoted(what!)} is in use (${escapeForTerminal(first!)}${more}), by no process that could be looked into`,
+    )
+  }
   if (holders.length === 0) {
     fail(
       EXIT.noSuchProcess,
@@ -62,7 +70,14 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
   }
 }
 
-type Search = () => Promise<Found<Having>>
+interface Holders extends Found<Having> {
+  /** Sockets that nobody who could be looked into has. */
+  readonly ownerless?: readonly string[]
+}
+
+type Search = () => Promise<Holders>
+
+const NAMESPACE = /^(cgroup|ipc|mnt|net|pid|time|user|uts)(_for_children)?$/
 
 function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultList): Search | undefined {
   const wanted = ':PORT, a path, a library such as libssl, or net:[INODE]'
@@ -89,6 +104,9 @@ function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultLi
       `${quoted(text)} is neither a path nor a library; :${text} is the port, \`muster info ${text}\` tells of the process`,
     )
   }
+  const [, address, port] = /^([^/]+):(\d+)$/.exec(text) ?? []
+  if (port !== undefined && !NAMESPACE.test(address!))
+    return faults.add(EXIT.malformed, `${quoted(text)} is no port alone; give :${port}, of whatever address`)
   const [, kind, id] = /^([a-z_]+):(?!\[\d+\]$)(.*)$/.exec(text) ?? []
   if (kind !== undefined && !text.includes('/')) {
     const hint = /^\d+$/.test(id!)
@@ -97,26 +115,30 @@ function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultLi
     return faults.add(EXIT.malformed, `${quoted(text)} is no namespace; give ${escapeForTerminal(hint)}`)
   }
   if (/^[a-z]+:\[\d+\]$/.test(text)) return () => inNamespace(text)
-  return text.includes('/') ? () => usingPath(text) : () => usingLibrary(text)
+  return text.includes('/') || /^\.\.?$/.test(text) ? () => usingPath(text) : () => usingLibrary(text)
 }
 
-async function havingPort(port: number, remote: boolean): Promise<Found<Having>> {
-  const [{ found, unreadable }, own] = await Promise.all([
+async function havingPort(port: number, remote: boolean): Promise<Holders> {
+  const [{ found: uses, unreadable }, own] = await Promise.all([
     findByPort(port, { remote }),
     readlink('/proc/self/ns/net'),
   ])
   const having = new Map<number, { identity: ProcessIdentity; as: string[] }>()
-  for (const { socket, namespace, owners } of found) {
+  const ownerless: string[] = []
+  for (const { socket, namespace, owners } of uses) {
     const { protocol, state, localAddress, localPort, remoteAddress, remotePort } = socket
     const other = remotePort === 0 ? '' : ` from ${remoteAddress} port ${remotePort}`
     const where = namespace === own ? '' : ` in ${namespace}`
+    const what = `${protocol} ${state} on ${localAddress} port ${localPort}${other}${where}`
+    if (owners.length === 0) ownerless.push(what)
     for (const { identity, fd } of owners) {
       const one = having.get(identity.pid) ?? { identity, as: [] }
-      one.as.push(`fd ${fd}: ${protocol} ${state} on ${localAddress} port ${localPort}${other}${where}`)
+      one.as.push(`fd ${fd}: ${what}`)
       having.set(identity.pid, one)
     }
   }
-  return { found: [...having.values()].sort((a, b) => a.identity.pid - b.identity.pid), unreadable }
+  const found = [...having.values()].sort((a, b) => a.identity.pid - b.identity.pid)
+  return { found, unreadable, ownerless }
 }
 
 async function inNamespace(id: string): Promise<Found<Having>> {
