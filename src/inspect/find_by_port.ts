@@ -10,6 +10,7 @@ import {
   SEARCH_CHECKS,
   type SearchOptions,
   scanProcesses,
+  type UnreadableProcess,
 } from './scan.js'
 import { readSocketsOf, type Socket, type SocketProtocol, type SocketsOptions } from './sockets.js'
 
@@ -44,12 +45,13 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
     throw new ProcmusterError('INVALID_ARGUMENT', { message: `${port} is no port; ports are 1 to 65535` })
   }
   const { protocols = ['tcp', 'tcp6', 'udp', 'udp6'], remote = false } = options
-  const uses: { socket: Socket; namespace: string }[] = []
+  const byInode = new Map<number | symbol, { socket: Socket; namespace: string }>()
   const search = async (namespace: string, pids: readonly number[]) => {
     const sockets = await socketsOfAny(pids, port, { ...options, protocols })
     for (const socket of sockets) {
       const has = socket.localPort === port || (remote && socket.remotePort === port)
-      if (has) uses.push({ socket, namespace })
+      // The kernel's list may tell of one twice when others come and go while it is read; the later is newer.
+      if (has) byInode.set(socket.inode === 0 ? Symbol() : socket.inode, { socket, namespace })
     }
   }
   const { procRoot = '/proc' } = options
@@ -60,24 +62,28 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
     search(own, [pid]),
   ])
   for (const [namespace, pids] of namespacesOf(scan.found)) await search(namespace, pids)
+  const uses = [...byInode.values()]
   const inodes = new Set(uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0))
   const owners = await ownersOf(inodes, scan.found, procRoot)
   const owned = new Set(owners.map(({ inode }) => inode))
   const missed = [...inodes].filter((inode) => !owned.has(inode))
   // The kernel's own, those of whom cannot be looked into, or made since their process was read.
   const late = await findDescriptorOwners('socket', missed, options)
-  const byInode = new Map<number, DescriptorOwner[]>()
+  const ownersByInode = new Map<number, DescriptorOwner[]>()
   for (const owner of [...owners, ...late.found]) {
-    const all = byInode.get(owner.inode) ?? []
+    const all = ownersByInode.get(owner.inode) ?? []
     all.push(owner)
-    byInode.set(owner.inode, all)
+    ownersByInode.set(owner.inode, all)
   }
   return {
-    found: uses.map((use) => ({ ...use, owners: byInode.get(use.socket.inode) ?? [] })),
+    found: uses.map((use) => ({ ...use, owners: ownersByInode.get(use.socket.inode) ?? [] })),
     // Whose namespace may not be told can be in one where the port is in use.
-    unreadable: scan.unreadable,
+    unreadable: union(scan.unreadable, late.unreadable),
   }
 }
+
+const union = (...lists: readonly (readonly UnreadableProcess[])[]): UnreadableProcess[] =>
+  [...new Map(lists.flat().map((each) => [each.pid, each])).values()].sort((a, b) => a.pid - b.pid)
 
 /** Pids by the network namespace that they are in, but for our own. */
 function namespacesOf(hits: readonly ScanHit[]): Map<string, number[]> {

@@ -214,7 +214,7 @@ describe('muster run', () => {
       if (ended.code === 1) ended = await memory()
       expect(ended).toMatchObject({
         code: 137,
-        stderr: `muster: ${process.execPath} was ended by SIGKILL\nmuster: out of memory: the kernel's OOM killer ended one process below the limit of 100 MiB\n`,
+        stderr: `muster: ${process.execPath} was ended by SIGKILL\nmuster: out of memory: the kernel's OOM killer ended one process of it (its limit is 100 MiB)\n`,
       })
       await writeFile(at('text'), 'text', { mode: 0o755 })
       const refused = await muster(['run', '--cgroup', group.path, '--memory', '100M', '--', at('text')])

@@ -96,8 +96,9 @@ async function oomKillsIn(directories: readonly string[]): Promise<number> {
 
 function wordedOomKills(count: number, { limits: { memoryMaxBytes } }: Start): string {
   const whom = count === 1 ? 'one process' : `${count} processes`
-  const limit = typeof memoryMaxBytes === 'number' ? ` of ${wordedBytes(memoryMaxBytes)}` : ''
-  return `out of memory: the kernel's OOM killer ended ${whom} below the limit${limit}`
+  // Which limit it was, this one, one above it or the host's, is not told.
+  const limit = typeof memoryMaxBytes === 'number' ? ` (its limit is ${wordedBytes(memoryMaxBytes)})` : ''
+  return `out of memory: the kernel's OOM killer ended ${whom} of it${limit}`
 }
 
 async function runInBackground(
