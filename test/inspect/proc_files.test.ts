@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, openSync, symlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { identify, parseDescriptors, readProcFiles } from '../../dist/index.js'
+import { identify, parseDescriptors, readOpenFiles, readProcFiles } from '../../dist/index.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { statLine } from '../fixtures/stat_line.js'
 
@@ -138,6 +138,21 @@ describe('real processes', () => {
     ).toBe(true)
     await waitFor(async () => (await readerThreads()) === 0)
   })
+})
+
+test('100,000 open files of a process, where limits permit no real one so many', async () => {
+  const target = await fakeProcess()
+  const directory = join(root, String(target.pid), 'fd')
+  await mkdir(directory)
+  for (let fd = 0; fd < 100_000; fd++)
+    symlinkSync(fd % 2 === 0 ? '/dev/null' : `socket:[${fd}]`, join(directory, String(fd)))
+  const before = performance.eventLoopUtilization()
+  const files = await readOpenFiles(target, { procRoot: root, timeoutMs: 60_000 })
+  expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(0.9)
+  const byFd = new Map(files.map((file) => [file.fd, file]))
+  expect(byFd.size).toBe(100_000)
+  expect(byFd.get(99_998)).toMatchObject({ kind: 'device', target: '/dev/null' })
+  expect(byFd.get(99_999)).toMatchObject({ kind: 'socket', target: 'socket:[99999]' })
 })
 
 describe('a file that stalls', () => {
