@@ -74,6 +74,28 @@ export function checkOptions<T extends object>(options: T, checks: Checks<T>, na
   }
 }
 
+/**
+ * As `checkOptions`, of a query that a process may be: an identity, a row, a process that was spawned. What else such a one has is no
+ * option.
+ */
+export function checkQuery<T extends object>(query: T, checks: Checks<T>): void {
+  if (!isProcess(query)) {
+    checkOptions(query, checks, 'the query')
+    return
+  }
+  checkIdentity(query)
+  for (const key of Object.keys(checks) as (keyof T & string)[]) {
+    const value = (query as T)[key]
+    if (value !== undefined) checks[key](key, value)
+  }
+}
+
+/** Of a bare pid and start anything else is an option. */
+function isProcess(value: unknown): value is ProcessIdentity {
+  if (typeof value !== 'object' || value === null) return false
+  return 'pid' in value && 'startTicks' in value && ('settled' in value || 'identity' in value)
+}
+
 /** An object that holds values by name, and no list, map or other. */
 export const RECORD: Check = (name, value) => {
   if (Object.prototype.toString.call(value) !== '[object Object]') refuse(name, value, 'an object')

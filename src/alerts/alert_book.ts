@@ -1,6 +1,6 @@
 import { type Checks, LIMIT, NUMBER, oneOf, TEXT } from '../arguments.js'
 import type { Severity } from '../rules/schema/rule.js'
-import { identityKey } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { Alert, AlertState } from './alert.js'
 import { type AlertSubject, subjectOf } from './alert_key.js'
 
@@ -12,21 +12,25 @@ export interface AlertQuery {
   readonly rule?: string | undefined
   /** Also of groups with this process among the members that are named. */
   readonly pid?: number | undefined
+  /** Of one life of that pid, as an identity has it. */
+  readonly startTicks?: number | undefined
   /** At most so many, the newest. */
   readonly limit?: number | undefined
 }
 
-export function isWanted(alert: Alert, { severity, state, rule, pid }: AlertQuery): boolean {
+export function isWanted(alert: Alert, { severity, state, rule, pid, startTicks }: AlertQuery): boolean {
   return (
     (severity === undefined || alert.severity === severity) &&
     (state === undefined || alert.state === state) &&
     (rule === undefined || alert.rule === rule) &&
-    (pid === undefined || isAbout(alert, pid))
+    (pid === undefined || isAbout(alert, pid, startTicks))
   )
 }
 
-function isAbout({ identity, group }: Alert, pid: number): boolean {
-  return identity?.pid === pid || group?.members.some((member) => member.identity.pid === pid) === true
+function isAbout({ identity, group }: Alert, pid: number, startTicks: number | undefined): boolean {
+  const isIt = (other: ProcessIdentity | undefined) =>
+    other?.pid === pid && (startTicks === undefined || other.startTicks === startTicks)
+  return isIt(identity) || group?.members.some((member) => isIt(member.identity)) === true
 }
 
 interface Firing {
@@ -45,6 +49,7 @@ export const ALERT_CHECKS: Checks<AlertQuery> = {
   state: oneOf(['pending', 'firing', 'resolved']),
   rule: TEXT,
   pid: NUMBER,
+  startTicks: NUMBER,
   limit: LIMIT,
 }
 

@@ -1,4 +1,4 @@
-import { type Checks, checkOptions, LIMIT, NUMBER, oneOf, PATH, TEXT } from '../arguments.js'
+import { type Checks, checkQuery, LIMIT, NUMBER, oneOf, PATH, TEXT } from '../arguments.js'
 import { readJournal } from '../journal/reader.js'
 import type { Alert, AlertState } from './alert.js'
 import { type AlertQuery, isWanted } from './alert_book.js'
@@ -27,6 +27,7 @@ const CHECKS: Checks<HistoryQuery> = {
   severity: oneOf(['info', 'warning', 'critical']),
   rule: TEXT,
   pid: NUMBER,
+  startTicks: NUMBER,
   limit: LIMIT,
   state: oneOf(['pending', 'firing', 'resolved', 'unknown']),
 }
@@ -37,7 +38,7 @@ const CHECKS: Checks<HistoryQuery> = {
  */
 export async function readAlerts(journal: string, query: HistoryQuery = {}): Promise<AlertHistory> {
   PATH('the journal', journal)
-  checkOptions(query, CHECKS, 'the query')
+  checkQuery(query, CHECKS)
   const fold = new AlertFold()
   const alerts = new Map<string, Alert>()
   let current = new Set<string>()

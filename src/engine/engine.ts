@@ -4,7 +4,7 @@ import type { Alert } from '../alerts/alert.js'
 import { ALERT_CHECKS, type AlertQuery } from '../alerts/alert_book.js'
 import { Alerting, type AlertNote } from '../alerts/alerting.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
-import { ABORT_SIGNAL, checkOptions, checkPid, ELSEWHERE, LIMIT, TEXT } from '../arguments.js'
+import { ABORT_SIGNAL, checkOptions, checkPid, checkQuery, ELSEWHERE, LIMIT, TEXT } from '../arguments.js'
 import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
 import { currentPlace } from '../journal/place.js'
@@ -237,7 +237,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   /** Alerts of this run, newest first. */
   alerts(query: AlertQuery = {}): Alert[] {
-    checkOptions(query, ALERT_CHECKS, 'the query')
+    checkQuery(query, ALERT_CHECKS)
     return this.#alerting.list(query)
   }
 

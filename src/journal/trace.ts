@@ -1,5 +1,5 @@
 import type { Alert } from '../alerts/alert.js'
-import { checkOptions, NUMBER, PATH, TEXT } from '../arguments.js'
+import { checkQuery, NUMBER, PATH, TEXT } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionDoneBody, ActionType, OutcomeBody, RestartStep } from './action_records.js'
@@ -9,7 +9,10 @@ import { readJournal } from './reader.js'
 import type { JournalRecord } from './records.js'
 import { subjectKey, TraceCollector } from './trace_collector.js'
 
-/** What of a journal to tell: of a pid (of one of its lives, with `startTicks`), or of the id of an alert, a decision or an action. */
+/**
+ * What of a journal to tell: of a pid (of one of its lives, with `startTicks`, as an identity and a row have it), or of the id of an
+ * alert, a decision or an action.
+ */
 export type TraceQuery = (
   | { readonly pid: number; readonly startTicks?: number | undefined }
   | { readonly id: string }
@@ -119,11 +122,12 @@ const DEFAULT_LIMIT = 20
  */
 export async function traceDecisions(path: string, query: TraceQuery): Promise<Trace> {
   PATH('the journal', path)
-  checkOptions<Partial<Record<'limit' | 'pid' | 'startTicks' | 'id', unknown>>>(
-    query,
-    { limit: NUMBER, pid: NUMBER, startTicks: NUMBER, id: TEXT },
-    'the query',
-  )
+  checkQuery<Partial<Record<'limit' | 'pid' | 'startTicks' | 'id', unknown>>>(query, {
+    limit: NUMBER,
+    pid: NUMBER,
+    startTicks: NUMBER,
+    id: TEXT,
+  })
   const limit = query.limit ?? DEFAULT_LIMIT
   if (!Number.isInteger(limit) || limit < 1) {
     throw new ProcmusterError('INVALID_ARGUMENT', { message: `limit is ${limit}; give 1 or more` })
@@ -132,7 +136,7 @@ export async function traceDecisions(path: string, query: TraceQuery): Promise<T
     const { pid, startTicks } = query
     const isAsked = (identity: ProcessIdentity | undefined): boolean =>
       identity?.pid === pid && (startTicks === undefined || identity.startTicks === startTicks)
-    return collect(path, query, new TraceCollector({ isAsked, limit }))
+    return collect(path, { pid, startTicks, limit: query.limit }, new TraceCollector({ isAsked, limit }))
   }
   const scope = await findScope(path, query.id)
   return collect(path, query, new TraceCollector({ ...scope, id: query.id, limit }))

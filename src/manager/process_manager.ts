@@ -6,6 +6,7 @@ import {
   checkIdentity,
   checkOptions,
   checkPid,
+  checkQuery,
   ELSEWHERE,
   FLAG,
   LIMIT,
@@ -304,7 +305,7 @@ export class ProcessManager implements AsyncDisposable {
    * }
    */
   getAlerts(query: MonitorAlertQuery = {}): Alert[] {
-    checkOptions(query, { ...OTHER_ALERT_CHECKS, monitor: TEXT }, 'the query')
+    checkQuery(query, { ...OTHER_ALERT_CHECKS, monitor: TEXT })
     return this.#monitors.alerts(query)
   }
 

@@ -1,9 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pid as ownPid } from 'node:process'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { explainTrace, type JournalBody, type TraceQuery, traceDecisions } from '../../dist/index.js'
+import {
+  explainTrace,
+  type JournalBody,
+  readAlerts,
+  Sampler,
+  type TraceQuery,
+  traceDecisions,
+} from '../../dist/index.js'
 
 const UNSAFE = /[\p{Cc}\p{Cf}]/u
 const MIB = 2 ** 20
@@ -309,6 +317,30 @@ it('a pid about which nothing was decided: what was watched then', async () => {
   )
   expect(await told(journal, { pid: 50 })).toMatch(
     /"node", pid 50[\s\S]*critical alert 0000000b-1 \(died\): "x" \(pid 50\) ended: exit code 1/,
+  )
+})
+
+it('a process is a query: an identity, and a row of a table, whatever else they have', async () => {
+  await using sampler = await Sampler.open({ source: 'procfs' })
+  const row = (await sampler.sample()).get(ownPid)!
+  const path = await journalOf([
+    start(),
+    decision('b-1', { identity: row.identity }),
+    alert('a-1', row.identity),
+  ])
+  for (const query of [row, row.identity, { ...row.identity, limit: 5 }, { pid: row.pid }]) {
+    const { subjects } = await traceDecisions(path, query)
+    expect(subjects).toMatchObject([{ identity: { pid: row.pid, startTicks: row.startTicks } }])
+  }
+  const another = { ...row.identity, startTicks: row.startTicks + 1 }
+  expect((await traceDecisions(path, another)).subjects).toEqual([])
+  expect((await readAlerts(path, row.identity)).found).toBe(1)
+  expect((await readAlerts(path, another)).found).toBe(0)
+  await expect(traceDecisions(path, { ...row.identity, limit: 0 })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  })
+  await expect(traceDecisions(path, { pid: 1, startTicks: 1, limt: 5 } as never)).rejects.toThrow(
+    'did you mean limit?',
   )
 })
 
