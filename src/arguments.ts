@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { ProcmusterError } from './errors.js'
 import { nearestWord } from './spelling.js'
 import type { ProcessIdentity } from './table/identity.js'
@@ -61,16 +62,24 @@ export function checkIdentities(targets: readonly Pick<ProcessIdentity, 'pid' | 
 /** Keys that there are not are refused: a misspelt option would be taken for one that is left out. */
 export function checkOptions<T extends object>(options: T, checks: Checks<T>, name = 'the options'): void {
   RECORD(name, options)
-  for (const [key, value] of Object.entries(options)) {
-    if (!Object.hasOwn(checks, key)) {
-      const nearest = nearestWord(key, Object.keys(checks))
-      throw new ProcmusterError('INVALID_ARGUMENT', {
-        message: `unknown option ${shown(key)}; ${
-          nearest === undefined ? `there are ${Object.keys(checks).join(', ')}` : `did you mean ${nearest}?`
-        }`,
-      })
-    }
-    if (value !== undefined) checks[key as keyof T](key, value)
+  // What is inherited is read as well.
+  for (const key in options) {
+    if (Object.hasOwn(checks, key)) continue
+    const nearest = nearestWord(key, Object.keys(checks))
+    throw new ProcmusterError('INVALID_ARGUMENT', {
+      message: `unknown option ${shown(key)}; ${
+        nearest === undefined ? `there are ${Object.keys(checks).join(', ')}` : `did you mean ${nearest}?`
+      }`,
+    })
+  }
+  checkValues(options, checks)
+}
+
+/** Also those of getters, which a class has. */
+function checkValues<T extends object>(options: T, checks: Checks<T>): void {
+  for (const key of Object.keys(checks) as (keyof T & string)[]) {
+    const value = options[key]
+    if (value !== undefined) checks[key](key, value)
   }
 }
 
@@ -84,10 +93,7 @@ export function checkQuery<T extends object>(query: T, checks: Checks<T>): void 
     return
   }
   checkIdentity(query)
-  for (const key of Object.keys(checks) as (keyof T & string)[]) {
-    const value = (query as T)[key]
-    if (value !== undefined) checks[key](key, value)
-  }
+  checkValues<T>(query, checks)
 }
 
 /** Of a bare pid and start anything else is an option. */
@@ -96,10 +102,19 @@ function isProcess(value: unknown): value is ProcessIdentity {
   return 'pid' in value && 'startTicks' in value && ('settled' in value || 'identity' in value)
 }
 
-/** An object that holds values by name, and no list, map or other. */
+/** An object that holds values by name, also a module or of a class; and no list, map, date or other. */
 export const RECORD: Check = (name, value) => {
-  if (Object.prototype.toString.call(value) !== '[object Object]') refuse(name, value, 'an object')
+  const isOther = typeof value !== 'object' || value === null || Symbol.iterator in value
+  if (isOther || NO_RECORDS.some((is) => is(value))) refuse(name, value, 'an object')
 }
+
+const { isDate, isRegExp, isPromise, isNativeError, isBoxedPrimitive, isAnyArrayBuffer, isArrayBufferView } =
+  types
+/** What cannot be iterated over; a weak map has no names, and a proxy is what it stands for. */
+const NO_RECORDS: readonly ((value: unknown) => boolean)[] = [
+  ...[isDate, isRegExp, isPromise, isNativeError, isBoxedPrimitive, isAnyArrayBuffer, isArrayBufferView],
+  ...[types.isWeakMap, types.isWeakSet],
+]
 
 export const TEXT: Check = (name, value) => {
   if (typeof value !== 'string') refuse(name, value, 'a string')

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -444,6 +444,43 @@ describe('what is wrong is refused with a code, and named', () => {
     const methods = manager as unknown as Record<string, Loose>
     for (const [name, parameters] of Object.entries(MANAGED)) {
       expect(await taken(name, (...args) => methods[name]!(...args), parameters)).toEqual([])
+    }
+  })
+
+  test('options are any object that holds values by name, also inherited ones', async () => {
+    const path = join(directory, 'options.mjs')
+    writeFileSync(path, 'export const timeoutMs = 4000')
+    class Options {
+      readonly timeoutMs = 4000
+      get [Symbol.toStringTag]() {
+        return 'Options'
+      }
+    }
+    const right = [await import(path), new Options(), Object.create(null), Object.create({ timeoutMs: 4000 })]
+    for (const options of right) {
+      expect(await api.findByLibrary('no such library', options)).toMatchObject({ found: [] })
+    }
+    class Getter {
+      get timeoutMs() {
+        return 'soon'
+      }
+    }
+    const others = [
+      new Map(),
+      new Set(),
+      /x/,
+      new Error('x'),
+      Promise.resolve(),
+      Buffer.alloc(1),
+      new String(''),
+    ]
+    const wrong = [
+      ...others,
+      ...[new ArrayBuffer(1), new DataView(new ArrayBuffer(1)), new WeakMap(), AbortSignal.abort(), () => 1],
+      ...[Object.create({ timeoutMs: 4000, bogus: 1 }), Object.create({ timeoutMs: 'soon' }), new Getter()],
+    ]
+    for (const options of wrong) {
+      await expect(api.findByLibrary('x', options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     }
   })
 
