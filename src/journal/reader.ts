@@ -19,15 +19,16 @@ export interface JournalReader extends AsyncIterable<JournalRecord> {
 export interface ReadJournalOptions {
   /** Where a line begins, for example the size that the file had before: what comes earlier is left out. Default 0. */
   readonly fromByte?: number
-  /** Records of these types are left out; what is in them is not read, which takes a fraction of the time. */
-  readonly without?: ReadonlySet<JournalRecord['type']>
+  /** Records of these types, a list or a set, are left out; what is in them is not read, which takes a fraction of the time. */
+  readonly without?: Iterable<JournalRecord['type']>
 }
 
 /** @throws ProcmusterError `NOT_FOUND`, `ACCESS_DENIED` or `IO_ERROR` while iterating. */
 export function readJournal(path: string, options: ReadJournalOptions = {}): JournalReader {
   PATH('the journal', path)
   checkOptions(options, { fromByte: BYTES, without: ITERABLE })
-  const { fromByte = 0, without } = options
+  const { fromByte = 0 } = options
+  const without = options.without && new Set(options.without)
   let lastSeq = 0
   let badLines = 0
   let tornTail = false
