@@ -1,4 +1,5 @@
-import { NUMBER, TEXT } from './arguments.js'
+import { NUMBER, refuse, TEXT } from './arguments.js'
+import { ProcmusterError } from './errors.js'
 
 // Controls (C0, DEL, C1), line separators, lone surrogates, and the marks that reorder or hide text: a process
 // chooses its own name, and must not be able to move the cursor, forge a line, or swap what is read.
@@ -17,11 +18,25 @@ export function escapeForTerminal(text: string): string {
   })
 }
 
-/** JSON on one line that a terminal can show: what `escapeForTerminal` escapes is written as `\\uXXXX`. */
+/**
+ * JSON on one line that a terminal can show: what `escapeForTerminal` escapes is written as `\\uXXXX`.
+ * @throws ProcmusterError `INVALID_ARGUMENT` for what JSON has nothing for: undefined, a function, a bigint, a circle of objects
+ */
 export function safeJson(value: unknown): string {
-  return JSON.stringify(value).replace(UNSAFE, (mark) =>
+  return jsonOf(value).replace(UNSAFE, (mark) =>
     mark.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
   )
+}
+
+function jsonOf(value: unknown): string {
+  try {
+    const json: string | undefined = JSON.stringify(value)
+    if (json !== undefined) return json
+  } catch (error) {
+    // A row's, of a sample that is over.
+    if (error instanceof ProcmusterError) throw error
+  }
+  return refuse('the value', value, 'one that JSON has: no undefined, function, bigint or circle of objects')
 }
 
 // Blocks that terminals draw two cells wide (Unicode East Asian Width W and F, and emoji).

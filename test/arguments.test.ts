@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as api from '../dist/index.js'
 
@@ -11,6 +12,8 @@ const all = api as unknown as Record<string, Loose>
 
 const target = spawn('sleep', ['600'])
 const directory = mkdtempSync(join(tmpdir(), 'arguments-'))
+const circle: object[] = []
+circle.push(circle)
 const made: { identity?: api.ProcessIdentity; sampler?: api.Sampler; table?: api.Table } = {}
 
 beforeAll(async () => {
@@ -221,9 +224,20 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   findSegmentMappers: [iterable, options({ procRoot: 'path' })],
   listPosixIpc: [options({ sharedMemoryRoot: 'path', queueRoot: 'path' })],
   removeIpc: [list, force],
-  explainTrace: [given, options({ time: 'callback' })],
+  explainTrace: [
+    {
+      ...given,
+      wrong: [
+        ...given.wrong,
+        { subjects: 5 },
+        { query: { pid: 1 }, subjects: 5 },
+        { query: { pid: 1 }, subjects: [{}] },
+      ],
+    },
+    options({ time: 'callback' }),
+  ],
   readJournal: [journal, options({ fromByte: 'number', without: 'flag' })],
-  recover: [iterable],
+  recover: [{ ...iterable, wrong: [...iterable.wrong, [null], [42], [{}]] }],
   traceDecisions: [journal, options({ limit: 'count', pid: 'number' }, { pid: 1 })],
   parseDuration: [text('5s')],
   parseWhen: [text('rss > 5M')],
@@ -273,7 +287,7 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   terminalName: [number(5)],
   cellWidth: [text('x')],
   escapeForTerminal: [text('x')],
-  safeJson: [],
+  safeJson: [{ right: () => 'x', wrong: [undefined, () => 1, Symbol('x'), 1n, { a: 1n }, circle] }],
   truncate: [text('x'), number(5), { right: () => '…', wrong: [null, 5, {}] }],
   nearestWord: [text('x'), iterable],
   insteadOf: [text('x'), { right: () => ['x'], wrong: [...NOTHING, 42, {}, 'x'] }],
@@ -401,7 +415,7 @@ async function taken(name: string, call: Loose, parameters: readonly Parameter[]
       // Whoever would check a later one first must be told of nothing else.
       const args = parameters.map(({ right }, at) => (at === index ? value : right()))
       if (parameters.length === 1 && index > 0) continue
-      const what = `${name}, argument ${index + 1}: ${JSON.stringify(value) ?? String(value)}`
+      const what = `${name}, argument ${index + 1}: ${inspect(value)}`
       try {
         const result = await call(...args)
         faults.push(`${what}: taken`)

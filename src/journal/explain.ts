@@ -1,5 +1,5 @@
 import type { Alert } from '../alerts/alert.js'
-import { CALLBACK, checkHas, checkOptions } from '../arguments.js'
+import { CALLBACK, type Check, checkHas, checkOptions, listOf } from '../arguments.js'
 import { escapeForTerminal } from '../printable.js'
 import { parseWhen } from '../rules/language/parse.js'
 import { unitOf } from '../rules/language/typing.js'
@@ -20,12 +20,16 @@ interface ToldLine {
   readonly text: string
 }
 
+const WANTED = 'one of traceDecisions'
+const SUBJECT: Check = (name, value) => checkHas(name, value, ['decisions', 'alerts'], WANTED)
+
 /**
  * Tells a trace in plain words, a line each, fit for a terminal: names that processes chose are escaped. Newest first, what
  * belongs to one breach in the order in which it happened.
  */
 export function explainTrace(trace: Trace, options: ExplainOptions = {}): string[] {
-  checkHas('the trace', trace, ['subjects'], 'one of traceDecisions')
+  checkHas('the trace', trace, ['query', 'subjects'], WANTED)
+  listOf(SUBJECT)('subjects', trace.subjects)
   checkOptions(options, { time: CALLBACK })
   const { time = (atMs) => new Date(atMs).toISOString() } = options
   const { subjects, leftOut, badLines } = trace

@@ -1,5 +1,5 @@
 import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
-import { ITERABLE } from '../arguments.js'
+import { checkHas, ITERABLE } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionBegunBody, ActionDoneBody, RestartStep } from './action_records.js'
 import type { Place } from './place.js'
@@ -108,7 +108,10 @@ export class JournalFold {
 export function recover(records: Iterable<JournalRecord>): JournalState {
   ITERABLE('the records', records)
   const fold = new JournalFold()
-  for (const record of records) fold.add(record)
+  for (const record of records) {
+    checkHas('one of the records', record, ['type'], 'those of readJournal')
+    fold.add(record)
+  }
   return fold.state
 }
 
