@@ -1,10 +1,10 @@
-import { readlink, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { checkOptions, PATH } from '../arguments.js'
 import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import { findSocketOwners } from './descriptor_owners.js'
-import { type Found, findUsers, ScanKind, SEARCH_CHECKS, type SearchOptions } from './scan.js'
+import { type Found, findUsers, readOwnLink, ScanKind, SEARCH_CHECKS, type SearchOptions } from './scan.js'
 import { readSocketsOf } from './sockets.js'
 
 /** A process that uses a file, and as what. */
@@ -53,7 +53,7 @@ export async function findByFile(path: string, options: SearchOptions = {}): Pro
 /** Only the path that it was bound by is known of a socket, proc_net(5). */
 async function findSocketUsers(path: string, options: SearchOptions): Promise<Found<FileUser>> {
   const { procRoot = '/proc' } = options
-  const pid = Number(await readlink(`${procRoot}/self`))
+  const pid = Number(await readOwnLink(procRoot, 'self'))
   const bound = await readSocketsOf({ pid }, { ...options, protocols: ['unix'] }, (line) =>
     line.endsWith(path),
   )

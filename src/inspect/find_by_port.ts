@@ -1,10 +1,10 @@
-import { readlink } from 'node:fs/promises'
 import { checkOptions, FLAG, listOf, oneOf } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { type DescriptorOwner, descriptorsOf, findDescriptorOwners } from './descriptor_owners.js'
 import {
   type Found,
   identifyHits,
+  readOwnLink,
   type ScanHit,
   ScanKind,
   SEARCH_CHECKS,
@@ -33,7 +33,7 @@ export interface PortSearchOptions extends SearchOptions {
 
 /**
  * Who has a port, in every network namespace that a visible process is in: a container's server is found as well.
- * @throws ProcmusterError `INVALID_ARGUMENT`, `ACCESS_DENIED`, `TIMEOUT`
+ * @throws ProcmusterError `INVALID_ARGUMENT`, `ACCESS_DENIED`, `TIMEOUT`, `NOT_FOUND` where proc is not mounted
  */
 export async function findByPort(port: number, options: PortSearchOptions = {}): Promise<Found<PortUse>> {
   checkOptions(options, {
@@ -55,8 +55,8 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
     }
   }
   const { procRoot = '/proc' } = options
-  const own = await readlink(`${procRoot}/self/ns/net`)
-  const pid = Number(await readlink(`${procRoot}/self`)) // there it may be another than ours here
+  const own = await readOwnLink(procRoot, 'self/ns/net')
+  const pid = Number(await readOwnLink(procRoot, 'self')) // there it may be another than ours here
   const [scan] = await Promise.all([
     scanProcesses(ScanKind.sockets, ['net:', own], options),
     search(own, [pid]),

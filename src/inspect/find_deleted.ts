@@ -1,10 +1,9 @@
-import { readdir } from 'node:fs/promises'
 import { checkOptions } from '../arguments.js'
 import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { type OpenFile, readOpenFiles } from './open_files.js'
-import { type Found, SEARCH_CHECKS, type SearchOptions, type UnreadableProcess } from './scan.js'
+import { type Found, listPids, SEARCH_CHECKS, type SearchOptions, type UnreadableProcess } from './scan.js'
 
 /** A process that holds files open which have no name any more. */
 export interface DeletedFileUser {
@@ -20,12 +19,12 @@ const LANES = 4
  * Which processes hold deleted files open, as `lsof +L1` tells: their space is free only when they close them, or end. Files
  * that are merely mapped are not among them, and memfd_create(2) deletes nothing. proc_pid_fd(5), statx(2) `stx_nlink`
  * Who ends meanwhile is left out.
+ * @throws ProcmusterError `NOT_FOUND` where proc is not mounted
  */
 export async function findDeleted(options: SearchOptions = {}): Promise<Found<DeletedFileUser>> {
   checkOptions(options, SEARCH_CHECKS)
   const { procRoot = '/proc', timeoutMs = 5000 } = options
-  const names = await readdir(procRoot)
-  const left = names.flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : [])).sort((a, b) => b - a)
+  const left = (await listPids(procRoot)).sort((a, b) => b - a)
   const found: DeletedFileUser[] = []
   const unreadable: UnreadableProcess[] = []
   const lane = async () => {

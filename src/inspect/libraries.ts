@@ -37,7 +37,7 @@ export interface LibraryUser {
 /**
  * Which processes have a library loaded, also in a version that was replaced since.
  * @param library a whole path, links are followed, or a file name, whole or up to a dot or dash: `libssl` finds `libssl.so.3` and `libssl-1.1.so`
- * @throws ProcmusterError `INVALID_ARGUMENT` for an empty one
+ * @throws ProcmusterError `INVALID_ARGUMENT` for an empty one, `NOT_FOUND` where proc is not mounted
  */
 export async function findByLibrary(
   library: string,

@@ -55,7 +55,7 @@ export interface NamespaceMember {
 /**
  * Which processes are in a namespace.
  * @param id such as `net:[4026531840]`, as `readNamespaces` and `ls -l /proc/self/ns` have it
- * @throws ProcmusterError `INVALID_ARGUMENT` for what is no such id
+ * @throws ProcmusterError `INVALID_ARGUMENT` for what is no such id, `NOT_FOUND` where proc is not mounted
  */
 export async function findByNamespace(
   id: string,

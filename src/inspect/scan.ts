@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { type Checks, MILLISECONDS, PATH } from '../arguments.js'
 import { identify } from '../control/handle.js'
-import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { awaitContents, type Content } from './read_requests.js'
@@ -47,7 +47,7 @@ export interface ScanHit {
 
 const BATCH = 128
 const LANES = 2 // as many as the addon has reader threads
-const { ESRCH, ETIMEDOUT } = constants.errno
+const { ENOENT, ENOTDIR, ESRCH, ETIMEDOUT } = constants.errno
 
 /** Looks through all processes of a proc file system, off the main thread. Who ends meanwhile is left out. */
 export async function scanProcesses(
@@ -56,8 +56,7 @@ export async function scanProcesses(
   options: SearchOptions = {},
 ): Promise<Found<ScanHit>> {
   const { procRoot = '/proc', timeoutMs = 5000 } = options
-  const names = await readdir(procRoot)
-  const left = names.filter((name) => /^\d+$/.test(name)).map(Number)
+  const left = await listPids(procRoot)
   const joined = keys.map((key) => `${key}\0`).join('')
   const found: ScanHit[] = []
   const unreadable: UnreadableProcess[] = []
@@ -90,6 +89,31 @@ export async function scanProcesses(
     found: found.sort((a, b) => a.pid - b.pid),
     unreadable: unreadable.sort((a, b) => a.pid - b.pid),
   }
+}
+
+/** @throws ProcmusterError `NOT_FOUND` where no process is listed: whoever reads it is one. */
+export async function listPids(procRoot: string): Promise<number[]> {
+  const names = await readdir(procRoot).catch((error: unknown) => refuseRoot(procRoot, error))
+  const pids = names.flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
+  return pids.length === 0 ? refuseRoot(procRoot, { errno: ENOENT }) : pids
+}
+
+/** What a link of whoever reads leads to, `self/...`. @throws ProcmusterError `NOT_FOUND` where there is none */
+export async function readOwnLink(procRoot: string, name: string): Promise<string> {
+  return readlink(`${procRoot}/${name}`).catch((error: unknown) => refuseRoot(procRoot, error))
+}
+
+function refuseRoot(procRoot: string, error: unknown): never {
+  const errno = errnoOf(error)
+  const isAbsent = errno === ENOENT || errno === ENOTDIR
+  const why = isAbsent ? 'it lists no process; is proc mounted there?' : (error as Error).message
+  const code = errno === undefined ? 'IO_ERROR' : codeOfErrno(errno)
+  throw new ProcmusterError(code, {
+    message: `cannot search '${procRoot}': ${why}`,
+    path: procRoot,
+    errno,
+    ...(error instanceof Error && { cause: error }),
+  })
 }
 
 function parseHit(pid: number, data: Buffer): ScanHit {

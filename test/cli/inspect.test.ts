@@ -377,3 +377,25 @@ test('what is wrong is told with a code of its own', async () => {
     expect(results[index]!.stderr).toMatch(line)
   }
 })
+
+test.runIf(process.getuid!() === 0)('where proc is not mounted, a search says so in one line', async () => {
+  const empty = mkdtempSync(join(tmpdir(), 'procmuster-no-proc-'))
+  const through = ['unshare', '-m', 'sh', '-c', `mount --bind '${empty}' /proc && exec "$@"`, 'sh']
+  try {
+    for (const args of [
+      ['find', '--deleted'],
+      ['find', '--port', '80'],
+      ['who', ':80'],
+      ['who', '/etc/passwd'],
+    ]) {
+      const { code, stdout, stderr } = await muster(args, { through })
+      expect([stdout, stderr]).toEqual([
+        '',
+        "muster: cannot search '/proc': it lists no process; is proc mounted there?\n",
+      ])
+      expect(code).toBe(5)
+    }
+  } finally {
+    rmSync(empty, { recursive: true })
+  }
+})

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,12 +13,16 @@ import {
   findByLibrary,
   findByNamespace,
   findByPort,
+  findDeleted,
   findPipePeers,
   findProcesses,
+  findSocketOwners,
   findSocketPeers,
   identify,
   inspectProcess,
+  listNamespaces,
   type ProcessQuery,
+  ProcmusterError,
   readNamespaces,
   readOpenFiles,
   readSockets,
@@ -238,5 +242,27 @@ test('a query over the table and what is open', async () => {
     await expect(pids({ commandLine: '(' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   } finally {
     await sampler.close()
+  }
+})
+
+test('where proc is not mounted, every search says so', async () => {
+  const empty = await mkdtemp(join(tmpdir(), 'procmuster-no-proc-'))
+  try {
+    for (const procRoot of ['/nope', '/etc/passwd', empty]) {
+      const options = { procRoot }
+      const searches = [
+        ...[findByPort(1, options), findByFile('/', options), findByLibrary('libc', options)],
+        ...[findByNamespace('net:[1]', options), findDeleted(options), listNamespaces(options)],
+        ...[findSocketOwners([1], options), findProcesses(undefined, { deleted: true }, options)],
+      ]
+      for (const search of await Promise.allSettled(searches)) {
+        const { reason: error } = search as PromiseRejectedResult
+        expect(error).toBeInstanceOf(ProcmusterError)
+        expect(error).toMatchObject({ code: 'NOT_FOUND', path: procRoot, errno: expect.any(Number) })
+        expect((error as Error).message).toContain(`cannot search '${procRoot}'`)
+      }
+    }
+  } finally {
+    await rmdir(empty)
   }
 })

@@ -71,9 +71,9 @@ async function openSampler() {
   return Sampler.open({ source: 'procfs' })
 }
 
-function refuse(error: unknown, { commandLine, cgroup, unit, namespace }: ProcessQuery): never {
+function refuse(error: unknown, { file, commandLine, cgroup, unit, namespace }: ProcessQuery): never {
   const code = error instanceof ProcmusterError ? error.code : undefined
-  if (code === 'NOT_FOUND') {
+  if (code === 'NOT_FOUND' && file !== undefined && (error as ProcmusterError).path === file) {
     fail(
       EXIT.noSuchProcess,
       `--file: ${messageOf(error)}, no such file; a deleted one shows in \`muster files PID\``,

@@ -119,10 +119,8 @@ function searchFor(what: string | undefined, raw: RawWhoOptions, faults: FaultLi
 }
 
 async function havingPort(port: number, remote: boolean): Promise<Holders> {
-  const [{ found: uses, unreadable }, own] = await Promise.all([
-    findByPort(port, { remote }),
-    readlink('/proc/self/ns/net'),
-  ])
+  const { found: uses, unreadable } = await findByPort(port, { remote })
+  const own = await readlink('/proc/self/ns/net')
   const having = new Map<number, { identity: ProcessIdentity; as: string[] }>()
   const ownerless: string[] = []
   for (const { socket, namespace, owners } of uses) {
