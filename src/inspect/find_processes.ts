@@ -31,8 +31,8 @@ export interface ProcessQuery {
   readonly file?: string
   /** See `findByLibrary`. */
   readonly library?: string
-  /** Only those that hold deleted files open, `findDeleted`. */
-  readonly deleted?: true
+  /** Only those that hold deleted files open, `findDeleted`; false is as if it were left out. */
+  readonly deleted?: boolean
   /** Such as `net:[4026531840]`. */
   readonly namespace?: string
   /** Glob, or an RE2 pattern between slashes, on the path of the control group. */
@@ -73,7 +73,8 @@ export async function findProcesses(
   checkOptions(query, QUERY_CHECKS, 'the query')
   checkOptions(options, SEARCH_CHECKS)
   if (table === undefined && needsTable(query)) {
-    const message = 'a query by more than port, file, deleted, library and namespace needs a table'
+    const message =
+      'a query by more than port, file, deleted, library and namespace, or by nothing, needs a table'
     throw new ProcmusterError('INVALID_ARGUMENT', { message })
   }
   const texts = await compileTexts(query)
@@ -83,7 +84,9 @@ export async function findProcesses(
     ?.filter({ user, name, state })
     .filter(({ sid, pgid }) => (session ?? sid) === sid && (processGroup ?? pgid) === pgid)
     .map(({ identity }) => identity)
-  const unreadable = new Map<number, UnreadableProcess>()
+  const candidates = new Map(found?.map((identity) => [identity.pid, identity]))
+  /** Who could be one of them, as far as could be seen. */
+  let unreadable = new Map<number, UnreadableProcess>()
   const searches: (() => Promise<Found<{ readonly identity: ProcessIdentity }>>)[] = []
   if (port !== undefined) {
     searches.push(async () => {
@@ -98,27 +101,32 @@ export async function findProcesses(
   for (const search of searches) {
     const result = await search()
     const users = new Map(result.found.map(({ identity }) => [identityKey(identity), identity]))
-    const candidates = found && new Set(found.map(({ pid }) => pid))
-    for (const each of result.unreadable)
-      if (candidates?.has(each.pid) ?? true) unreadable.set(each.pid, each)
-    found = (found ?? [...users.values()]).filter((identity) => users.has(identityKey(identity)))
+    const closed = new Map(result.unreadable.map((each) => [each.pid, each]))
+    if (found === undefined) {
+      found = [...users.values()]
+      unreadable = closed
+      continue
+    }
+    const open = new Set(result.found.map(({ identity }) => identity.pid))
+    const asBefore = [...unreadable].filter(([pid]) => open.has(pid) || closed.has(pid))
+    const fromNow = found.flatMap(({ pid }) => closed.get(pid) ?? [])
+    unreadable = new Map([...asBefore, ...fromNow.map((each) => [each.pid, each] as const)])
+    found = found.filter((identity) => users.has(identityKey(identity)))
   }
   found = (found ?? []).toSorted((a, b) => a.pid - b.pid)
+  for (const { pid } of found) unreadable.delete(pid)
   if (texts.length > 0) {
-    const facts = await readProcessFacts(
-      found,
-      options.procRoot === undefined ? {} : { procRoot: options.procRoot },
-    )
-    const unknown: ProcessIdentity[] = []
-    found = found.filter((identity, index) => {
-      const verdicts = texts.map((test) => test(facts[index]))
-      if (verdicts.includes(false)) return false
-      if (!verdicts.includes(undefined)) return true
-      unknown.push(identity)
-      return false
-    })
-    for (const identity of unknown) {
-      if (await isThere(identity, options)) unreadable.set(identity.pid, unreadableFacts(identity))
+    // Which needed a table, so that all of them are candidates.
+    const closed = [...unreadable.keys()].flatMap((pid) => candidates.get(pid) ?? [])
+    const asked = [...found, ...closed]
+    const verdicts = await judge(asked, texts, options)
+    found = found.filter((_, index) => verdicts[index] === true)
+    for (const [index, identity] of asked.entries()) {
+      const { pid } = identity
+      if (verdicts[index] === false) unreadable.delete(pid)
+      if (verdicts[index] !== undefined) continue
+      if (!(await isThere(identity, options))) unreadable.delete(pid)
+      else if (!unreadable.has(pid)) unreadable.set(pid, unreadableFacts(identity))
     }
   }
   return { found, unreadable: [...unreadable.values()].sort((a, b) => a.pid - b.pid) }
@@ -127,7 +135,9 @@ export async function findProcesses(
 /** Whether a query tells by what only a table has, or tells of nobody. */
 export function needsTable(query: ProcessQuery): boolean {
   checkOptions(query, QUERY_CHECKS, 'the query')
-  const asked = Object.keys(query).filter((key) => query[key as keyof ProcessQuery] !== undefined)
+  const { deleted, ...others } = query
+  const told = deleted === true ? { ...others, deleted } : others
+  const asked = Object.entries(told).flatMap(([key, value]) => (value === undefined ? [] : [key]))
   return asked.length === 0 || asked.some((key) => !SEARCHED.has(key))
 }
 
@@ -136,6 +146,20 @@ const SEARCHED: ReadonlySet<string> = new Set(['port', 'file', 'deleted', 'libra
 type Facts = Awaited<ReturnType<typeof readProcessFacts>>[number]
 /** Undefined where it cannot be told. */
 type TextTest = (facts: Facts) => boolean | undefined
+
+/** Of each whether all texts fit; undefined where that cannot be told. */
+async function judge(
+  asked: readonly ProcessIdentity[],
+  texts: readonly TextTest[],
+  { procRoot = '/proc' }: SearchOptions,
+): Promise<(boolean | undefined)[]> {
+  const facts = await readProcessFacts(asked, { procRoot })
+  return facts.map((each) => {
+    const verdicts = texts.map((test) => test(each))
+    if (verdicts.includes(false)) return false
+    return verdicts.includes(undefined) ? undefined : true
+  })
+}
 
 async function compileTexts({ commandLine, cgroup, unit }: ProcessQuery): Promise<TextTest[]> {
   if (commandLine === undefined && cgroup === undefined && unit === undefined) return []

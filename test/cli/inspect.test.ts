@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
@@ -10,6 +10,7 @@ import { detectCgroups } from '../../dist/public/cgroups.js'
 import { hostileNames, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
 import { endRuns, muster, Run } from './muster.js'
 
+const canMount = spawnSync('unshare', ['-m', 'true']).status === 0
 const UNSAFE = /[\p{Cc}\p{Cf}]/u
 
 let target: TestProcess
@@ -378,7 +379,7 @@ test('what is wrong is told with a code of its own', async () => {
   }
 })
 
-test.runIf(process.getuid!() === 0)('where proc is not mounted, a search says so in one line', async () => {
+test.runIf(canMount)('where proc is not mounted, a search says so in one line', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'procmuster-no-proc-'))
   const through = ['unshare', '-m', 'sh', '-c', `mount --bind '${empty}' /proc && exec "$@"`, 'sh']
   try {
@@ -399,3 +400,15 @@ test.runIf(process.getuid!() === 0)('where proc is not mounted, a search says so
     rmSync(empty, { recursive: true })
   }
 })
+
+test.runIf(process.getuid!() === 0)(
+  'who may not be looked into is told of only while it could be one',
+  async () => {
+    const find = async (...args: string[]) => (await muster(['find', ...args], { uid: 65534 })).stderr
+    const both = ['--port', String(port), '--file', '/etc/passwd']
+    expect(await find(...both)).toMatch(/^muster: not looked into: \d+ processes/)
+    expect(await find(...both, '--command', 'no such\\. command')).not.toContain('not looked into')
+    // A command line and a name may be read by everybody.
+    expect(await find(...both, '--command', 'needle-in-muster')).toContain('not looked into')
+  },
+)

@@ -21,6 +21,7 @@ import {
   identify,
   inspectProcess,
   listNamespaces,
+  needsTable,
   type ProcessQuery,
   ProcmusterError,
   readNamespaces,
@@ -265,4 +266,16 @@ test('where proc is not mounted, every search says so', async () => {
   } finally {
     await rmdir(empty)
   }
+})
+
+test('deleted: false is as if nobody had asked', async () => {
+  await expect(findProcesses(undefined, { deleted: false })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  })
+  expect([needsTable({ deleted: false }), needsTable({ deleted: true })]).toEqual([true, false])
+  expect(needsTable({ deleted: false, port: 1 })).toBe(false)
+  await using sampler = await Sampler.open({ source: 'procfs' })
+  const table = await sampler.sample()
+  const { size } = table
+  expect((await findProcesses(table, { deleted: false })).found).toHaveLength(size)
 })
