@@ -16,7 +16,9 @@ const PID_MAX = 4_194_304
 const SHOWN_CHARACTERS = 60
 
 export function refuse(name: string, value: unknown, wanted: string): never {
-  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name} is ${shown(value)}; give ${wanted}` })
+  // Of arguments there are many, as in "the targets"; an option goes by its one name.
+  const is = name.startsWith('the ') ? ':' : ' is'
+  throw new ProcmusterError('INVALID_ARGUMENT', { message: `${name}${is} ${shown(value)}; give ${wanted}` })
 }
 
 /** The value, where it lies between these. @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */

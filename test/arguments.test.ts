@@ -500,10 +500,14 @@ describe('what is wrong is refused with a code, and named', () => {
 
   test('the message names the value and what is wanted', async () => {
     await expect(api.findSocketPeers(999_999 as never)).rejects.toThrow(
-      'the process is 999999; give its identity: of identify(pid), or of a row',
+      'the process: 999999; give its identity: of identify(pid), or of a row',
     )
     await expect(api.sendSignal(42 as never, 'SIGTERM')).rejects.toThrow(
-      'the targets is 42; give a list of identities',
+      'the targets: 42; give a list of identities',
+    )
+    await expect(api.listNamespaces(5 as never)).rejects.toThrow('the options: 5; give an object')
+    await expect(api.listNamespaces({ timeoutMs: 'x' } as never)).rejects.toThrow(
+      'timeoutMs is "x"; give 0 to 2147483647',
     )
     await expect(api.readThreads(made.identity!, { timeoutMS: 5 } as never)).rejects.toThrow(
       'unknown option "timeoutMS"; did you mean timeoutMs?',
