@@ -147,7 +147,8 @@ test('a pipe leads to who is at its other end', async () => {
     const peer = pipe.peers.find(({ identity }) => identity.pid === reader)
     expect(peer).toMatchObject({ fd: 0, access: 'read' })
   } finally {
-    for (const pid of [...children(), shell.pid!]) process.kill(pid, 'SIGKILL')
+    // The reader before the writer, with whom it would end by itself.
+    for (const pid of [shell.pid!, ...children().reverse()]) process.kill(pid, 'SIGKILL')
   }
 })
 
