@@ -94,7 +94,9 @@ export class Acting {
   /** Goes on to see what came of restarts that an earlier run had done, and was killed before it knew. */
   followAgain(unjudged: readonly UnjudgedRestart[]): void {
     for (const { done, successor, place } of unjudged) {
-      if (samePlace(place, this.#context.place)) this.#parts.reactions.followAgain(done, successor, now())
+      if (!samePlace(place, this.#context.place)) continue
+      const passedMs = Math.max(0, Date.now() - done.atMs)
+      this.#parts.reactions.followAgain(done, successor, now(), passedMs)
     }
   }
 

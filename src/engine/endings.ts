@@ -50,12 +50,16 @@ export class Endings {
     return before
   }
 
-  /** @param before undefined when an earlier run had begun it */
+  /**
+   * @param before undefined when an earlier run had begun it
+   * @param passedMs since it was done
+   */
   follow(
     report: ActionReport,
     successor: ProcessIdentity | undefined,
     before: Before | undefined,
     nowMs: number,
+    passedMs = 0,
   ): void {
     const { actionId, action, rule, identity, name, result = {} } = report
     const known = result as Partial<RestartResult>
@@ -68,6 +72,7 @@ export class Endings {
         hostAvailableBeforeBytes: before?.hostAvailableBytes,
       },
       nowMs,
+      passedMs,
     )
   }
 }

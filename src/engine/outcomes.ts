@@ -39,8 +39,9 @@ interface Follow {
   rssBytes: number | undefined
   /** Samples in a row that did not have the process: the first may have been under way when it was made. */
   absences: number
-  /** Of the time since then, what fell into gaps between samples. */
+  /** Of the time since then, what fell into gaps between samples, or before this run. */
   unseenMs: number
+  isSeen: boolean
 }
 
 /** What is known of a successor whose outcome has been told. */
@@ -68,8 +69,14 @@ export class Outcomes {
     this.#gaps = new Gaps(parts.intervalMs ?? Number.POSITIVE_INFINITY)
   }
 
-  track(ended: Ended, nowMs: number): void {
-    this.#following.push({ ended, sinceMs: nowMs, rssBytes: undefined, absences: 0, unseenMs: 0 })
+  /** @param passedMs since it was done, by an earlier run: nobody saw what came of it in that time */
+  track(ended: Ended, nowMs: number, passedMs = 0): void {
+    const follow = {
+      ...{ ended, sinceMs: nowMs - passedMs, unseenMs: passedMs },
+      ...{ rssBytes: undefined, absences: 0, isSeen: false },
+    }
+    if (passedMs > 0 && passedMs >= this.#parts.windowMs) this.#end(follow, {}, nowMs)
+    else this.#following.push(follow)
   }
 
   /** Told before anything follows from the breach, so that the outcome counts for that. */
@@ -78,7 +85,9 @@ export class Outcomes {
       const { successor, rule: ofRule } = follow.ended
       if (ofRule !== rule || successor === undefined || !isSame(successor, identity)) return true
       follow.rssBytes = rssBytes ?? follow.rssBytes
-      this.#end(follow, { breachedAgain: true }, nowMs)
+      // Nobody saw when it began: what is found so late is not held against the restart.
+      const isLate = follow.unseenMs > 0 && nowMs - follow.sinceMs > this.#parts.windowMs
+      this.#end(follow, { breachedAgain: !isLate }, nowMs)
       return false
     })
     const key = quietKey(rule, identity)
@@ -111,6 +120,7 @@ export class Outcomes {
     const isSignal = ended.action === 'signal'
     follow.rssBytes = seen?.rssBytes ?? follow.rssBytes
     follow.absences = seen === undefined ? follow.absences + 1 : 0
+    follow.isSeen ||= seen !== undefined
     if (isSignal && (seen === undefined || seen.isZombie)) {
       // The process was there before the signal, so one sample without it is enough.
       this.#end({ ...follow, rssBytes: 0 }, { exitedInMs: nowMs - sinceMs }, nowMs)
@@ -123,7 +133,7 @@ export class Outcomes {
   }
 
   #end(
-    { ended, sinceMs, rssBytes: rssAfterBytes, unseenMs }: Follow,
+    { ended, sinceMs, rssBytes: rssAfterBytes, unseenMs, isSeen }: Follow,
     what: { breachedAgain?: boolean; successorGone?: boolean; exitedInMs?: number },
     nowMs: number,
   ): void {
@@ -132,13 +142,17 @@ export class Outcomes {
     const seen = {
       ...{ action: ended.action, rssBeforeBytes, rssAfterBytes },
       ...{ breachedAgain: false, successorGone: false, exitedInMs: ended.exitedInMs },
-      observedMs: Math.round(nowMs - sinceMs - unseenMs),
       ...what,
+      // How long it kept quiet: only what was seen; when it did not any more: since the action.
+      observedMs: Math.round(nowMs - sinceMs - (what.breachedAgain || what.successorGone ? 0 : unseenMs)),
     }
     const hostAvailableAfterBytes = hostAvailableBytes()
     onOutcome({
       ...{ type: 'outcome', ...head, ...seen, hostAvailableBeforeBytes, hostAvailableAfterBytes },
-      ...reliefOf({ ...seen, isAboutMemory, windowMs }),
+      ...reliefOf({
+        ...{ ...seen, isAboutMemory, windowMs },
+        goneBeforeSeen: seen.successorGone && !isSeen && unseenMs > 0,
+      }),
     })
     if (ended.successor === undefined || seen.breachedAgain || seen.successorGone) return
     this.#quiet.set(quietKey(ended.rule, ended.successor), { ended, sinceMs })

@@ -257,8 +257,8 @@ export class Reactions {
   }
 
   /** What came of a restart of an earlier run is still to be seen. */
-  followAgain(report: ActionReport, successor: ProcessIdentity, nowMs: number): void {
-    this.#endings.follow(report, successor, undefined, nowMs)
+  followAgain(report: ActionReport, successor: ProcessIdentity, nowMs: number, passedMs: number): void {
+    this.#endings.follow(report, successor, undefined, nowMs, passedMs)
   }
 
   /** A restart goes on, and not well. */

@@ -10,6 +10,8 @@ export interface Seen {
   readonly rssAfterBytes: number | undefined
   readonly breachedAgain: boolean
   readonly successorGone: boolean
+  /** Before anybody looked. */
+  readonly goneBeforeSeen: boolean
   readonly observedMs: number
   /** For how long it should have been followed. */
   readonly windowMs: number
@@ -32,8 +34,12 @@ export function reliefOf(seen: Seen): { relieved: Relief; reasons: string[] } {
   const reasons = memory.reason === undefined ? [] : [memory.reason]
   if (seen.breachedAgain)
     return { relieved: false, reasons: [`it breached the rule again after ${observedMs} ms`, ...reasons] }
-  if (seen.successorGone)
-    return { relieved: 'unknown', reasons: [`the successor ended within ${observedMs} ms`, ...reasons] }
+  if (seen.successorGone) {
+    const gone = seen.goneBeforeSeen
+      ? 'the successor had ended when it was looked for first'
+      : `the successor ended within ${observedMs} ms`
+    return { relieved: 'unknown', reasons: [gone, ...reasons] }
+  }
   if (isCutShort)
     return { relieved: 'unknown', reasons: [`followed for ${observedMs} of ${windowMs} ms only`, ...reasons] }
   const quiet = `no breach for ${observedMs} ms`

@@ -90,7 +90,9 @@ function outcomeText(outcome: Outcome): string {
     ? `it ended within ${seen}`
     : breachedAgain
       ? `it breached again within ${seen}${successor === undefined ? '' : ` (\`muster why ${successor.pid}\` tells)`}`
-      : `no breach in the ${seen} since`
+      : observedMs === 0
+        ? 'what came of it was not seen'
+        : `no breach in the ${seen} since`
   const whose = successor === undefined ? '' : ` of pid ${successor.pid}`
   return `outcome${whose}: ${memoryText(rssBeforeBytes, rssAfterBytes)}; ${fate}`
 }

@@ -105,6 +105,23 @@ describe('an engine killed during a restart', () => {
     expect(await bench.recordsOf('outcome')).toHaveLength(1)
   })
 
+  it('long before: what the successor does by now is not held against the restart', async () => {
+    const old = await startService()
+    await runUntilKilled({ pid: old, killAt: 'done' })
+    const [successor] = bench.instances() as [number]
+    const fiveDaysMs = 5 * 86_400_000
+    const records = (await bench.records()).map((record) => ({ ...record, atMs: record.atMs - fiveDaysMs }))
+    writeFileSync(bench.journal, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+    const rules = [
+      { name: 'restart it', match: { pid: successor }, when: 'rss > 1MiB', actions: ['restart' as const] },
+    ]
+    const engine = await bench.start({ rules, governor: { suspendAfter: 1 } })
+    expect(await heard(engine, 'outcome')).toMatchObject({ breachedAgain: false, relieved: 'unknown' })
+    expect(await heard(engine, 'action')).toMatchObject({ action: 'restart', status: 'done' })
+    expect(await bench.recordsOf('suspended')).toEqual([])
+    expect((await bench.recordsOf('breached-again'))[0]!.afterMs).toBeGreaterThanOrEqual(fiveDaysMs)
+  })
+
   it.each(['suspended', 'gave-up'])(
     'when it had %s, before that was written: it is again',
     async (killAt) => {

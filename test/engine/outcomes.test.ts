@@ -23,7 +23,7 @@ const restarted: Ended = {
 }
 const rss = (rssBytes: number) => () => ({ rssBytes, isZombie: false })
 
-function follow(ended: Ended = restarted) {
+function follow(ended: Ended = restarted, passedMs = 0) {
   const told: OutcomeBody[] = []
   const again: BreachedAgainBody[] = []
   const outcomes = new Outcomes({
@@ -32,7 +32,7 @@ function follow(ended: Ended = restarted) {
     onBreachedAgain: (body) => again.push(body),
     hostAvailableBytes: () => 90,
   })
-  outcomes.track(ended, 0)
+  outcomes.track(ended, 0, passedMs)
   return { outcomes, told, again }
 }
 
@@ -105,6 +105,44 @@ describe('the outcome of a restart', () => {
   })
 })
 
+describe('the outcome of a restart of an earlier run', () => {
+  it('counts from the restart when the successor breaches again in the window', () => {
+    const { outcomes, told } = follow(restarted, 60)
+    outcomes.breached('r', identity(2), 990, 30)
+    expect(told).toMatchObject([{ breachedAgain: true, relieved: false, observedMs: 90 }])
+    expect(told[0]!.reasons![0]).toBe('it breached the rule again after 90 ms')
+  })
+
+  it('is unknown at once when the window was over before this run; a breach is a later one', () => {
+    const { outcomes, told, again } = follow(restarted, 5000)
+    expect(told).toMatchObject([{ breachedAgain: false, relieved: 'unknown', observedMs: 0 }])
+    outcomes.breached('r', identity(2), 990, 3)
+    outcomes.tick(rss(10), 200)
+    expect(told).toHaveLength(1)
+    expect(again).toMatchObject([{ actionId: 'a', afterMs: 5003 }])
+  })
+
+  it('is of use only when the whole of a window was seen, and a breach after the window tells nothing', () => {
+    const quiet = follow(restarted, 60)
+    quiet.outcomes.tick(rss(10), 50)
+    expect(quiet.told).toEqual([])
+    quiet.outcomes.tick(rss(10), 100)
+    expect(quiet.told).toMatchObject([{ relieved: true, observedMs: 100 }])
+    const late = follow(restarted, 60)
+    late.outcomes.breached('r', identity(2), 990, 50)
+    expect(late.told).toMatchObject([{ breachedAgain: false, relieved: 'unknown', observedMs: 50 }])
+    expect(late.again).toMatchObject([{ afterMs: 110 }])
+  })
+
+  it('is unknown when the successor has gone meanwhile, whenever that was', () => {
+    const { outcomes, told } = follow(restarted, 60)
+    outcomes.tick(() => undefined, 1)
+    outcomes.tick(() => undefined, 2)
+    expect(told).toMatchObject([{ successorGone: true, relieved: 'unknown' }])
+    expect(told[0]!.reasons![0]).toBe('the successor had ended when it was looked for first')
+  })
+})
+
 describe('the outcome of a signal', () => {
   const signalled: Ended = { ...restarted, action: 'signal', successor: undefined, exitedInMs: undefined }
 
@@ -130,7 +168,8 @@ describe('the outcome of a signal', () => {
 describe('relief', () => {
   const seen: Seen = {
     ...{ action: 'restart', exitedInMs: 1, isAboutMemory: true, rssBeforeBytes: 100, rssAfterBytes: 90 },
-    ...{ breachedAgain: false, successorGone: false, observedMs: 60, windowMs: 60 },
+    ...{ breachedAgain: false, successorGone: false, goneBeforeSeen: false },
+    ...{ observedMs: 60, windowMs: 60 },
   }
   it.each<[Partial<Seen>, boolean | 'unknown']>([
     [{}, true],
@@ -141,6 +180,7 @@ describe('relief', () => {
     [{ rssAfterBytes: undefined, isAboutMemory: false }, true],
     [{ breachedAgain: true, observedMs: 3 }, false],
     [{ successorGone: true, observedMs: 3 }, 'unknown'],
+    [{ successorGone: true, goneBeforeSeen: true }, 'unknown'],
     [{ observedMs: 59 }, 'unknown'],
     [{ action: 'signal' }, true],
     [{ action: 'signal', exitedInMs: undefined }, false],

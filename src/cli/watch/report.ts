@@ -166,7 +166,9 @@ export class TextReporter implements Reporter {
       ? yellow(`ended within ${seen} of its restart`)
       : outcome.breachedAgain
         ? yellow(`breached again within ${seen} of its restart`)
-        : green(`no breach in the ${seen} since its restart`)
+        : observedMs === 0
+          ? yellow('what came of its restart was not seen')
+          : green(`no breach in the ${seen} since its restart`)
     const memory =
       before === undefined || after === undefined
         ? ''
