@@ -200,6 +200,9 @@ export function checkHas(name: string, value: unknown, keys: readonly string[], 
   }
 }
 
+export const LOGGER: Check = (name, value) =>
+  checkHas(name, value, ['debug', 'info', 'warn', 'error'], 'a pino logger')
+
 /** What is checked elsewhere, closer to its meaning. */
 export const ELSEWHERE: Check = (name, value) => {
   if (value === null) refuse(name, value, 'a value, or leave it out')

@@ -498,6 +498,27 @@ describe('what is wrong is refused with a code, and named', () => {
     }
   })
 
+  test.each<[object, string]>([
+    [{ governor: { limits: { perWindw: {} } } }, 'unknown option "perWindw"; did you mean perWindow?'],
+    [{ governor: { perWindow: { max: 1, windowMs: 1000, windw: 3 } } }, 'unknown option "windw"'],
+    [{ governor: { limits: { perGroupWindow: { max: 1, windowMs: 1000, x: 3 } } } }, 'unknown option "x"'],
+    [{ governor: { limits: { perGroup: { max: 1, by: 'unit', x: 3 } } } }, 'unknown option "x"'],
+    [{ governor: { limits: { minHealthy: { percent: 1, x: 3 } } } }, 'unknown option "x"'],
+    [{ governor: { limits: { perWindow: null } } }, 'perWindow is null'],
+    [{ governor: { limits: { perGroup: null } } }, 'perGroup is null'],
+    [{ governor: { limits: { minHealthy: null } } }, 'minHealthy is null'],
+    [{ governor: { limits: { minHealthy: '50%' } } }, 'governor.limits.minHealthy is "50%"'],
+    [{ startBackoff: { firstMs: 1, maxMs: 2, x: 3 } }, 'unknown option "x"'],
+    [{ hooks: { nope: 1 } }, 'unknown option "nope"'],
+    [{ hooks: { onDone: 1 } }, 'onDone is 1'],
+    [{ logger: 5 }, 'logger is 5; give a pino logger'],
+  ])('nested options of an engine: %j', async (given, message) => {
+    const started = api.Engine.start({ rules: [], ...given } as never)
+    await expect(started).rejects.toMatchObject({
+      ...{ code: 'INVALID_ARGUMENT', message: expect.stringContaining(message) },
+    })
+  })
+
   test('the message names the value and what is wanted', async () => {
     await expect(api.findSocketPeers(999_999 as never)).rejects.toThrow(
       'the process: 999999; give its identity: of identify(pid), or of a row',

@@ -1,4 +1,4 @@
-import { type Checks, checkOptions, ELSEWHERE, RECORD } from '../arguments.js'
+import { type Checks, checkOptions, ELSEWHERE, RECORD, refuse } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { LIMIT_BOUNDS, LIMIT_GROUPS, type PerWindow, type RuleLimits } from '../rules/schema/limits.js'
 
@@ -66,6 +66,22 @@ const GOVERNOR_CHECKS: Checks<GovernorOptions> = {
   limits: RECORD,
   seed: ELSEWHERE,
 }
+const LIMIT_CHECKS: Checks<RuleLimits> = {
+  concurrent: ELSEWHERE,
+  perGroup: RECORD,
+  perWindow: RECORD,
+  perGroupWindow: RECORD,
+  jitterMs: ELSEWHERE,
+  backoffFirstMs: ELSEWHERE,
+  backoffMaxMs: ELSEWHERE,
+  successMs: ELSEWHERE,
+  flapMax: ELSEWHERE,
+  flapWindowMs: ELSEWHERE,
+  rearmMs: ELSEWHERE,
+  minHealthy: ELSEWHERE,
+}
+const GROUP_CHECKS: Checks<NonNullable<RuleLimits['perGroup']>> = { max: ELSEWHERE, by: ELSEWHERE }
+const WINDOW_CHECKS: Checks<PerWindow> = { max: ELSEWHERE, windowMs: ELSEWHERE }
 
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value */
 export function checkGovernor(options: GovernorOptions = {}): GovernorSettings {
@@ -85,9 +101,11 @@ export function checkGovernor(options: GovernorOptions = {}): GovernorSettings {
 
 /** The governor's own, which are no rule's and were checked by no schema: a caller of TypeScript gave them. */
 function checkLimits(name: string, limits: RuleLimits): void {
+  checkOptions(limits, LIMIT_CHECKS, name)
   const { concurrent, perGroup, perWindow, perGroupWindow, minHealthy } = limits
   if (concurrent !== undefined) whole(`${name}.concurrent`, concurrent, ...LIMIT_BOUNDS.concurrent)
   if (perGroup !== undefined) {
+    checkOptions(perGroup, GROUP_CHECKS, `${name}.perGroup`)
     whole(`${name}.perGroup.max`, perGroup.max, ...LIMIT_BOUNDS.perGroup)
     if (!LIMIT_GROUPS.includes(perGroup.by)) {
       const message = `${name}.perGroup.by is ${JSON.stringify(perGroup.by)}; give one of ${LIMIT_GROUPS.join(', ')}`
@@ -97,8 +115,12 @@ function checkLimits(name: string, limits: RuleLimits): void {
   if (perWindow !== undefined) checkWindow(`${name}.perWindow`, perWindow)
   if (perGroupWindow !== undefined) checkWindow(`${name}.perGroupWindow`, perGroupWindow)
   if (typeof minHealthy === 'number') whole(`${name}.minHealthy`, minHealthy, ...LIMIT_BOUNDS.minHealthy)
-  else if (minHealthy !== undefined)
+  else if (minHealthy !== undefined) {
+    if (typeof minHealthy !== 'object')
+      refuse(`${name}.minHealthy`, minHealthy, 'a number of members, or { percent }')
+    checkOptions(minHealthy, { percent: ELSEWHERE }, `${name}.minHealthy`)
     range(`${name}.minHealthy.percent`, minHealthy.percent, ...LIMIT_BOUNDS.percent)
+  }
   if (limits.flapMax !== undefined) whole(`${name}.flapMax`, limits.flapMax, ...LIMIT_BOUNDS.flap)
   for (const key of [
     'jitterMs',
@@ -123,9 +145,10 @@ export function effectiveLimits(
   return { ...limits, backoffMaxMs: Math.max(limits.backoffFirstMs, limits.backoffMaxMs) }
 }
 
-function checkWindow(name: string, { max, windowMs }: PerWindow): void {
-  whole(`${name}.max`, max, ...LIMIT_BOUNDS.perWindow)
-  range(`${name}.windowMs`, windowMs, ...LIMIT_BOUNDS.windowMs)
+function checkWindow(name: string, window: PerWindow): void {
+  checkOptions(window, WINDOW_CHECKS, name)
+  whole(`${name}.max`, window.max, ...LIMIT_BOUNDS.perWindow)
+  range(`${name}.windowMs`, window.windowMs, ...LIMIT_BOUNDS.windowMs)
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

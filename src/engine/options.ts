@@ -5,10 +5,12 @@ import { EVIDENCE_CHECKS } from '../actions/evidence.js'
 import { checkGovernor, type GovernorOptions, type GovernorSettings } from '../actions/governor_options.js'
 import { type CheckedNotifier, checkNotifiers, type NotifierSpec } from '../alerts/notifiers/spec.js'
 import {
+  CALLBACK,
   type Checks,
   checkOptions,
   ELSEWHERE,
   FLAG,
+  LOGGER,
   listOf,
   NUMBER,
   PATH,
@@ -102,15 +104,20 @@ const CHECKS: Checks<EngineOptions> = {
   notifiers: listOf(ELSEWHERE),
   alertCapacity: ELSEWHERE,
   eventCapacity: ELSEWHERE,
-  logger: ELSEWHERE,
+  logger: LOGGER,
   hooks: RECORD,
 }
+
+const BACKOFF_CHECKS: Checks<BackoffOptions> = { firstMs: NUMBER, maxMs: NUMBER }
+const HOOK_CHECKS: Checks<ActionHooks> = { onBegun: CALLBACK, onStep: CALLBACK, onDone: CALLBACK }
 
 /** @throws ProcmusterError `INVALID_ARGUMENT` that names the option and its value. */
 export async function checkEngineOptions(options: EngineOptions): Promise<Settings> {
   checkOptions(options, CHECKS)
   if (options.evidence !== undefined) checkOptions(options.evidence, EVIDENCE_CHECKS, 'evidence')
   if (options.sampler !== undefined) checkOptions(options.sampler, SAMPLER_CHECKS, 'sampler')
+  if (options.startBackoff !== undefined) checkOptions(options.startBackoff, BACKOFF_CHECKS, 'startBackoff')
+  if (options.hooks !== undefined) checkOptions(options.hooks, HOOK_CHECKS, 'hooks')
   const rules = await checkEngineRules(options.rules, options)
   const settings: Settings = {
     rules,

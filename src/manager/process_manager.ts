@@ -10,6 +10,7 @@ import {
   ELSEWHERE,
   FLAG,
   LIMIT,
+  LOGGER,
   listOf,
   NUMBER,
   oneOf,
@@ -65,7 +66,7 @@ const CHECKS: Checks<ProcessManagerOptions> = {
   events: oneOf(EVENT_SOURCES),
   notifiers: listOf(ELSEWHERE),
   alertCapacity: NUMBER,
-  logger: ELSEWHERE,
+  logger: LOGGER,
 }
 const { rule: _, ...OTHER_ALERT_CHECKS } = ALERT_CHECKS
 
