@@ -13,6 +13,9 @@ export type AlertKind =
   | 'host-stop'
   | 'judging-failed'
 
+/** The rule of alerts about the judging itself: they need a name, and are about no rule of the user's. */
+export const JUDGING_RULE = 'judging'
+
 /**
  * How a process ended; what the source of events could not tell is missing. `exitCode` is missing when a signal ended it.
  * The sender is missing when it was the kernel itself, as for a fault.

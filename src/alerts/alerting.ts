@@ -12,7 +12,7 @@ import type { Journal } from '../journal/writer.js'
 import type { Severity } from '../rules/schema/rule.js'
 import { insteadOf } from '../spelling.js'
 import { Alarms } from './alarms.js'
-import type { Alert } from './alert.js'
+import { type Alert, JUDGING_RULE } from './alert.js'
 import { type AlertQuery, isWanted } from './alert_book.js'
 import type { FoldedAlerts } from './alert_fold.js'
 import { type AlertSubject, subjectOf } from './alert_key.js'
@@ -164,7 +164,8 @@ export class Alerting {
 
   #silence(request: unknown, id: string): SilenceBody {
     const silence = this.#silences.prepare(request, id, Date.now())
-    const unknown = silence.match.rule === undefined ? undefined : this.#unknownRule(silence.match.rule)
+    const { rule = JUDGING_RULE } = silence.match
+    const unknown = rule === JUDGING_RULE ? undefined : this.#unknownRule(rule)
     if (unknown !== undefined) throw new ProcmusterError('NOT_FOUND', { message: unknown })
     this.#silences.add(silence)
     this.alarms.silencesChanged()

@@ -21,7 +21,7 @@ import { Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
 import { Governing } from './governing.js'
-import { Judging, type MatchesQuery, RULE_OF_ALERT, type RuleMatches } from './judging.js'
+import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
 import { LifecycleReactions } from './lifecycle_reactions.js'
 import { hostAvailableBytes, look, now, userOf } from './look.js'
 import { checkEngineOptions, checkEngineRules, type EngineOptions, type Settings } from './options.js'
@@ -80,7 +80,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       tell: (alert) => this.#broadcast.publish({ type: 'alert', alert }),
       onNotifyFailed: (failure) => this.#broadcast.publish({ type: 'notify-failed', failure }),
       onError: (error) => this.#broadcast.failed(error),
-      ruleNames: () => [...this.#book.names, RULE_OF_ALERT],
+      ruleNames: () => this.#book.names,
       resume: (rule) => this.resume(rule),
       pending: () => this.#judging.pending(),
       userOf: ({ identity }) => this.#sources.table && userOf(this.#sources.table, identity),

@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os'
 import type { Alarms } from '../alerts/alarms.js'
+import { JUDGING_RULE } from '../alerts/alert.js'
 import type { PendingBreach } from '../alerts/alerting.js'
 import { ProcmusterError } from '../errors.js'
 import type { JournalBody } from '../journal/records.js'
@@ -36,8 +37,6 @@ interface JudgingParts {
   readonly note: (body: JournalBody) => void
 }
 
-/** An alert needs a rule's name, and this is about none. */
-export const RULE_OF_ALERT = 'judging'
 /** The judge knows numbers alone. */
 function withUser(decision: Decision, table: Table): Decision {
   const { group } = decision
@@ -216,7 +215,7 @@ export class Judging {
     const reason = error instanceof Error ? error.message : String(error)
     this.#parts.note({ type: 'judging', state: 'failed', reason })
     this.#parts.alarms.raise({
-      ...{ rule: RULE_OF_ALERT, severity: 'critical', kind: 'judging-failed' },
+      ...{ rule: JUDGING_RULE, severity: 'critical', kind: 'judging-failed' },
       ...{ identity: undefined, group: ALL_PROCESSES, name: 'this engine', values: [] },
       message: `rules are not judged: ${reason}`,
     })
@@ -227,6 +226,6 @@ export class Judging {
     const lastedMs = Math.round(nowMs - this.#failedSinceMs)
     this.#failedSinceMs = undefined
     this.#parts.note({ type: 'judging', state: 'recovered', lastedMs })
-    this.#parts.alarms.resolve(RULE_OF_ALERT, 'judging-failed', { group: ALL_PROCESSES })
+    this.#parts.alarms.resolve(JUDGING_RULE, 'judging-failed', { group: ALL_PROCESSES })
   }
 }

@@ -1,3 +1,4 @@
+export { JUDGING_RULE } from '../alerts/alert.js'
 export type { AlertQuery } from '../alerts/alert_book.js'
 export type { FoldedAlerts } from '../alerts/alert_fold.js'
 export type { AlertNote } from '../alerts/alerting.js'

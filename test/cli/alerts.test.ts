@@ -154,6 +154,8 @@ test('without a running watch what the journal does not know is refused', async 
   await writeJournal([
     { ...startRecord, rules: ['r', 'other'] },
     alertRecord(1, {}),
+    alertRecord(3, { rule: 'judging' }),
+    { ...alertRecord(3, { rule: 'judging', state: 'resolved', resolvedAtMs: 9 }), type: 'alert-resolved' },
     { ...alertRecord(2, { state: 'resolved', resolvedAtMs: 9 }), type: 'alert-resolved' },
     { ...startRecord, ...suspended },
   ])
@@ -171,6 +173,7 @@ test('without a running watch what the journal does not know is refused', async 
   for (const args of [
     ['ack', 'a-1'],
     ['silence', '--rule', 'r', '--for', '1h'],
+    ['silence', '--rule', 'judging', '--for', '1h'],
     ['resume', 'r'],
   ]) {
     const { code, stderr } = await muster([...args, '-d', directory])

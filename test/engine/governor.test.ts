@@ -132,7 +132,7 @@ describe('restarts without relief', () => {
     expect(second.resume('no such rule')).toBe(false)
     const unknown = { type: 'resume', rule: 'quite another', by: 'me' } as const
     expect((await sendRequest(bench.journal, unknown)).answer).toMatchObject({
-      ...{ type: 'request-refused', reason: 'there is no rule "quite another"; there are "r", "judging"' },
+      ...{ type: 'request-refused', reason: 'there is no rule "quite another"; there is "r"' },
     })
     // As `muster resume` asks.
     const { answer } = await sendRequest(

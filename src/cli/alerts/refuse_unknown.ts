@@ -1,4 +1,4 @@
-import { type EngineRequest, readAlerts } from '../../public/alerts.js'
+import { type EngineRequest, JUDGING_RULE, readAlerts } from '../../public/alerts.js'
 import { readJournal } from '../../public/journal.js'
 import { insteadOf } from '../../public/text.js'
 import { EXIT } from '../exit_codes.js'
@@ -21,10 +21,10 @@ async function reasonAgainst(journal: string, request: EngineRequest): Promise<s
       if (ids.includes(request.silenceId)) return undefined
       return `no silence ${JSON.stringify(request.silenceId)} is in force${insteadOf(request.silenceId, ids)}`
     }
-    case 'silence':
-      return request.match.rule === undefined
-        ? undefined
-        : ruleReason(request.match.rule, (await readRules(journal)).names)
+    case 'silence': {
+      const { rule = JUDGING_RULE } = request.match
+      return rule === JUDGING_RULE ? undefined : ruleReason(rule, (await readRules(journal)).names)
+    }
     case 'resume': {
       const { names, suspended } = await readRules(journal)
       const nothing = `no restarts of rule ${JSON.stringify(request.rule)} are suspended or given up`
@@ -61,7 +61,7 @@ async function readRules(journal: string): Promise<{ names: Set<string>; suspend
         for (const name of record.removed) names.delete(name)
         break
       case 'alert':
-        names.add(record.alert.rule)
+        if (record.alert.rule !== JUDGING_RULE) names.add(record.alert.rule)
         break
       case 'suspended':
       case 'resumed': {
