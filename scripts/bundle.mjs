@@ -1,5 +1,5 @@
-// Joins the modules of `muster` (dist/cli and what it imports) into dist/muster: a start then reads some ten files, not
-// a hundred. What other packages export stays theirs.
+// Joins the modules of `muster` (dist/cli and what it imports) into dist/muster: a start then reads some twenty files, not
+// seventy. What other packages export stays theirs.
 import { chmodSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'

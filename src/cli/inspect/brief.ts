@@ -16,8 +16,11 @@ const loadInspect = () => import('../../public/inspect.js')
 /** Loads what `briefsOf` takes while a search goes on. */
 export const prepareBriefs = (): void => void loadInspect()
 
-/** Of each, in the same order; undefined of those that have ended. */
-export async function briefsOf(found: readonly ProcessIdentity[]): Promise<(Brief | undefined)[]> {
+/** Of each, in the same order; undefined of those that have ended. Command lines of many are read only where they are shown. */
+export async function briefsOf(
+  found: readonly ProcessIdentity[],
+  { commandLines }: { readonly commandLines: boolean },
+): Promise<(Brief | undefined)[]> {
   if (found.length > MAX_READ_SINGLY) {
     const { Sampler } = await import('../../public/sampler.js')
     await using sampler = await Sampler.open({ source: 'procfs' })
@@ -26,7 +29,7 @@ export async function briefsOf(found: readonly ProcessIdentity[]): Promise<(Brie
       const row = table.get(pid)
       return row?.startTicks === startTicks ? row : undefined
     })
-    await sampler.readDetails(rows.filter((row) => row !== undefined))
+    if (commandLines) await sampler.readDetails(rows.filter((row) => row !== undefined))
     return rows
   }
   const { inspectProcess } = await loadInspect()

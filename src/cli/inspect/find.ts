@@ -61,7 +61,7 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
   }
   const rows = table && found.flatMap(({ pid }) => table.get(pid) ?? [])
   if (rows) await sampler!.readDetails(rows)
-  const briefs = rows ?? (await briefsOf(found)).filter((each) => each !== undefined)
+  const briefs = rows ?? (await briefsOf(found, { commandLines: true })).filter((each) => each !== undefined)
   return raw.json === true ? printJson(briefs.map(toJson)) : printTable(briefs, COLUMNS)
 }
 

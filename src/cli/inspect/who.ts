@@ -46,7 +46,10 @@ export async function tellWho(what: string | undefined, raw: RawWhoOptions): Pro
   faults.throwIfAny()
   prepareBriefs()
   const { found, unreadable, ownerless = [] } = await search!()
-  const owners = await briefsOf(found.map(({ identity }) => identity))
+  const owners = await briefsOf(
+    found.map(({ identity }) => identity),
+    { commandLines: false },
+  )
   const holders = found.map(({ identity: { pid, startTicks }, as }, index): Holder => {
     return { pid, startTicks, user: owners[index]?.user, name: owners[index]?.name, as }
   })
