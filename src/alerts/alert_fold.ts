@@ -1,4 +1,4 @@
-import type { Place } from '../journal/place.js'
+import { type Place, samePlace } from '../journal/place.js'
 import type { EngineStartBody, JournalRecord } from '../journal/records.js'
 import type { Alert } from './alert.js'
 import { alertKey } from './alert_key.js'
@@ -61,8 +61,7 @@ export class AlertFold {
     const before = this.#place
     this.#place = place
     this.#dropOver(atMs)
-    const isElsewhere =
-      before !== undefined && (before.bootId !== place.bootId || before.pidNamespace !== place.pidNamespace)
+    const isElsewhere = before !== undefined && !samePlace(before, place)
     for (const [key, { identity }] of this.#firing) {
       // Another boot or namespace: the same pid and start would be a stranger's.
       if (isElsewhere && identity !== undefined) this.#firing.delete(key)

@@ -1,6 +1,4 @@
-/** As the judge has it: a longer gap between two samples was not seen. */
-const GAP_INTERVALS = 2.5
-const GAP_MS = 1000
+import { seenOf } from '../rules/judge/seen.js'
 
 /** Times in which nothing was sampled, since the engine was stopped: nobody saw what lasted, or kept quiet, in them. */
 export class Gaps {
@@ -16,7 +14,7 @@ export class Gaps {
   tick(nowMs: number): { readonly lastMs: number; readonly unseenMs: number } {
     const lastMs = this.#lastMs ?? nowMs
     this.#lastMs = nowMs
-    const isUsual = nowMs - lastMs <= GAP_INTERVALS * this.#intervalMs + GAP_MS
-    return { lastMs, unseenMs: isUsual ? 0 : nowMs - lastMs - this.#intervalMs }
+    const gapMs = nowMs - lastMs
+    return { lastMs, unseenMs: Math.max(0, gapMs - seenOf(gapMs, this.#intervalMs)) }
   }
 }

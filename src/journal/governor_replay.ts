@@ -1,7 +1,7 @@
 import { attemptEnd } from '../actions/attempt_end.js'
 import type { Governor } from '../actions/governor.js'
 import type { SuspendedBody } from './action_records.js'
-import type { Place } from './place.js'
+import { type Place, samePlace } from './place.js'
 import type { JournalRecord } from './records.js'
 
 /**
@@ -69,9 +69,7 @@ export class GovernorReplay {
   #at(place: Place): void {
     const before = this.#place
     this.#place = place
-    if (before === undefined) return
-    if (before.bootId !== place.bootId || before.pidNamespace !== place.pidNamespace)
-      this.#governor.forgetProcesses()
+    if (before !== undefined && !samePlace(before, place)) this.#governor.forgetProcesses()
   }
 }
 

@@ -22,3 +22,7 @@ export async function currentPlace(): Promise<Place> {
   const initStart = init.slice(init.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   return { bootId: bootId.trim(), pidNamespace: `${namespace}@${initStart}` }
 }
+
+export function samePlace(a: Place, b: Place): boolean {
+  return a.bootId === b.bootId && a.pidNamespace === b.pidNamespace
+}

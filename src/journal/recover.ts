@@ -2,7 +2,7 @@ import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
 import { checkHas, ITERABLE } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionBegunBody, ActionDoneBody, RestartStep } from './action_records.js'
-import type { Place } from './place.js'
+import { type Place, samePlace } from './place.js'
 import type { JournalRecord } from './records.js'
 
 /** An action that the journal says was begun, and not that it ended. */
@@ -161,8 +161,4 @@ export function planRecovery(action: UnfinishedAction, facts: Facts): RecoveryPl
     return { kind: 'await-exit', reason: 'the engine ended while it was ending the process' }
   if (!facts.specKept) return { kind: 'drop', reason: 'what is needed to start it again is no longer there' }
   return { kind: 'finish', reason: 'the engine had ended the process, and not started it again' }
-}
-
-export function samePlace(a: Place, b: Place): boolean {
-  return a.bootId === b.bootId && a.pidNamespace === b.pidNamespace
 }

@@ -15,6 +15,7 @@ import { GroupTick } from './groups.js'
 import { MatchedLists } from './matched_lists.js'
 import type { ShardRules } from './program.js'
 import { reportFresh } from './report_again.js'
+import { gapLimitOf, seenOf } from './seen.js'
 import { Series, type SeriesTick } from './series.js'
 import type { SeriesMemory } from './series_memory.js'
 import { followSeries, updateSeries } from './series_tick.js'
@@ -214,19 +215,6 @@ function readAges(ages: Float64Array, { columns, header }: TableMemory, words: n
 
 /** An entry of the hash table, and as much again for it to stay empty enough. */
 const BYTES_PER_TIME = 128
-
-/**
- * What of a gap between two ticks was seen. A longer one than a tick can be late means that nobody looked: the engine was stopped, or
- * the host suspended. Then one interval counts, and no more.
- */
-function seenOf(gapMs: number, intervalMs: number | undefined): number {
-  if (gapMs < 0) return 0
-  return intervalMs !== undefined && gapMs > gapLimitOf(intervalMs) ? intervalMs : gapMs
-}
-
-function gapLimitOf(intervalMs: number | undefined): number {
-  return intervalMs === undefined ? Number.POSITIVE_INFINITY : 2.5 * intervalMs + 1000
-}
 
 export function isWhole(table: TableMemory, sequence: number): boolean {
   return Atomics.load(table.control, 0) === sequence && Atomics.load(table.control, 1) === sequence
