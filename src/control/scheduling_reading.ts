@@ -27,8 +27,8 @@ export interface Scheduling {
   /** Of the whole process. */
   readonly oomScoreAdj?: number | undefined
   readonly timerSlackNs?: number | undefined
-  /** Of the whole session. */
-  readonly autogroup?: { readonly id: number; readonly nice: number } | undefined
+  /** Of the whole session. Null: it is in none, as a session that nobody made with setsid(2) is. */
+  readonly autogroup?: { readonly id: number; readonly nice: number } | null | undefined
   readonly missing: Readonly<Partial<Record<SchedulingPart, string>>>
 }
 
@@ -126,6 +126,8 @@ export async function getScheduling(
 }
 
 const ESRCH = 3
+// What the addon makes of an empty file.
+const ENODATA = 61
 
 /** Of a process that is gone its pid alone, so that the addon finds out why. */
 async function threadsOf(pid: number): Promise<number[]> {
@@ -135,8 +137,10 @@ async function threadsOf(pid: number): Promise<number[]> {
 
 function schedulingOf(tid: number, values: Float64Array, errors: Int32Array, mask: Uint32Array): Scheduling {
   const missing: Partial<Record<SchedulingPart, string>> = {}
+  const inNoAutogroup = errors[PARTS.indexOf('autogroup')] === ENODATA
   PARTS.forEach((part, index) => {
-    if (errors[index] !== 0) missing[part] = reasonOf(errors[index]!)
+    if (errors[index] !== 0 && !(part === 'autogroup' && inNoAutogroup))
+      missing[part] = reasonOf(errors[index]!)
   })
   const has = (part: SchedulingPart) => missing[part] === undefined
   const value = (at: Value) => values[at]!
@@ -165,7 +169,7 @@ function schedulingOf(tid: number, values: Float64Array, errors: Int32Array, mas
     ...(has('oomScoreAdj') && { oomScoreAdj: value(Value.oomScoreAdj) }),
     ...(has('timerSlackNs') && { timerSlackNs: value(Value.timerSlackNs) }),
     ...(has('autogroup') && {
-      autogroup: { id: value(Value.autogroup), nice: value(Value.autogroupNice) },
+      autogroup: inNoAutogroup ? null : { id: value(Value.autogroup), nice: value(Value.autogroupNice) },
     }),
     missing,
   }
@@ -173,7 +177,6 @@ function schedulingOf(tid: number, values: Float64Array, errors: Int32Array, mas
 
 function reasonOf(errno: number): string {
   const name = errnoName(errno)
-  if (name === 'ENODATA') return 'it is in none'
   const code = codeOfErrno(errno)
   if (code === 'ACCESS_DENIED') return `no permission (${name})`
   if (code === 'UNSUPPORTED') return `not known to this kernel (${name})`

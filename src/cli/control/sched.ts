@@ -144,7 +144,7 @@ export function wordedScheduling(scheduling: Scheduling): string {
     `processors ${processors === undefined ? '-' : printProcessors(processors)}`,
     `oom_score_adj ${oomScoreAdj ?? '-'}`,
     `timer slack ${timerSlackNs === undefined ? '-' : `${timerSlackNs} ns`}`,
-    `autogroup nice ${autogroup?.nice ?? '-'}`,
+    autogroup === null ? 'autogroup none' : `autogroup nice ${autogroup?.nice ?? '-'}`,
     ...Object.entries(scheduling.missing).map(([part, reason]) => `${part}: ${reason}`),
   ].join(', ')
 }
