@@ -324,9 +324,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
         without: UNFOLDED,
         onError: (error) => this.#broadcast.failed(error),
       })
-      if (this.#journal.badLines > 0) {
-        this.#log.warn({ journal, badLines: this.#journal.badLines }, 'lines of the journal cannot be read')
-      }
     }
     const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
     this.#governing.replayed(place)

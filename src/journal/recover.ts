@@ -1,8 +1,9 @@
 import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
-import { checkHas, ITERABLE } from '../arguments.js'
+import { ITERABLE, refuse } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ActionBegunBody, ActionDoneBody, RestartStep } from './action_records.js'
 import { type Place, samePlace } from './place.js'
+import { isRecord } from './record_schema.js'
 import type { JournalRecord } from './records.js'
 
 /** An action that the journal says was begun, and not that it ended. */
@@ -109,7 +110,7 @@ export function recover(records: Iterable<JournalRecord>): JournalState {
   ITERABLE('the records', records)
   const fold = new JournalFold()
   for (const record of records) {
-    checkHas('one of the records', record, ['type'], 'those of readJournal')
+    if (!isRecord(record)) refuse('one of the records', record, 'those of readJournal')
     fold.add(record)
   }
   return fold.state

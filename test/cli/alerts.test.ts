@@ -61,6 +61,7 @@ const told = async (): Promise<{ id: string; state: string }[]> =>
 const startRecord = {
   ...{ v: 1, seq: 0, atMs: 0, time: '', type: 'engine-start' },
   place: { bootId: 'b', pidNamespace: 'p' },
+  rules: [] as string[],
 }
 const alertRecord = (n: number, changes: object) => ({
   ...{ v: 1, seq: n, atMs: n, time: '', type: 'alert' },
