@@ -19,6 +19,7 @@ import { Acting } from './acting.js'
 import { bindPids } from './bind_pids.js'
 import { Broadcast } from './broadcast.js'
 import { Deaths } from './deaths.js'
+import { EarlierSteps } from './earlier_steps.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
 import { Governing } from './governing.js'
 import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
@@ -336,6 +337,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       },
       place,
       this.#journal,
+      new EarlierSteps(this.#fold.state, place, this.#book),
     )
     const { source, reason: sourceReason } = this.#sources.samplerStats
     const { source: eventSource, reason: eventSourceReason } = this.#sources.lifecycle.stats

@@ -87,6 +87,7 @@ const BODIES: Partial<Record<JournalBody['type'], z.ZodType>> = {
     decisionId: z.string(),
     action: z.string(),
     place,
+    parameters: z.record(z.string(), z.unknown()),
     group: z.string().optional(),
   }),
   'action-step': z.object({

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ActionReport } from '../../dist/actions/context.js'
@@ -210,5 +211,66 @@ describe('an engine killed during a restart', () => {
     expect(text).not.toContain('PATH=')
     const [name] = readdirSync(`${bench.journal}.pending`)
     expect(readFileSync(`${bench.journal}.pending/${name}`, 'utf8').length).toBeGreaterThan(2)
+  })
+})
+
+describe('an engine killed right after a signal', () => {
+  const actions = [{ type: 'signal' as const, signal: 'SIGUSR2' as const }]
+  let pid: number
+  beforeEach(async () => {
+    pid = await bench.startScript(`
+      process.on('SIGUSR2', () => process.stdout.write('+'))
+      setInterval(() => {}, 1000)
+      process.stdout.write('ready')`)
+  })
+  const signals = (): number => readFileSync(join(bench.directory, 'output-1'), 'utf8').split('+').length - 1
+
+  /** What the next start makes of the signal. */
+  async function signalOfNext(cooldown?: string): Promise<ActionReport> {
+    const rules = [
+      { name: 'restart it', match: { pid }, when: 'rss > 1MiB', actions, ...(cooldown && { cooldown }) },
+    ]
+    const engine = await bench.start({ rules })
+    const report = await heard(engine, 'action')
+    expect((await heard(engine, 'alert')).kind).toBe('breach')
+    await engine.close()
+    return report
+  }
+
+  it('sends no other at the next start while the cooldown lasts, nor while the breach is the same', async () => {
+    await runUntilKilled({ pid, actions, cooldown: '1h', killAt: 'done' })
+    await waitFor(() => signals() === 1)
+    const during = await signalOfNext('1h')
+    expect(during).toMatchObject({ action: 'signal', status: 'refused', identity: { pid } })
+    expect(during.reason).toMatch(/^an earlier run did it .* ago, and the cooldown is 1 h$/)
+    const same = await signalOfNext()
+    expect(same).toMatchObject({ status: 'refused' })
+    expect(same.reason).toMatch(/^an earlier run did it .* ago, and the breach is the same$/)
+    expect(signals()).toBe(1)
+  })
+
+  it('sends another when the cooldown is over, or the breach was', async () => {
+    await runUntilKilled({ pid, actions, cooldown: '1h', killAt: 'done' })
+    expect(await signalOfNext('1ms')).toMatchObject({ status: 'done' })
+    await waitFor(() => signals() >= 2)
+    const last = (await bench.recordsOf('alert')).at(-1)!
+    const resolved = { ...last, type: 'alert-resolved', alert: { ...last.alert, state: 'resolved' } }
+    appendFileSync(bench.journal, `${JSON.stringify(resolved)}\n`)
+    const before = signals()
+    expect(await signalOfNext()).toMatchObject({ status: 'done' })
+    await waitFor(() => signals() > before)
+  })
+
+  it('sends one to a process that has but the pid of the one before', async () => {
+    await runUntilKilled({ pid, actions, cooldown: '1h', killAt: 'done' })
+    await waitFor(() => signals() === 1)
+    const { startTicks } = (await bench.recordsOf('action-begun'))[0]!.identity
+    const earlier = readFileSync(bench.journal, 'utf8')
+    writeFileSync(
+      bench.journal,
+      earlier.replaceAll(`"startTicks":${startTicks}`, `"startTicks":${startTicks - 1}`),
+    )
+    expect(await signalOfNext('1h')).toMatchObject({ status: 'done', identity: { pid, startTicks } })
+    await waitFor(() => signals() === 2)
   })
 })

@@ -1,0 +1,54 @@
+import type { ActionTarget } from '../actions/context.js'
+import { subjectOf } from '../alerts/alert_key.js'
+import { type Place, samePlace } from '../journal/place.js'
+import { type JournalState, stepKey } from '../journal/recover.js'
+import type { Step } from '../rules/schema/rule.js'
+import { wordedDuration } from '../words.js'
+import { now } from './look.js'
+import type { Rulebook } from './rulebook.js'
+
+/**
+ * Of a rule without a cooldown: after so long a step is done again by a start that finds its breach still there. Nobody saw whether
+ * it lasted.
+ */
+const SAME_BREACH_MS = 3_600_000
+
+/**
+ * What earlier runs had begun to do, so that one that crashes after each signal does not send another at each start: for so long
+ * as the rule's cooldown lasts, or while the breach is the same. A restart is not among it: it has a process end, and the governor.
+ */
+export class EarlierSteps {
+  readonly #book: Pick<Rulebook, 'get'>
+  /** When, in the clock of the ticks. */
+  readonly #begunMs = new Map<string, number>()
+  /** Breaches that nobody has seen the end of. */
+  readonly #left: ReadonlySet<string>
+
+  constructor({ lastBegun, alerts }: JournalState, here: Place, book: Pick<Rulebook, 'get'>) {
+    this.#book = book
+    const breaches = alerts.firing.filter(({ kind }) => kind === 'breach')
+    this.#left = new Set(breaches.map((alert) => breachKey(alert.rule, subjectOf(alert))))
+    for (const [key, { atMs, place }] of lastBegun) {
+      // A journal from the future: it was just now.
+      if (samePlace(place, here)) this.#begunMs.set(key, now() - Math.max(0, Date.now() - atMs))
+    }
+  }
+
+  /** Why the step is not done once more; asked once for each, since from then on this run's own cooldown holds. */
+  whyNot({ rule, identity, subject }: ActionTarget, { type, afterMs: _, ...parameters }: Step) {
+    const key = stepKey({ rule, identity, action: type, parameters })
+    const begunMs = this.#begunMs.get(key)
+    if (begunMs === undefined) return undefined
+    this.#begunMs.delete(key)
+    const cooldownMs = this.#book.get(rule)?.checked.cooldown
+    const holdMs = cooldownMs ?? (this.#left.has(breachKey(rule, subject)) ? SAME_BREACH_MS : 0)
+    const agoMs = now() - begunMs
+    if (agoMs >= holdMs) return undefined
+    const why =
+      cooldownMs === undefined ? 'the breach is the same' : `the cooldown is ${wordedDuration(cooldownMs)}`
+    return `an earlier run did it ${wordedDuration(agoMs)} ago, and ${why}`
+  }
+}
+
+/** A rule's name has no line ends. */
+const breachKey = (rule: string, subject: string): string => `${rule}\n${subject}`
