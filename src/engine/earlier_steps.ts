@@ -1,5 +1,5 @@
 import type { ActionTarget } from '../actions/context.js'
-import { subjectOf } from '../alerts/alert_key.js'
+import { alertKey, subjectOf } from '../alerts/alert_key.js'
 import { type Place, samePlace } from '../journal/place.js'
 import { type JournalState, stepKey } from '../journal/recover.js'
 import type { Step } from '../rules/schema/rule.js'
@@ -14,7 +14,7 @@ import type { Rulebook } from './rulebook.js'
 const SAME_BREACH_MS = 3_600_000
 
 /**
- * What earlier runs had begun to do, so that one that crashes after each signal does not send another at each start: for so long
+ * How far earlier runs had come with what follows from breaches: what they had begun to do, so that one that crashes after each signal does not send another at each start: for so long
  * as the rule's cooldown lasts, or while the breach is the same. A restart is not among it: it has a process end, and the governor.
  */
 export class EarlierSteps {
@@ -23,11 +23,17 @@ export class EarlierSteps {
   readonly #begunMs = new Map<string, number>()
   /** Breaches that nobody has seen the end of. */
   readonly #left: ReadonlySet<string>
+  /** Of those that lasted when the last run ended, just before this one. */
+  readonly #seenMs = new Map<string, number>()
 
   constructor({ lastBegun, alerts }: JournalState, here: Place, book: Pick<Rulebook, 'get'>) {
     this.#book = book
     const breaches = alerts.firing.filter(({ kind }) => kind === 'breach')
     this.#left = new Set(breaches.map((alert) => breachKey(alert.rule, subjectOf(alert))))
+    for (const alert of breaches) {
+      const seenMs = alerts.seenMs.get(alertKey(alert))
+      if (seenMs !== undefined) this.#seenMs.set(breachKey(alert.rule, subjectOf(alert)), seenMs)
+    }
     for (const [key, { atMs, place }] of lastBegun) {
       // A journal from the future: it was just now.
       if (samePlace(place, here)) this.#begunMs.set(key, now() - Math.max(0, Date.now() - atMs))
@@ -47,6 +53,14 @@ export class EarlierSteps {
     const why =
       cooldownMs === undefined ? 'the breach is the same' : `the cooldown is ${wordedDuration(cooldownMs)}`
     return `an earlier run did it ${wordedDuration(agoMs)} ago, and ${why}`
+  }
+
+  /** For how long the breach was seen before this run found it; asked once for each. */
+  seenMs(rule: string, subject: string): number {
+    const key = breachKey(rule, subject)
+    const seenMs = this.#seenMs.get(key) ?? 0
+    this.#seenMs.delete(key)
+    return seenMs
   }
 }
 

@@ -63,6 +63,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   readonly #governing: Governing
   #journal: Journal | undefined
   #acting: Acting | undefined
+  #earlier: EarlierSteps | undefined
   #closed: Promise<void> | undefined
   /** Ticks, changes of rules and questions about the last sample, one after the other. */
   readonly #turns = new Turns()
@@ -115,6 +116,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       note,
       bind: (rule, identity) => judging.bind(rule, identity),
       membersOf: (rule, group) => judging.membersOf(rule, group),
+      seenMs: (rule, subject) => this.#earlier?.seenMs(rule, subject) ?? 0,
       rssBytesOf: (identity) => sources.rssBytesOf(identity),
       hostAvailableBytes,
     })
@@ -330,15 +332,6 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     this.#governing.replayed(place)
     // Before processes are bound to rules, so that no end of one is missed.
     await this.#sources.open(this.#lifecycleReactions)
-    this.#acting = new Acting(
-      {
-        ...{ settings: this.#settings, log: this.#log, broadcast: this.#broadcast, sources: this.#sources },
-        ...{ governing: this.#governing, judging: this.#judging, reactions: this.#reactions },
-      },
-      place,
-      this.#journal,
-      new EarlierSteps(this.#fold.state, place, this.#book),
-    )
     const { source, reason: sourceReason } = this.#sources.samplerStats
     const { source: eventSource, reason: eventSourceReason } = this.#sources.lifecycle.stats
     this.#log.info(
@@ -351,6 +344,17 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
       ...{ place, source, sourceReason, eventSource, eventSourceReason },
       ...{ intervalMs, dryRun, rules: this.#book.names },
     })
+    // The start is among the records by now: of another place, or long ago, nothing goes on.
+    this.#earlier = new EarlierSteps(this.#fold.state, place, this.#book)
+    this.#acting = new Acting(
+      {
+        ...{ settings: this.#settings, log: this.#log, broadcast: this.#broadcast, sources: this.#sources },
+        ...{ governing: this.#governing, judging: this.#judging, reactions: this.#reactions },
+      },
+      place,
+      this.#journal,
+      this.#earlier,
+    )
     if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
     this.#governing.takeUpSuspensions()
     this.#acting.followAgain(this.#fold.state.unjudged)

@@ -52,10 +52,7 @@ export interface JournalState {
 }
 
 /** No state is a fold over these, and most records are of them. */
-export const UNFOLDED: ReadonlySet<JournalRecord['type']> = new Set<JournalRecord['type']>([
-  'decision',
-  'self',
-])
+export const UNFOLDED: ReadonlySet<JournalRecord['type']> = new Set<JournalRecord['type']>(['decision'])
 
 /** Far more than are followed at the same time; journals of earlier versions, and runs that were killed, leave some behind. */
 const MOST_UNJUDGED = 1000

@@ -27,6 +27,8 @@ const engine = await Engine.start({
   intervalMs: 50,
   journal,
   graceMs: 3000,
+  // Until when it watched is known by its records.
+  selfIntervalMs: 100,
   rules: [{ name: 'restart it', match: { pid }, when, actions, cooldown }],
   governor,
   hooks: {
