@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ActionReport } from '../../dist/actions/context.js'
 import type { Engine } from '../../dist/engine/engine.js'
+import type { Rule } from '../../dist/rules/schema/rule.js'
 import { waitFor } from '../fixtures/processes.js'
 import { Bench, heard } from './engines.js'
 
@@ -234,10 +235,8 @@ describe('an engine killed right after a signal', () => {
   const signals = (): number => readFileSync(join(bench.directory, 'output-1'), 'utf8').split('+').length - 1
 
   /** What the next start makes of the signal. */
-  async function signalOfNext(cooldown?: string): Promise<ActionReport> {
-    const rules = [
-      { name: 'restart it', match: { pid }, when: 'rss > 1MiB', actions, ...(cooldown && { cooldown }) },
-    ]
+  async function signalOfNext(rule: Partial<Rule> = {}): Promise<ActionReport> {
+    const rules = [{ name: 'restart it', match: { pid }, when: 'rss > 1MiB', actions, ...rule }]
     const engine = await bench.start({ rules })
     const report = await heard(engine, 'action')
     expect((await heard(engine, 'alert')).kind).toBe('breach')
@@ -246,9 +245,9 @@ describe('an engine killed right after a signal', () => {
   }
 
   it('sends no other at the next start while the cooldown lasts, nor while the breach is the same', async () => {
-    await runUntilKilled({ pid, actions, cooldown: '1h', killAt: 'done' })
+    await runUntilKilled({ pid, actions, rule: { cooldown: '1h' }, killAt: 'done' })
     await waitFor(() => signals() === 1)
-    const during = await signalOfNext('1h')
+    const during = await signalOfNext({ cooldown: '1h' })
     expect(during).toMatchObject({ action: 'signal', status: 'refused', identity: { pid } })
     expect(during.reason).toMatch(/^an earlier run did it .* ago, and the cooldown is 1 h$/)
     const same = await signalOfNext()
@@ -257,9 +256,18 @@ describe('an engine killed right after a signal', () => {
     expect(signals()).toBe(1)
   })
 
+  it('sends no other to the members of a group', async () => {
+    const group = { match: { subtree: pid }, per: 'all' as const, when: 'sum(rss) > 1MiB' }
+    const rule = { ...group, target: 'all' as const }
+    await runUntilKilled({ pid, actions, rule, killAt: 'done' })
+    await waitFor(() => signals() === 1)
+    expect(await signalOfNext(rule)).toMatchObject({ status: 'refused', identity: { pid } })
+    expect(signals()).toBe(1)
+  })
+
   it('sends another when the cooldown is over, or the breach was', async () => {
-    await runUntilKilled({ pid, actions, cooldown: '1h', killAt: 'done' })
-    expect(await signalOfNext('1ms')).toMatchObject({ status: 'done' })
+    await runUntilKilled({ pid, actions, rule: { cooldown: '1h' }, killAt: 'done' })
+    expect(await signalOfNext({ cooldown: '1ms' })).toMatchObject({ status: 'done' })
     await waitFor(() => signals() >= 2)
     const last = (await bench.recordsOf('alert')).at(-1)!
     const resolved = { ...last, type: 'alert-resolved', alert: { ...last.alert, state: 'resolved' } }
@@ -270,7 +278,7 @@ describe('an engine killed right after a signal', () => {
   })
 
   it('sends one to a process that has but the pid of the one before', async () => {
-    await runUntilKilled({ pid, actions, cooldown: '1h', killAt: 'done' })
+    await runUntilKilled({ pid, actions, rule: { cooldown: '1h' }, killAt: 'done' })
     await waitFor(() => signals() === 1)
     const { startTicks } = (await bench.recordsOf('action-begun'))[0]!.identity
     const earlier = readFileSync(bench.journal, 'utf8')
@@ -278,7 +286,10 @@ describe('an engine killed right after a signal', () => {
       bench.journal,
       earlier.replaceAll(`"startTicks":${startTicks}`, `"startTicks":${startTicks - 1}`),
     )
-    expect(await signalOfNext('1h')).toMatchObject({ status: 'done', identity: { pid, startTicks } })
+    expect(await signalOfNext({ cooldown: '1h' })).toMatchObject({
+      status: 'done',
+      identity: { pid, startTicks },
+    })
     await waitFor(() => signals() === 2)
   })
 })

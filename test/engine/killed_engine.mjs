@@ -1,6 +1,6 @@
 // Runs an engine that restarts one process, and kills itself at a step of that, or at an alert of that kind:
 // node killed_engine.mjs OPTIONS
-// OPTIONS: JSON { journal, pid, when, actions, cooldown, governor, killAt, killAfterMs }
+// OPTIONS: JSON { journal, pid, when, actions, rule, governor, killAt, killAfterMs }
 const { Engine } = await import(new URL('../../dist/engine/engine.js', import.meta.url).href)
 
 const options = JSON.parse(process.argv[2])
@@ -9,7 +9,7 @@ const {
   pid,
   when,
   actions = ['restart'],
-  cooldown,
+  rule = {},
   governor = {},
   killAt,
   killAfterMs = 0,
@@ -29,7 +29,7 @@ const engine = await Engine.start({
   graceMs: 3000,
   // Until when it watched is known by its records.
   selfIntervalMs: 100,
-  rules: [{ name: 'restart it', match: { pid }, when, actions, cooldown }],
+  rules: [{ name: 'restart it', match: { pid }, when, actions, ...rule }],
   governor,
   hooks: {
     onBegun: () => killAtStep('begun'),

@@ -196,7 +196,7 @@ it('whatever is missing or of another type, nothing that reads a journal throws'
       for (const query of [{ pid: identity.pid }, { id: alert.id }, { id: restart.actionId }])
         explainTrace(await traceDecisions(path, query))
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   )
 }, 60_000)
 
@@ -206,6 +206,6 @@ it('whatever is missing or of another type, an engine starts', async () => {
       await write(damagedJournal(each))
       await startAndClose()
     }),
-    { numRuns: 30 },
+    { numRuns: 20 },
   )
 }, 60_000)
