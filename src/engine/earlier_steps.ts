@@ -13,9 +13,13 @@ import type { Rulebook } from './rulebook.js'
  */
 const SAME_BREACH_MS = 3_600_000
 
+/** A breach that begins later after the start is another than the one that an earlier run saw. */
+const SOON_MS = 300_000
+
 /**
- * How far earlier runs had come with what follows from breaches: what they had begun to do, so that one that crashes after each signal does not send another at each start: for so long
- * as the rule's cooldown lasts, or while the breach is the same. A restart is not among it: it has a process end, and the governor.
+ * How far earlier runs had come with what follows from breaches. What they had begun is not done again while the rule's cooldown lasts,
+ * or the breach is the same: an engine that crashes after each signal would send one at each start. Restarts are not among it: they
+ * end the process, and the governor bounds them.
  */
 export class EarlierSteps {
   readonly #book: Pick<Rulebook, 'get'>
@@ -25,6 +29,7 @@ export class EarlierSteps {
   readonly #left: ReadonlySet<string>
   /** Of those that lasted when the last run ended, just before this one. */
   readonly #seenMs = new Map<string, number>()
+  readonly #startedMs = now()
 
   constructor({ lastBegun, alerts }: JournalState, here: Place, book: Pick<Rulebook, 'get'>) {
     this.#book = book
@@ -52,15 +57,18 @@ export class EarlierSteps {
     if (agoMs >= holdMs) return undefined
     const why =
       cooldownMs === undefined ? 'the breach is the same' : `the cooldown is ${wordedDuration(cooldownMs)}`
-    return `an earlier run did it ${wordedDuration(agoMs)} ago, and ${why}`
+    return `an earlier run did it ${wordedDuration(Math.round(agoMs))} ago, and ${why}`
   }
 
-  /** For how long the breach was seen before this run found it; asked once for each. */
-  seenMs(rule: string, subject: string): number {
+  /**
+   * For how long the breach was seen before this run found it; asked once for each.
+   * @param sinceMs since when this run has seen its condition hold
+   */
+  seenMs(rule: string, subject: string, sinceMs: number): number {
     const key = breachKey(rule, subject)
     const seenMs = this.#seenMs.get(key) ?? 0
     this.#seenMs.delete(key)
-    return seenMs
+    return sinceMs - this.#startedMs <= SOON_MS ? seenMs : 0
   }
 }
 

@@ -140,7 +140,7 @@ export class Reactions {
     }
     const members = identity === undefined ? (group?.members ?? []) : [{ identity, name }]
     const aim: Aim = { why, group, target: rule.target, members }
-    const seenMs = this.#parts.seenMs(rule.name, subject)
+    const seenMs = this.#parts.seenMs(rule.name, subject, sinceMs)
     const fired = this.#ladder.fired(rule.name, subject, rule.actions, aim, nowMs, seenMs)
     note(decisionRecord(decisionId, decision, rule, fired.planned, dryRun))
     const raised = {

@@ -101,7 +101,7 @@ export class Watch {
       note,
       bind: (rule, identity) => judging.bind(rule, identity),
       membersOf: (rule, group) => judging.membersOf(rule, group),
-      seenMs: (rule, subject) => this.#earlier?.seenMs(rule, subject) ?? 0,
+      seenMs: (...breach) => this.#earlier?.seenMs(...breach) ?? 0,
       rssBytesOf: (identity) => sources.rssBytesOf(identity),
       hostAvailableBytes,
     })

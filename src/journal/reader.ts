@@ -19,6 +19,7 @@ export interface JournalReader extends AsyncIterable<JournalRecord> {
   readonly lastSeq: number
 }
 
+/** Where a line of a journal begins. */
 export interface LinePlace {
   /** From 1 on, where it was read from the beginning; else counted from there. */
   readonly line: number
