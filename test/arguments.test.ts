@@ -125,6 +125,8 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
     options({ severity: 'word', rule: 'text', pid: 'number', limit: 'count', state: 'word' }),
   ],
   isJournalInUse: [journal],
+  readRequests: [journal],
+  withdrawRequest: [journal, text('none')],
   sendRequest: [journal, given, options({ waitMs: 'time', signal: 'signal' })],
   builtinRules: [options({}, {})],
   capProcess: [

@@ -24,6 +24,8 @@ export interface RunnerOptions {
   readonly groupOf: (identity: ProcessIdentity, by: GroupKind) => Promise<string | undefined>
   /** Its memory in the last sample. */
   readonly rssBytesOf: (identity: ProcessIdentity) => number | undefined
+  /** Why a step is not done: an earlier run of the engine has. */
+  readonly whyNot: (target: ActionTarget, step: Step) => string | undefined
   readonly onReport: (report: ActionReport) => void
   readonly onTrouble: (target: ActionTarget, trouble: ReplaceTrouble) => void
   /** The largest member of a group is gone, or another rule has restarted it: its restart was not done. */
@@ -129,7 +131,9 @@ export class ActionRunner {
   async #runChain(target: ActionTarget, steps: readonly Step[]): Promise<void> {
     for (const step of steps) {
       const isSaidOnly = this.#context.dryRun || target.dryRun
-      if (step.type === 'restart' && !isSaidOnly) await this.#want(target, step)
+      const whyNot = isSaidOnly ? undefined : this.#options.whyNot(target, step)
+      if (whyNot !== undefined) this.#refuse(target, step, whyNot)
+      else if (step.type === 'restart' && !isSaidOnly) await this.#want(target, step)
       else await this.#runOne(target, step)
     }
   }

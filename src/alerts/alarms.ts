@@ -19,7 +19,10 @@ interface AlarmOptions {
   readonly now?: () => number
 }
 
-/** An acknowledgement of an earlier run holds for so long after the start: what fires later is another breach. */
+/**
+ * An acknowledgement of an earlier run holds for so long after the start: what fires later is another breach. So does an alert, from
+ * when it was raised last: others may have forgotten it by then.
+ */
 const EARLIER_HOLD_MS = 3_600_000
 
 /** Raises and resolves alerts: into the book, the journal and the events. */
@@ -51,7 +54,7 @@ export class Alarms {
     this.#now = options.now ?? Date.now
   }
 
-  /** What an earlier run left firing; where it fires again, its acknowledgement holds. */
+  /** What an earlier run left firing; where it fires again it is the same, and its acknowledgement holds. */
   continueFrom(earlier: Iterable<Alert>): void {
     for (const alert of earlier) this.#earlier.set(alertKey(alert), alert)
     this.#earlierUntilMs = this.#now() + EARLIER_HOLD_MS
@@ -61,11 +64,13 @@ export class Alarms {
   raise(raised: RaisedAlert): void {
     const lastAtMs = this.#now()
     const before = this.#book.firing(raised.rule, raised.kind, raised)
+    const earlier = before === undefined ? this.#takeEarlier(raised, lastAtMs) : undefined
+    const isSame = earlier !== undefined && lastAtMs - earlier.lastAtMs < EARLIER_HOLD_MS
     const unsilenced: Alert =
       before === undefined
         ? {
             // Property by property: V8 takes ten times as long for what is spread together.
-            id: `${this.run}-${++this.#count}`,
+            id: isSame ? earlier.id : `${this.run}-${++this.#count}`,
             rule: raised.rule,
             severity: raised.severity,
             kind: raised.kind,
@@ -77,10 +82,11 @@ export class Alarms {
             exit: raised.exit,
             advice: raised.advice,
             state: 'firing',
-            atMs: lastAtMs,
-            repeats: 0,
+            atMs: isSame ? earlier.atMs : lastAtMs,
+            // As many as notifiers have heard of: those that know them need not be told twice.
+            repeats: isSame ? earlier.repeats : 0,
             lastAtMs,
-            acknowledged: this.#acknowledgedEarlier(raised, lastAtMs),
+            acknowledged: earlier?.acknowledged,
           }
         : { ...before, ...raised, repeats: before.repeats + 1, lastAtMs }
     const alert = this.#withSilence(unsilenced, lastAtMs)
@@ -152,12 +158,12 @@ export class Alarms {
     return silencedBy === alert.silencedBy ? alert : { ...alert, silencedBy }
   }
 
-  #acknowledgedEarlier(raised: RaisedAlert, nowMs: number): Acknowledgement | undefined {
+  #takeEarlier(raised: RaisedAlert, nowMs: number): Alert | undefined {
     if (this.#earlier.size === 0) return undefined
     const key = alertKey(raised)
     const earlier = this.#earlier.get(key)
     this.#earlier.delete(key)
-    return nowMs > this.#earlierUntilMs ? undefined : earlier?.acknowledged
+    return nowMs > this.#earlierUntilMs ? undefined : earlier
   }
 
   #resolved(resolved: Alert | undefined, nowMs: number): void {

@@ -9,6 +9,7 @@ import type { UnfinishedAction, UnjudgedRestart } from '../journal/recover.js'
 import type { Journal } from '../journal/writer.js'
 import { type FindMeant, meantAfterRecovery } from './bind_pids.js'
 import type { Broadcast } from './broadcast.js'
+import type { EarlierSteps } from './earlier_steps.js'
 import type { Governing } from './governing.js'
 import type { Judging } from './judging.js'
 import { now, wallTimeOf } from './look.js'
@@ -34,7 +35,7 @@ export class Acting {
   readonly #context: ActionContext
   readonly #closing = new AbortController()
 
-  constructor(parts: ActingParts, place: Place, journal: Journal | undefined) {
+  constructor(parts: ActingParts, place: Place, journal: Journal | undefined, earlier: EarlierSteps) {
     const { settings, log, broadcast, governing, reactions, sources } = parts
     this.#parts = parts
     this.#context = {
@@ -60,6 +61,7 @@ export class Acting {
       limitsOf: (rule) => governing.limitsOf(rule),
       groupOf: (identity, by) => governing.groupOf(identity, by),
       rssBytesOf: (identity) => sources.rssBytesOf(identity),
+      whyNot: (target, step) => earlier.whyNot(target, step),
       onReport: (report) => this.#reported(report),
       onTrouble: (target, trouble) => reactions.troubled(target, trouble),
       onLost: (target, step) => reactions.lost(target, step),

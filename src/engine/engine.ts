@@ -1,39 +1,19 @@
 import { EventEmitter } from 'node:events'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import type { Alert } from '../alerts/alert.js'
 import { ALERT_CHECKS, type AlertQuery } from '../alerts/alert_book.js'
-import { Alerting, type AlertNote } from '../alerts/alerting.js'
+import type { AlertNote } from '../alerts/alerting.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
 import { ABORT_SIGNAL, checkOptions, checkPid, checkQuery, ELSEWHERE, LIMIT, TEXT } from '../arguments.js'
-import { identify } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
-import { currentPlace } from '../journal/place.js'
-import type { JournalBody } from '../journal/records.js'
-import { JournalFold, UNFOLDED } from '../journal/recover.js'
-import { Journal } from '../journal/writer.js'
 import type { Explanation } from '../rules/rule_engine.js'
 import type { Rule } from '../rules/schema/rule.js'
-import type { Table } from '../table/table.js'
-import { Turns } from '../turns.js'
-import { Acting } from './acting.js'
-import { bindPids } from './bind_pids.js'
-import { Broadcast } from './broadcast.js'
-import { Deaths } from './deaths.js'
 import type { EngineEvent, EngineEvents, EngineStats } from './events.js'
-import { Governing } from './governing.js'
-import { Judging, type MatchesQuery, type RuleMatches } from './judging.js'
-import { LifecycleReactions } from './lifecycle_reactions.js'
-import { hostAvailableBytes, look, now, userOf } from './look.js'
-import { checkEngineOptions, checkEngineRules, type EngineOptions, type Settings } from './options.js'
-import { Outcomes } from './outcomes.js'
-import { OwnUse } from './own_use.js'
-import { Reactions } from './reactions.js'
-import { RuleChanges } from './rule_changes.js'
-import { Rulebook, type RulesChange } from './rulebook.js'
+import type { MatchesQuery, RuleMatches } from './judging.js'
+import { checkEngineOptions, type EngineOptions, type Settings } from './options.js'
+import type { RulesChange } from './rulebook.js'
 import type { ShortLivedCount } from './short_lived.js'
-import { Sources } from './sources.js'
-import { Ticker } from './ticker.js'
-import { WatchedProcesses } from './watched.js'
+import { Watch } from './watch.js'
 
 /**
  * Samples the host at an interval, judges every process by rules in worker threads, raises alerts, acts, and writes
@@ -44,90 +24,13 @@ import { WatchedProcesses } from './watched.js'
  */
 export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposable {
   readonly #settings: Settings
-  readonly #log: Logger
-  readonly #broadcast: Broadcast
-  readonly #alerting: Alerting
-  readonly #watched = new WatchedProcesses()
-  readonly #book = new Rulebook()
-  readonly #judging: Judging
-  readonly #ruleChanges: RuleChanges
-  readonly #sources: Sources
-  readonly #lifecycleReactions: LifecycleReactions
-  readonly #deaths: Deaths
-  readonly #outcomes: Outcomes
-  readonly #reactions: Reactions
-  readonly #ticker: Ticker
-  readonly #ownUse: OwnUse
-  readonly #fold = new JournalFold()
-  readonly #governing: Governing
-  #journal: Journal | undefined
-  #acting: Acting | undefined
+  readonly #watch: Watch
   #closed: Promise<void> | undefined
-  /** Ticks, changes of rules and questions about the last sample, one after the other. */
-  readonly #turns = new Turns()
 
   private constructor(settings: Settings, logger: Logger | undefined) {
     super()
     this.#settings = settings
-    const texts = settings.ruleTexts
-    this.#book.use(settings.rules.map((checked, at) => ({ text: texts[at]!, checked, bound: texts[at]! })))
-    this.#sources = new Sources(settings)
-    this.#log = logger ?? pino({ level: 'silent' }, { write() {} })
-    this.#broadcast = new Broadcast(this, settings.eventCapacity, this.#log)
-    const note = (body: JournalBody) => this.#journal?.append(body)
-    this.#alerting = new Alerting({
-      ...{ capacity: settings.alertCapacity, notifiers: settings.notifiers, log: this.#log, note },
-      tell: (alert) => this.#broadcast.publish({ type: 'alert', alert }),
-      onNotifyFailed: (failure) => this.#broadcast.publish({ type: 'notify-failed', failure }),
-      onError: (error) => this.#broadcast.failed(error),
-      ruleNames: () => this.#book.names,
-      resume: (rule) => this.resume(rule),
-      pending: () => this.#judging.pending(),
-      userOf: ({ identity }) => this.#sources.table && userOf(this.#sources.table, identity),
-    })
-    const { alarms } = this.#alerting
-    const book = this.#book
-    const sources = this.#sources
-    this.#judging = new Judging({ book, alarms, note })
-    const judging = this.#judging
-    this.#governing = new Governing({ settings: settings.governor, book, alarms, judging, sources, note })
-    this.#outcomes = new Outcomes({
-      windowMs: settings.outcomeWindowMs,
-      intervalMs: settings.intervalMs,
-      hostAvailableBytes,
-      onOutcome: (outcome) => {
-        note(outcome)
-        this.#broadcast.publish({ type: 'outcome', outcome })
-        this.#governing.followed(outcome)
-      },
-      onBreachedAgain: note,
-    })
-    const watched = this.#watched
-    const listening = () => sources.lifecycle.listening
-    const deaths = new Deaths({ listening, alarms })
-    this.#deaths = deaths
-    this.#reactions = new Reactions({
-      dryRun: settings.dryRun,
-      intervalMs: settings.intervalMs,
-      ...{ book, alarms, watched, deaths },
-      outcomes: this.#outcomes,
-      note,
-      bind: (rule, identity) => judging.bind(rule, identity),
-      membersOf: (rule, group) => judging.membersOf(rule, group),
-      rssBytesOf: (identity) => sources.rssBytesOf(identity),
-      hostAvailableBytes,
-    })
-    this.#ruleChanges = new RuleChanges({
-      ...{ book, watched, alarms, sources, judging },
-      governor: this.#governing.governor,
-    })
-    this.#ticker = new Ticker(settings.intervalMs, () => this.#turns.take(() => this.#tick()))
-    this.#ownUse = new OwnUse(this.#ticker, settings.selfIntervalMs, note)
-    this.#lifecycleReactions = new LifecycleReactions({
-      ...{ watched, deaths, note, ticker: this.#ticker },
-      tell: (overrun) => this.#broadcast.publish({ type: 'overrun', overrun }),
-      onError: (error) => this.#broadcast.failed(error),
-    })
+    this.#watch = new Watch(this, settings, logger)
   }
 
   /**
@@ -138,12 +41,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   static async start(options: EngineOptions): Promise<Engine> {
     const engine = new Engine(await checkEngineOptions(options), options.logger)
     try {
-      await engine.#open()
+      await engine.#watch.open()
     } catch (error) {
       await engine.close()
       throw error
     }
-    engine.#ticker.start()
+    engine.#watch.ticker.start()
     return engine
   }
 
@@ -153,13 +56,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   }
 
   get stats(): EngineStats {
-    const { total } = this.#lifecycleReactions.shortLived
-    return {
-      ...this.#ownUse.stats,
-      sampler: this.#sources.samplerStats,
-      lifecycle: { ...this.#sources.lifecycle.stats, rescans: this.#ticker.extra, shortLived: total },
-      notifiers: this.#alerting.notifierStats,
-    }
+    return this.#watch.stats
   }
 
   /**
@@ -171,7 +68,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   shortLived(options: { readonly limit?: number } = {}): ShortLivedCount[] {
     checkOptions(options, { limit: LIMIT })
     const { limit } = options
-    return this.#lifecycleReactions.shortLived.list(limit)
+    return this.#watch.lifecycleReactions.shortLived.list(limit)
   }
 
   /**
@@ -184,17 +81,9 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * only be had from the start: `sampler: { groups }`), `CLOSED`; the rules stay as they were then.
    */
   setRules(rules: readonly Rule[]): Promise<RulesChange> {
-    return this.#turns.take(async () => {
+    return this.#watch.turns.take(() => {
       this.#checkOpen()
-      const checked = await checkEngineRules(rules, this.#settings)
-      const change = await this.#ruleChanges.carryOut(rules, checked)
-      this.#governing.renewMembers()
-      const { added, changed, removed } = change
-      if (added.length + changed.length + removed.length > 0) {
-        this.#journal?.append({ type: 'rules', ...change })
-        this.#broadcast.publish({ type: 'rules', change })
-      }
-      return change
+      return this.#watch.setRules(rules)
     })
   }
 
@@ -205,12 +94,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    */
   matches(query: MatchesQuery = {}): RuleMatches[] {
     checkOptions(query, { rule: TEXT, limit: LIMIT }, 'the query')
-    return this.#judging.matches(query)
+    return this.#watch.judging.matches(query)
   }
 
   /** Resolves when all that rules ask of the files of the processes seen so far has been read; the next tick knows it. */
   get factsLearned(): Promise<void> {
-    return this.#judging.factsLearned
+    return this.#watch.judging.factsLearned
   }
 
   /**
@@ -218,7 +107,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * the kernel) follows its tick some milliseconds later.
    */
   get alertsRaised(): Promise<void> {
-    return this.#reactions.allRaised
+    return this.#watch.reactions.allRaised
   }
 
   /**
@@ -229,16 +118,16 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   async explain(rule: string, pid: number): Promise<Explanation> {
     TEXT('the rule', rule)
     checkPid(pid)
-    return this.#turns.take(() => {
+    return this.#watch.turns.take(() => {
       this.#checkOpen()
-      return this.#judging.explain(rule, pid)
+      return this.#watch.judging.explain(rule, pid)
     })
   }
 
   /** Alerts of this run, newest first. */
   alerts(query: AlertQuery = {}): Alert[] {
     checkQuery(query, ALERT_CHECKS)
-    return this.#alerting.list(query)
+    return this.#watch.alerting.list(query)
   }
 
   /**
@@ -248,7 +137,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
   acknowledge(alertId: string, note: AlertNote): Alert {
     TEXT('the id of the alert', alertId)
     checkOptions(note, { by: ELSEWHERE, note: ELSEWHERE }, 'the note')
-    return this.#alerting.acknowledge(alertId, note)
+    return this.#watch.alerting.acknowledge(alertId, note)
   }
 
   /**
@@ -258,12 +147,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * many silences)
    */
   silence(request: SilenceRequest): Silence {
-    return this.#alerting.silence(request)
+    return this.#watch.alerting.silence(request)
   }
 
   /** Silences in force. */
   silences(): Silence[] {
-    return this.#alerting.silences()
+    return this.#watch.alerting.silences()
   }
 
   /** @throws ProcmusterError `NOT_FOUND` when no silence with this id is in force */
@@ -271,7 +160,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     TEXT('the id of the silence', id)
     checkOptions(options, { by: TEXT })
     const { by = 'engine.unsilence()' } = options
-    this.#alerting.unsilence(id, by)
+    this.#watch.alerting.unsilence(id, by)
   }
 
   /**
@@ -280,9 +169,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    */
   resume(rule: string): boolean {
     TEXT('the rule', rule)
-    const isResumed = this.#governing.governor.resume(rule)
-    if (isResumed) this.#acting?.runner.askAgain()
-    return isResumed
+    return this.#watch.resume(rule)
   }
 
   /**
@@ -291,7 +178,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    */
   events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<EngineEvent> {
     checkOptions(options, { signal: ABORT_SIGNAL })
-    return this.#broadcast.stream(options.signal)
+    return this.#watch.broadcast.stream(options.signal)
   }
 
   /**
@@ -299,7 +186,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * it again first, which takes at most the grace time and the time to start. May be called again.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#close()
+    this.#closed ??= this.#watch.close()
     return this.#closed
   }
 
@@ -311,131 +198,5 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     if (this.#closed !== undefined) {
       throw new ProcmusterError('CLOSED', { message: 'the engine has been closed' })
     }
-  }
-
-  async #open(): Promise<void> {
-    const { journal, intervalMs, dryRun, workers } = this.#settings
-    if (journal !== undefined) {
-      this.#journal = await Journal.open(journal, {
-        onRecord: (record) => {
-          this.#fold.add(record)
-          this.#governing.replay(record)
-        },
-        without: UNFOLDED,
-        onError: (error) => this.#broadcast.failed(error),
-      })
-      if (this.#journal.badLines > 0) {
-        this.#log.warn({ journal, badLines: this.#journal.badLines }, 'lines of the journal cannot be read')
-      }
-    }
-    const [place, self] = await Promise.all([currentPlace(), identify(process.pid)])
-    this.#governing.replayed(place)
-    // Before processes are bound to rules, so that no end of one is missed.
-    await this.#sources.open(this.#lifecycleReactions)
-    this.#acting = new Acting(
-      {
-        ...{ settings: this.#settings, log: this.#log, broadcast: this.#broadcast, sources: this.#sources },
-        ...{ governing: this.#governing, judging: this.#judging, reactions: this.#reactions },
-      },
-      place,
-      this.#journal,
-    )
-    const { source, reason: sourceReason } = this.#sources.samplerStats
-    const { source: eventSource, reason: eventSourceReason } = this.#sources.lifecycle.stats
-    this.#log.info(
-      { source, sourceReason, eventSource, eventSourceReason },
-      'sources of samples and of events',
-    )
-    await this.#journal?.commit({
-      type: 'engine-start',
-      engine: { pid: self.pid, startTicks: self.startTicks },
-      ...{ place, source, sourceReason, eventSource, eventSourceReason },
-      ...{ intervalMs, dryRun, rules: this.#book.names },
-    })
-    if (this.#journal !== undefined) this.#alerting.open(this.#journal, this.#fold.state.alerts)
-    this.#governing.takeUpSuspensions()
-    this.#acting.followAgain(this.#fold.state.unjudged)
-    // Rules by pid are bound to the processes that they mean.
-    const { rules: checkedRules, ruleTexts } = this.#settings
-    const entries = await bindPids(
-      checkedRules.map((checked, at) => ({ text: ruleTexts[at]!, checked })),
-      this.#watched,
-      await this.#acting.recover(this.#fold.state.unfinished),
-    )
-    this.#book.use(entries)
-    const { perGroup } = this.#settings.governor.limits
-    const rules = await this.#judging.open(entries, {
-      ...{ groups: this.#sources.groups, intervalMs },
-      ...(workers === undefined ? {} : { workers }),
-      ...(perGroup === undefined ? {} : { perGroup: perGroup.by }),
-      readFacts: (slots, needs) => this.#sources.readFacts(slots, needs),
-      onWarning: (error) => this.#broadcast.failed(error),
-    })
-    // A recovery that goes on may have made a successor since the rules were bound.
-    for (const { rule, identity } of this.#watched.all) this.#judging.bind(rule, identity)
-    this.#lifecycleReactions.use(rules)
-  }
-
-  async #tick(): Promise<void> {
-    this.#broadcast.release()
-    const startedAt = performance.now()
-    let unburied: Table | undefined
-    try {
-      this.#alerting.tick()
-      this.#reactions.beginSample()
-      this.#lifecycleReactions.beginSample()
-      const table = await this.#sources.sample()
-      unburied = table
-      this.#sources.keepExact()
-      const sampledAt = performance.now()
-      // Epoch milliseconds that no clock step moves: durations of rules are measured with them.
-      const nowMs = performance.timeOrigin + sampledAt
-      await this.#lifecycleReactions.sampled(table, nowMs)
-      const host = await this.#sources.readHost(table.size)
-      const decisions = await this.#judging.tick(table, nowMs, host)
-      const judgedAt = performance.now()
-      this.#governing.renewMembers()
-      await this.#reactions.sampled(table, decisions, this.#acting!.runner, nowMs)
-      unburied = undefined
-      this.#outcomes.tick((identity) => look(table, identity), nowMs)
-      this.#acting!.runner.tick(now())
-      const endedAt = performance.now()
-      const times = {
-        sampleMs: sampledAt - startedAt,
-        judgeMs: judgedAt - sampledAt,
-        totalMs: endedAt - startedAt,
-      }
-      this.#ownUse.ticked(table.size, times, endedAt)
-      const { ticks: tick } = this.#ticker
-      this.#broadcast.publish({ type: 'tick', tick: { tick, table, decisions: decisions.length, ...times } })
-    } catch (error) {
-      this.#ownUse.tickFailed()
-      this.#broadcast.failed(error)
-      if (unburied !== undefined)
-        await this.#reactions.bury(unburied).catch((cause) => this.#broadcast.failed(cause))
-    }
-  }
-
-  async #close(): Promise<void> {
-    await this.#ticker.stop()
-    await this.#turns.over()
-    await this.#acting?.close()
-    await this.#sources.lifecycle.close()
-    this.#deaths.close()
-    this.#reactions.close()
-    this.#broadcast.release()
-    this.#outcomes.close(now())
-    await this.#alerting.close()
-    await Promise.allSettled([this.#judging.close(), this.#sources.close()])
-    if (this.#journal !== undefined) {
-      this.#ownUse.note()
-      const { ticks, missedTicks, sampler, lifecycle } = this.stats
-      const unfinished = this.#fold.state.unfinished.length
-      await this.#journal
-        .commit({ type: 'engine-stop', ticks, missedTicks, unfinished, source: sampler.source, lifecycle })
-        .catch(() => {})
-      await this.#journal.close()
-    }
-    this.#broadcast.end()
   }
 }

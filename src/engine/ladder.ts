@@ -39,8 +39,16 @@ export class Ladder<T> {
   /**
    * The rule fired for the subject; gives what is to be done at once. When it fires again while the breach lasts, steps
    * that are still to come keep their time, and are for whom it fires now; once all are done, the ladder begins anew.
+   * @param seenMs for how long an earlier run of the engine saw the breach last
    */
-  fired(rule: string, subject: string, steps: readonly Step[], target: T, nowMs: number): FiredSteps<T> {
+  fired(
+    rule: string,
+    subject: string,
+    steps: readonly Step[],
+    target: T,
+    nowMs: number,
+    seenMs = 0,
+  ): FiredSteps<T> {
     const key = keyOf(rule, subject)
     const before = this.#climbs.get(key)
     const later = steps.filter(({ afterMs }) => afterMs > 0).sort((a, b) => a.afterMs - b.afterMs)
@@ -48,12 +56,12 @@ export class Ladder<T> {
     if (goesOn) {
       before.target = target
     } else {
-      const climb: Climb<T> = { target, later, sinceMs: nowMs, next: 0 }
+      const climb: Climb<T> = { target, later, sinceMs: nowMs - seenMs, next: 0 }
       this.#climbs.set(key, climb)
       if (later.length > 0) this.#unfinished.add(climb)
     }
     const atOnce = steps.filter(({ afterMs }) => afterMs === 0)
-    const sinceMs = goesOn ? before.sinceMs : nowMs
+    const sinceMs = goesOn ? before.sinceMs : nowMs - seenMs
     const toCome = goesOn ? before.later.slice(before.next) : later
     const planned = toCome.map((step) => ({ ...step, afterMs: Math.max(1, sinceMs + step.afterMs - nowMs) }))
     return { target, steps: atOnce, planned: [...atOnce, ...planned] }

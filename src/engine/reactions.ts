@@ -13,6 +13,7 @@ import type { Table } from '../table/table.js'
 import { Advisor } from './advisor.js'
 import type { Deaths } from './deaths.js'
 import { decisionRecord, recordedGroup } from './decision_record.js'
+import type { EarlierSteps } from './earlier_steps.js'
 import { Endings } from './endings.js'
 import { HeldChildren } from './held_children.js'
 import type { Judging } from './judging.js'
@@ -43,6 +44,8 @@ interface ReactionParts {
   readonly bind: (rule: string, identity: ProcessIdentity) => void
   readonly hostAvailableBytes: () => number | undefined
   readonly membersOf: Judging['membersOf']
+  /** For how long an earlier run saw a breach last that this one finds again. */
+  readonly seenMs: EarlierSteps['seenMs']
   /** In the last sample. */
   readonly rssBytesOf: (identity: ProcessIdentity) => number | undefined
 }
@@ -137,7 +140,8 @@ export class Reactions {
     }
     const members = identity === undefined ? (group?.members ?? []) : [{ identity, name }]
     const aim: Aim = { why, group, target: rule.target, members }
-    const fired = this.#ladder.fired(rule.name, subject, rule.actions, aim, nowMs)
+    const seenMs = this.#parts.seenMs(rule.name, subject, sinceMs)
+    const fired = this.#ladder.fired(rule.name, subject, rule.actions, aim, nowMs, seenMs)
     note(decisionRecord(decisionId, decision, rule, fired.planned, dryRun))
     const raised = {
       rule: rule.name,

@@ -40,7 +40,7 @@ export function explainTrace(trace: Trace, options: ExplainOptions = {}): string
   if (subjects.length === 0) lines.push(...nothingDecided(trace, time))
   if (leftOut > 0) lines.push({ text: '' }, { text: `${counted(leftOut, 'older decision')} left out` })
   if (badLines > 0) {
-    const what = `${counted(badLines, 'line')} of the journal could not be read (torn by a crash, or of another version)`
+    const what = `${counted(badLines, 'line')} of the journal could not be read (torn by a crash, damaged, or of another version)`
     lines.push({ text: '' }, { text: `${what}: something may be missing here` })
   }
   return lines.map(({ atMs, text }) =>

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { BYTES, checkOptions, ITERABLE, PATH } from '../arguments.js'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
+import { isRecord } from './record_schema.js'
 import { JOURNAL_VERSION, type JournalRecord } from './records.js'
 
 /** A longer line is no record of ours; it is skipped without being held in memory. */
@@ -8,12 +9,22 @@ const MAX_LINE_BYTES = 4 * 1024 * 1024
 
 /** Reads a journal from its beginning, oldest record first; may be used while an engine writes it. */
 export interface JournalReader extends AsyncIterable<JournalRecord> {
-  /** Lines so far that are no records: torn by a crash, of another version, or not ours. They are skipped. */
+  /** Lines so far that are no records: torn by a crash, damaged, of another version, or not ours. They are skipped. */
   readonly badLines: number
+  /** Where the first of them is, or the last line, where that is the only one and has no end. */
+  readonly firstBad: LinePlace | undefined
   /** After the end: the last line has no end; a crash tore it, or it is being written at this moment. */
   readonly tornTail: boolean
   /** The greatest number of a record so far, also of one that was left out. */
   readonly lastSeq: number
+}
+
+/** Where a line of a journal begins. */
+export interface LinePlace {
+  /** From 1 on, where it was read from the beginning; else counted from there. */
+  readonly line: number
+  /** Its first byte in the file, from 0 on. */
+  readonly byte: number
 }
 
 export interface ReadJournalOptions {
@@ -31,30 +42,40 @@ export function readJournal(path: string, options: ReadJournalOptions = {}): Jou
   const without = options.without && new Set(options.without)
   let lastSeq = 0
   let badLines = 0
+  let firstBad: LinePlace | undefined
   let tornTail = false
 
   async function* records(): AsyncGenerator<JournalRecord> {
     lastSeq = 0
     badLines = 0
+    firstBad = undefined
     tornTail = false
     let parts: Buffer[] = []
     let length = 0
+    let line = 1
+    let byte = fromByte
+    const isBad = () => {
+      badLines++
+      firstBad ??= { line, byte }
+    }
     try {
       for await (const data of createReadStream(path, { highWaterMark: 256 * 1024, start: fromByte })) {
         const chunk = data as Buffer
         let from = 0
         for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
           if (length + end - from > MAX_LINE_BYTES) {
-            badLines++
+            isBad()
           } else if (length + end - from > 0) {
             const rest = chunk.subarray(from, end)
-            const line = parts.length === 0 ? rest : Buffer.concat([...parts, rest])
-            const leftOut = without && seqOf(line, without)
-            const record = leftOut === undefined ? parseRecord(line.toString('utf8')) : undefined
+            const text = parts.length === 0 ? rest : Buffer.concat([...parts, rest])
+            const leftOut = without && seqOf(text, without)
+            const record = leftOut === undefined ? parseRecord(text.toString('utf8')) : undefined
             lastSeq = Math.max(lastSeq, leftOut ?? record?.seq ?? 0)
             if (record !== undefined) yield record
-            else if (leftOut === undefined) badLines++
+            else if (leftOut === undefined) isBad()
           }
+          line++
+          byte += length + end + 1 - from
           parts = []
           length = 0
           from = end + 1
@@ -67,12 +88,16 @@ export function readJournal(path: string, options: ReadJournalOptions = {}): Jou
       throw readError(error, path)
     }
     tornTail = length > 0
+    if (tornTail) firstBad ??= { line, byte }
   }
 
   return {
     [Symbol.asyncIterator]: records,
     get badLines() {
       return badLines
+    },
+    get firstBad() {
+      return firstBad
     },
     get tornTail() {
       return tornTail
@@ -103,17 +128,6 @@ function parseRecord(line: string): JournalRecord | undefined {
   } catch {
     return undefined
   }
-}
-
-function isRecord(value: unknown): value is JournalRecord {
-  if (typeof value !== 'object' || value === null) return false
-  const head = value as Partial<Record<keyof JournalRecord, unknown>>
-  return (
-    head.v === JOURNAL_VERSION &&
-    Number.isSafeInteger(head.seq) &&
-    typeof head.type === 'string' &&
-    Number.isFinite(head.atMs)
-  )
 }
 
 function readError(error: unknown, path: string): unknown {

@@ -1,8 +1,9 @@
 import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
-import { checkHas, ITERABLE } from '../arguments.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { ITERABLE, refuse } from '../arguments.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { ActionBegunBody, ActionDoneBody, RestartStep } from './action_records.js'
 import { type Place, samePlace } from './place.js'
+import { isRecord } from './record_schema.js'
 import type { JournalRecord } from './records.js'
 
 /** An action that the journal says was begun, and not that it ended. */
@@ -23,29 +24,46 @@ export interface UnjudgedRestart {
   readonly place: Place
 }
 
+/** When and where a step of a rule was begun. */
+export interface BegunStep {
+  readonly atMs: number
+  readonly place: Place
+}
+
+/** What is done by a rule to a process, and how: the same for two decisions, and for two runs. */
+export function stepKey({
+  rule,
+  identity,
+  action,
+  parameters,
+}: Pick<ActionBegunBody, 'rule' | 'identity' | 'action' | 'parameters'>): string {
+  return [rule, identityKey(identity), action, JSON.stringify(parameters)].join('\n')
+}
+
 /** The state that a journal amounts to. */
 export interface JournalState {
   readonly unfinished: readonly UnfinishedAction[]
   readonly unjudged: readonly UnjudgedRestart[]
+  /** By `stepKey`, oldest first: when an action other than a restart was begun last, and was not refused. */
+  readonly lastBegun: ReadonlyMap<string, BegunStep>
   /** The last run ended without saying so. */
   readonly crashed: boolean
   readonly alerts: FoldedAlerts
 }
 
 /** No state is a fold over these, and most records are of them. */
-export const UNFOLDED: ReadonlySet<JournalRecord['type']> = new Set<JournalRecord['type']>([
-  'decision',
-  'self',
-])
+export const UNFOLDED: ReadonlySet<JournalRecord['type']> = new Set<JournalRecord['type']>(['decision'])
 
 /** Far more than are followed at the same time; journals of earlier versions, and runs that were killed, leave some behind. */
 const MOST_UNJUDGED = 1000
+const MOST_BEGUN = 10_000
 
 /** Folds records, oldest first, in memory bounded by the number of unfinished actions, alerts that fire and silences. */
 export class JournalFold {
   readonly #unfinished = new Map<string, UnfinishedAction>()
   /** By action id, oldest first. */
   readonly #unjudged = new Map<string, UnjudgedRestart>()
+  readonly #lastBegun = new Map<string, BegunStep>()
   readonly #alerts = new AlertFold()
   #running = false
 
@@ -65,6 +83,7 @@ export class JournalFold {
           step: undefined,
           child: undefined,
         })
+        this.#begun(record)
         break
       case 'action-step': {
         const action = this.#unfinished.get(record.actionId)
@@ -85,10 +104,21 @@ export class JournalFold {
     }
   }
 
+  #begun(record: ActionBegunBody & BegunStep): void {
+    if (record.action === 'restart') return
+    const key = stepKey(record)
+    this.#lastBegun.delete(key)
+    this.#lastBegun.set(key, { atMs: record.atMs, place: record.place })
+    if (this.#lastBegun.size > MOST_BEGUN) this.#lastBegun.delete(this.#lastBegun.keys().next().value!)
+  }
+
   #done(record: UnjudgedRestart['done']): void {
     const { actionId, action, status, successor } = record
-    const place = this.#unfinished.get(actionId)?.begun.place
+    const begun = this.#unfinished.get(actionId)?.begun
+    const place = begun?.place
     this.#unfinished.delete(actionId)
+    if (begun !== undefined && (status === 'refused' || status === 'failed'))
+      this.#lastBegun.delete(stepKey(begun))
     if (action !== 'restart' || status !== 'done' || successor === undefined || place === undefined) return
     this.#unjudged.set(actionId, { done: record, successor, place })
     if (this.#unjudged.size > MOST_UNJUDGED) this.#unjudged.delete(this.#unjudged.keys().next().value!)
@@ -98,6 +128,7 @@ export class JournalFold {
     return {
       unfinished: [...this.#unfinished.values()],
       unjudged: [...this.#unjudged.values()],
+      lastBegun: new Map(this.#lastBegun),
       crashed: this.#running,
       alerts: this.#alerts.state,
     }
@@ -109,7 +140,7 @@ export function recover(records: Iterable<JournalRecord>): JournalState {
   ITERABLE('the records', records)
   const fold = new JournalFold()
   for (const record of records) {
-    checkHas('one of the records', record, ['type'], 'those of readJournal')
+    if (!isRecord(record)) refuse('one of the records', record, 'those of readJournal')
     fold.add(record)
   }
   return fold.state

@@ -2,7 +2,7 @@ import { constants, type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
 import { lockFile } from '../file_lock.js'
-import { readJournal } from './reader.js'
+import { type JournalReader, type LinePlace, readJournal } from './reader.js'
 import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead } from './records.js'
 
 /** Plain records waiting for a stalled disk; past this they are dropped, never the memory of the host. */
@@ -15,7 +15,10 @@ interface JournalOptions {
   onRecord?: (record: JournalRecord) => void
   /** Of the records that are there already, those of these types are left out. */
   without?: ReadonlySet<JournalRecord['type']>
-  /** A write failed: records before this one may be missing on disk. Told once until one succeeds. */
+  /**
+   * A write failed: records before this one may be missing on disk; told once until one succeeds. Or lines that are there cannot be
+   * read, and are left out.
+   */
   onError?: (error: ProcmusterError) => void
   now?: () => number
 }
@@ -53,7 +56,7 @@ export class Journal {
     this.#onError = options.onError
     this.#onRecord = options.onRecord
     this.#seq = found.lastSeq
-    this.badLines = found.badLines + (found.tornTail ? 1 : 0)
+    this.badLines = found.badLines
     this.#tornLine = found.tornTail
   }
 
@@ -76,6 +79,7 @@ export class Journal {
         })
       }
       const found = await readExisting(path, options)
+      if (found.firstBad !== undefined) options.onError?.(damaged(path, found, found.firstBad))
       return new Journal(path, file, found, options)
     } catch (error) {
       await file?.close()
@@ -183,17 +187,25 @@ export class Journal {
   }
 }
 
-interface Found {
-  readonly lastSeq: number
+interface Found extends Pick<JournalReader, 'lastSeq' | 'firstBad' | 'tornTail'> {
+  /** The torn tail among them. */
   readonly badLines: number
-  readonly tornTail: boolean
 }
 
 async function readExisting(path: string, { onRecord, without }: JournalOptions): Promise<Found> {
   const reader = readJournal(path, without && { without })
   for await (const record of reader) onRecord?.(record)
-  const { lastSeq, badLines, tornTail } = reader
-  return { lastSeq, badLines, tornTail }
+  const { lastSeq, badLines, firstBad, tornTail } = reader
+  return { lastSeq, badLines: badLines + (tornTail ? 1 : 0), firstBad, tornTail }
+}
+
+function damaged(path: string, { badLines }: Found, { line, byte }: LinePlace): ProcmusterError {
+  const where = `line ${line} (byte ${byte})`
+  const what =
+    badLines === 1
+      ? `${where} cannot be read and is left out`
+      : `${badLines} lines cannot be read and are left out, the first of them ${where}`
+  return new ProcmusterError('IO_ERROR', { message: `The journal ${path} is damaged: ${what}`, path })
 }
 
 async function checkFile(file: FileHandle, path: string): Promise<void> {

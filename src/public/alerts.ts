@@ -12,4 +12,5 @@ export {
   type SentRequest,
   sendRequest,
 } from '../alerts/requests/send.js'
+export { readRequests, type WaitingRequest, withdrawRequest } from '../alerts/requests/waiting.js'
 export type { Silence, SilenceMatch, SilenceRequest } from '../alerts/silences.js'

@@ -20,7 +20,12 @@ export type {
 export { type ExplainOptions, explainTrace } from '../journal/explain.js'
 export type { Place } from '../journal/place.js'
 export { currentPlace } from '../journal/place.js'
-export { type JournalReader, type ReadJournalOptions, readJournal } from '../journal/reader.js'
+export {
+  type JournalReader,
+  type LinePlace,
+  type ReadJournalOptions,
+  readJournal,
+} from '../journal/reader.js'
 export type { JournalBody, JournalRecord, LifecycleStats, NotifyFailedBody } from '../journal/records.js'
 export { type JournalState, recover, type UnfinishedAction } from '../journal/recover.js'
 export {

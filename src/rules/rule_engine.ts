@@ -1,22 +1,20 @@
 import { ProcmusterError } from '../errors.js'
-import { inSlices } from '../slices.js'
-import { readLocalUsers } from '../system/local_users.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { headerCell, type OptionalGroup, type TableMemory } from '../table/layout.js'
 import { Turns } from '../turns.js'
+import { compileRules } from './compile_rules.js'
 import { type Decision, type DecisionClause, DecisionReader } from './decision.js'
-import type { GroupKind } from './language/ast.js'
-import type { FactSpec, KeyedGroup } from './match/compile.js'
-import { Facts } from './match/facts.js'
-import { JudgePool } from './pool.js'
-import { checkMemory, compileProgram, groupsOf, type Program } from './program.js'
+import { Learning } from './learning.js'
+import type { KeyedGroup } from './match/compile.js'
+import type { JudgePool } from './pool.js'
+import { groupsOf, type Program } from './program.js'
 import type { PendingSubject, RuleIndices } from './remembered.js'
 import {
   checkRuleEngineOptions,
   type RuleEngineOptions,
   type RuleEngineSettings,
 } from './rule_engine_options.js'
-import { type CheckedRule, checkingRules, checkRules, type Rule } from './schema/rule.js'
+import { type CheckedRule, checkRules, type Rule } from './schema/rule.js'
 import { type RuleMemory, Shards } from './shards.js'
 import type { GroupRef } from './subject.js'
 import type { JudgeResult } from './worker.js'
@@ -57,9 +55,7 @@ export class RuleEngine implements AsyncDisposable {
   /** Groups of columns that the rules need, and those that tables have. */
   #groups: readonly OptionalGroup[] = []
   #sampled: readonly OptionalGroup[]
-  #facts: Facts | undefined
-  /** Facts of rules before, whose thread ends. */
-  readonly #retired: Promise<void>[] = []
+  readonly #learning: Learning
   /** Decisions of a tick that failed in another shard: they have been entered, and must be told. */
   #untold: Decision[] = []
   /** Pids to be matched again by the next tick that succeeds. */
@@ -74,6 +70,7 @@ export class RuleEngine implements AsyncDisposable {
   private constructor(settings: RuleEngineSettings) {
     this.#settings = settings
     this.#shards = new Shards(settings)
+    this.#learning = new Learning(settings)
     this.#sampled = settings.groups ?? []
   }
 
@@ -106,27 +103,9 @@ export class RuleEngine implements AsyncDisposable {
   }
 
   async #use(texts: readonly Rule[], groups = this.#sampled): Promise<void> {
-    const { memTotalBytes = 0, intervalMs, perGroup, workers } = this.#settings
-    const rules = await inSlices(checkingRules(texts))
-    checkMemory(rules, memTotalBytes)
-    const users = this.#settings.uidOf === undefined && namesUsers(rules) ? await readLocalUsers() : undefined
-    const uidOf = this.#settings.uidOf ?? ((user: string) => users?.uidOf.get(user))
-    const program = await inSlices(
-      compileProgram(
-        rules,
-        { groups, memTotalBytes, intervalMs, uidOf, perGroup, shards: workers },
-        this.#program,
-      ),
-    )
-    const { facts } = program.data.match
-    if (needsFacts(facts) && this.#settings.readFacts === undefined) {
-      const { rule, fact } = facts.texts[0] ?? { rule: undefined, fact: 'limits or groups' }
-      throw invalid(
-        `${rule === undefined ? 'a rule' : `rule ${JSON.stringify(rule)}`} asks for ${fact}; give readFacts`,
-      )
-    }
+    const { rules, program } = await compileRules(texts, groups, this.#settings, this.#program)
     this.#checkOpen()
-    this.#learn(facts)
+    this.#learning.use(program.data.match.facts)
     this.#shards.open(
       program.entries.length === 0 && this.#program === undefined ? 0 : program.data.shards.length,
     )
@@ -148,20 +127,6 @@ export class RuleEngine implements AsyncDisposable {
       const entry = before.entries[before.positions[rule.index] ?? -1]
       return { ...decision, rule: { ...rule, index: (entry && indexOf.get(entry.id)) ?? -1 } }
     })
-  }
-
-  #learn(facts: FactSpec): void {
-    const before = this.#program?.data.match.facts
-    if (before !== undefined && JSON.stringify(before) === JSON.stringify(facts)) return
-    if (this.#facts !== undefined) this.#retired.push(this.#facts.close())
-    if (!needsFacts(facts)) {
-      this.#facts = undefined
-      return
-    }
-    const { timeLimitMs, readFacts, onWarning } = this.#settings
-    // A thread of its own: many patterns on many command lines must not hold up a tick.
-    const pool = new JudgePool({ texts: facts.texts, threads: 1, timeLimitMs })
-    this.#facts = new Facts(pool, facts, readFacts!, onWarning, this.#facts)
   }
 
   /**
@@ -190,12 +155,12 @@ export class RuleEngine implements AsyncDisposable {
    * @returns once that is done, or after `limitMs`
    */
   async relearn({ columns }: TableMemory, slots: Uint32Array, nowMs: number, limitMs: number): Promise<void> {
-    if (slots.length > 0) await this.#facts?.learnWithin(limitMs, slots, columns.generation, nowMs)
+    if (slots.length > 0) await this.#learning.facts?.learnWithin(limitMs, slots, columns.generation, nowMs)
   }
 
   /** Resolves when all facts that were wanted so far have been learned; the next tick takes them into account. */
   get factsLearned(): Promise<void> {
-    return this.#facts?.idle ?? Promise.resolve()
+    return this.#learning.facts?.idle ?? Promise.resolve()
   }
 
   /**
@@ -227,12 +192,12 @@ export class RuleEngine implements AsyncDisposable {
    * rule that is about the process goes by such groups.
    */
   groupOf(kind: KeyedGroup, slot: number, generation: number): string | null | undefined {
-    return this.#facts?.groupOf(kind, slot, generation)
+    return this.#learning.facts?.groupOf(kind, slot, generation)
   }
 
   /** Whom rules wait for: their condition holds, not for long enough yet. */
   pending(): PendingSubject[] {
-    return this.#shards.pending(this.#indices(), (kind, key) => this.#keyOf(kind, key))
+    return this.#shards.pending(this.#indices(), (kind, key) => this.#learning.keyOf(kind, key))
   }
 
   /** Of the rules that there are now: what shards remember can be of the rules before an update. */
@@ -255,7 +220,7 @@ export class RuleEngine implements AsyncDisposable {
   /** Idempotent; leaves no thread behind. A tick under way fails with `CLOSED`. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([this.#facts?.close(), this.#shards.close(), ...this.#retired])
+    await Promise.all([this.#learning.close(), this.#shards.close()])
     await this.#turns.over()
   }
 
@@ -274,7 +239,7 @@ export class RuleEngine implements AsyncDisposable {
     // An exec that a tick saw and failed to judge is in no later table.
     for (let at = 0; at < memory.header[headerCell.execedCount]!; at++)
       this.#rebound.add(memory.columns.pid[memory.execed[at]!]!)
-    const learned = this.#facts?.learned()
+    const learned = this.#learning.facts?.learned()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
     const { intervalMs } = this.#settings
     const tick = { sequence, nowMs, tick: this.#tick, learned, rebound, host, intervalMs }
@@ -296,7 +261,7 @@ export class RuleEngine implements AsyncDisposable {
       const reader = this.#reader(decided, program, result.value.removedFrom, nowMs)
       while (reader.read(decisions, READ_AT_ONCE)) yieldedMs += await yieldLoop()
     }
-    this.#facts?.want(wantedLists, memory.columns.generation, nowMs)
+    this.#learning.facts?.want(wantedLists, memory.columns.generation, nowMs)
     this.#warnOfMemory()
     this.lastTick.mainMs = postedMs - startedMs + performance.now() - resumedMs - yieldedMs
     const failure = results.find((result) => result.status === 'rejected')
@@ -304,7 +269,7 @@ export class RuleEngine implements AsyncDisposable {
     this.#table = undefined
     if (failure === undefined && !isTorn) {
       this.#table = { memory, sequence, nowMs, host }
-      if (learned !== undefined) this.#facts!.forget()
+      if (learned !== undefined) this.#learning.facts!.forget()
       for (const pid of rebound ?? []) this.#rebound.delete(pid)
       return decisions
     }
@@ -345,14 +310,8 @@ export class RuleEngine implements AsyncDisposable {
       atMs,
       ruleAt: (position) =>
         position < 0 ? removedFrom!.entries[-1 - position]! : program.entries[position]!,
-      keyOf: (kind, key) => this.#keyOf(kind, key),
+      keyOf: (kind, key) => this.#learning.keyOf(kind, key),
     })
-  }
-
-  #keyOf(kind: GroupKind, key: number): string | undefined {
-    return kind === 'unit' || kind === 'cgroup' || kind === 'container' || kind === 'program'
-      ? this.#facts?.keyOf(kind, key)
-      : undefined
   }
 
   #warnOfMemory(): void {
@@ -382,14 +341,6 @@ async function yieldLoop(): Promise<number> {
   const startedMs = performance.now()
   await new Promise((resolve) => setImmediate(resolve))
   return performance.now() - startedMs
-}
-
-function namesUsers(rules: readonly CheckedRule[]): boolean {
-  return rules.some(({ match }) => JSON.stringify(match).includes('"kind":"user","user":"'))
-}
-
-function needsFacts({ texts, numbers }: FactSpec): boolean {
-  return texts.length + numbers.length > 0
 }
 
 function stale(sequence: number): ProcmusterError {

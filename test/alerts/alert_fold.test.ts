@@ -12,6 +12,14 @@ const start = (where = place): JournalBody => ({
   place: where,
   ...{ source: 'procfs', intervalMs: 1, dryRun: false, rules: [] },
 })
+const self = {
+  type: 'self',
+  userCpuMs: 1,
+  systemCpuMs: 1,
+  rssBytes: 1,
+  ticks: 1,
+  missedTicks: 0,
+} as JournalBody
 const fold = (...bodies: JournalBody[]) =>
   recover(bodies.map((body, i): JournalRecord => ({ v: 1, seq: i + 1, atMs: i, time: '', ...body }))).alerts
 const silence = (id: string, untilMs = 1e9) => ({ id, match: { rule: 'r' }, by: 'me', sinceMs: 0, untilMs })
@@ -67,4 +75,34 @@ it('does not keep all silences that ever were, however long a run is', () => {
   )
   expect(fold(...bodies).silences.length).toBeLessThanOrEqual(2001)
   expect(fold(...bodies).silences.at(-1)?.id).toBe('s9999')
+})
+
+it('knows for how long each was seen to last since it was raised last, over starts that come soon', () => {
+  const bodies: JournalBody[] = [
+    ...[start(), { type: 'alert', alert: alert('a') }, self, self],
+    ...[start(), { type: 'alert', alert: alert('a') }, self, start()],
+  ] as JournalBody[]
+  const key = alertKey(alert('a'))
+  const after = (everyMs: number, more: JournalBody[] = []) =>
+    recover(
+      [...bodies, ...more].map(
+        (body, i): JournalRecord => ({ v: 1, seq: i + 1, atMs: i * everyMs, time: '', ...body }),
+      ),
+    ).alerts.seenMs
+  expect([...after(1000)]).toEqual([[key, 3000]])
+  // No run writes that little: the clock was set, or the host suspended.
+  expect([...after(200_000)]).toEqual([[key, 270_000]])
+  expect([...after(400_000)]).toEqual([])
+  // Raised again by the rule's cooldown, it begins anew.
+  const again = { type: 'alert', alert: alert('a', { repeats: 1 }) } as JournalBody
+  expect([...after(1000, [{ type: 'alert', alert: alert('a') }, self, again, self, start()])]).toEqual([
+    [key, 1000],
+  ])
+  // Not found again by a run, resolved, or of another place, it is over.
+  expect([...after(1000, [self, start()])]).toEqual([])
+  const resolved = { type: 'alert-resolved', alert: alert('a', { state: 'resolved' }) } as JournalBody
+  expect([...after(1000, [{ type: 'alert', alert: alert('a') }, resolved, start()])]).toEqual([])
+  expect([...after(1000, [{ type: 'alert', alert: alert('a') }, start({ ...place, bootId: 'b' })])]).toEqual(
+    [],
+  )
 })

@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { readAlerts } from '../../dist/alerts/history.js'
 import { sendRequest } from '../../dist/alerts/requests/send.js'
 import { Bench, heard, MIB, nextTick } from '../engine/engines.js'
 import { startProcess, waitFor } from '../fixtures/processes.js'
@@ -80,6 +81,26 @@ it('an alert that was acknowledged goes on to fire, and notifiers hear of its en
   expect(() => engine.acknowledge(id, { by: 'me' })).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }))
   expect(() => engine.acknowledge('nope', { by: 'me' })).toThrow(/no alert "nope" fires; there is "/)
   expect(await bench.recordsOf('acknowledged')).toMatchObject([{ alert: { id, acknowledged: { by: 'me' } } }])
+})
+
+it('what fires again after a start is the same alert, and webhooks need not heed it twice', async () => {
+  await using server = await WebhookServer.open((_, response) => response.end())
+  const target = await startProcess('idle', { rss: 40 * MIB })
+  const options = {
+    rules: [{ ...rule(target.pid), cooldown: '1h' }],
+    notifiers: [{ type: 'webhook' as const, name: 'w', url: server.url }],
+  }
+  for (const told of [1, 2]) {
+    const engine = await bench.start(options)
+    await waitFor(() => server.received.length === told)
+    await engine.close()
+  }
+  const [first, again] = server.received
+  expect(again!.headers['idempotency-key']).toBe(first!.headers['idempotency-key'])
+  const [before, after] = await bench.recordsOf('alert')
+  expect(after!.alert).toMatchObject({ id: before!.alert.id, atMs: before!.alert.atMs, repeats: 0 })
+  expect(after!.alert.lastAtMs).toBeGreaterThan(before!.alert.lastAtMs)
+  expect((await readAlerts(bench.journal)).alerts).toMatchObject([{ id: before!.alert.id, state: 'firing' }])
 })
 
 it('a silence holds over a restart of the engine; what outlasts it is told then', async () => {

@@ -112,7 +112,7 @@ test('hostile names stay harmless, torn lines are skipped and said', async () =>
   expect(told.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE)
   expect(told.stdout).toMatch(/decided: evidence \(a dry run: nothing is done\)/)
   expect(told.stdout).toMatch(/evidence not done: dry run: evidence would have been done/)
-  expect(told.stdout).toMatch(/1 line of the journal could not be read/)
+  expect(told.stdout).toMatch(/3 lines of the journal could not be read/)
   const json = await why(String(pid), '--json')
   expect(json.stdout.trimEnd()).not.toMatch(UNSAFE)
   expect(JSON.parse(json.stdout).subjects[0].name).toBe('\u001b[31mred\u001b[0m\u0007')

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ActionReport } from '../../dist/actions/context.js'
 import type { Engine } from '../../dist/engine/engine.js'
+import type { Rule } from '../../dist/rules/schema/rule.js'
 import { waitFor } from '../fixtures/processes.js'
 import { Bench, heard } from './engines.js'
 
@@ -142,23 +144,31 @@ describe('an engine killed during a restart', () => {
     },
   )
 
-  it('while a later step waited: it comes once, after its whole time in the next run', async () => {
+  it('while a later step waited: it comes once, after what was left of its time', async () => {
     const old = await startService()
     const actions = [
       { type: 'signal' as const, signal: 'SIGCONT' },
-      { type: 'restart' as const, after: '300ms' },
+      { type: 'restart' as const, after: '3s' },
     ]
-    await runUntilKilled({ pid: old, actions, killAt: 'done' })
+    await runUntilKilled({ pid: old, actions, killAt: 'done', killAfterMs: 1000 })
     expect(bench.instances()).toEqual([old])
+    const before = await bench.records()
+    const seenMs = before.at(-1)!.atMs - before.find(({ type }) => type === 'alert')!.atMs
+    expect(seenMs).toBeGreaterThan(300)
     const rules = [{ name: 'restart it', match: { pid: old }, when: 'rss > 1MiB', actions }]
     const engine = await bench.start({ rules })
     const { successor } = await heard(engine, 'action', ({ action }) => action === 'restart')
     await engine.close()
     expect(bench.instances()).toEqual([successor!.pid])
-    const starts = await bench.recordsOf('engine-start')
     const begun = (await bench.recordsOf('action-begun')).filter(({ action }) => action === 'restart')
     expect(begun).toHaveLength(1)
-    expect(begun[0]!.atMs - starts[1]!.atMs).toBeGreaterThanOrEqual(300)
+    const { steps } = (await bench.recordsOf('decision')).find(
+      ({ seq, kind }) => kind === 'fire' && seq > before.at(-1)!.seq,
+    )!
+    expect(steps.map(({ action }) => action)).toEqual(['signal', 'restart'])
+    expect(Math.abs(steps[1]!.afterMs - (3000 - seenMs))).toBeLessThan(20)
+    const started = (await bench.recordsOf('engine-start'))[1]!
+    expect(begun[0]!.atMs - started.atMs).toBeGreaterThanOrEqual(steps[1]!.afterMs - 20)
   })
 
   it('between the record of a signal and the signal: the next run says that it does not know', async () => {
@@ -210,5 +220,76 @@ describe('an engine killed during a restart', () => {
     expect(text).not.toContain('PATH=')
     const [name] = readdirSync(`${bench.journal}.pending`)
     expect(readFileSync(`${bench.journal}.pending/${name}`, 'utf8').length).toBeGreaterThan(2)
+  })
+})
+
+describe('an engine killed right after a signal', () => {
+  const actions = [{ type: 'signal' as const, signal: 'SIGUSR2' as const }]
+  let pid: number
+  beforeEach(async () => {
+    pid = await bench.startScript(`
+      process.on('SIGUSR2', () => process.stdout.write('+'))
+      setInterval(() => {}, 1000)
+      process.stdout.write('ready')`)
+  })
+  const signals = (): number => readFileSync(join(bench.directory, 'output-1'), 'utf8').split('+').length - 1
+
+  /** What the next start makes of the signal. */
+  async function signalOfNext(rule: Partial<Rule> = {}): Promise<ActionReport> {
+    const rules = [{ name: 'restart it', match: { pid }, when: 'rss > 1MiB', actions, ...rule }]
+    const engine = await bench.start({ rules })
+    const report = await heard(engine, 'action')
+    expect((await heard(engine, 'alert')).kind).toBe('breach')
+    await engine.close()
+    return report
+  }
+
+  it('sends no other at the next start while the cooldown lasts, nor while the breach is the same', async () => {
+    await runUntilKilled({ pid, actions, rule: { cooldown: '1h' }, killAt: 'done' })
+    await waitFor(() => signals() === 1)
+    const during = await signalOfNext({ cooldown: '1h' })
+    expect(during).toMatchObject({ action: 'signal', status: 'refused', identity: { pid } })
+    expect(during.reason).toMatch(/^an earlier run did it .* ago, and the cooldown is 1 h$/)
+    const same = await signalOfNext()
+    expect(same).toMatchObject({ status: 'refused' })
+    expect(same.reason).toMatch(/^an earlier run did it .* ago, and the breach is the same$/)
+    expect(signals()).toBe(1)
+  })
+
+  it('sends no other to the members of a group', async () => {
+    const group = { match: { subtree: pid }, per: 'all' as const, when: 'sum(rss) > 1MiB' }
+    const rule = { ...group, target: 'all' as const }
+    await runUntilKilled({ pid, actions, rule, killAt: 'done' })
+    await waitFor(() => signals() === 1)
+    expect(await signalOfNext(rule)).toMatchObject({ status: 'refused', identity: { pid } })
+    expect(signals()).toBe(1)
+  })
+
+  it('sends another when the cooldown is over, or the breach was', async () => {
+    await runUntilKilled({ pid, actions, rule: { cooldown: '1h' }, killAt: 'done' })
+    expect(await signalOfNext({ cooldown: '1ms' })).toMatchObject({ status: 'done' })
+    await waitFor(() => signals() >= 2)
+    const last = (await bench.recordsOf('alert')).at(-1)!
+    const resolved = { ...last, type: 'alert-resolved', alert: { ...last.alert, state: 'resolved' } }
+    appendFileSync(bench.journal, `${JSON.stringify(resolved)}\n`)
+    const before = signals()
+    expect(await signalOfNext()).toMatchObject({ status: 'done' })
+    await waitFor(() => signals() > before)
+  })
+
+  it('sends one to a process that has but the pid of the one before', async () => {
+    await runUntilKilled({ pid, actions, rule: { cooldown: '1h' }, killAt: 'done' })
+    await waitFor(() => signals() === 1)
+    const { startTicks } = (await bench.recordsOf('action-begun'))[0]!.identity
+    const earlier = readFileSync(bench.journal, 'utf8')
+    writeFileSync(
+      bench.journal,
+      earlier.replaceAll(`"startTicks":${startTicks}`, `"startTicks":${startTicks - 1}`),
+    )
+    expect(await signalOfNext({ cooldown: '1h' })).toMatchObject({
+      status: 'done',
+      identity: { pid, startTicks },
+    })
+    await waitFor(() => signals() === 2)
   })
 })

@@ -1,10 +1,19 @@
 // Runs an engine that restarts one process, and kills itself at a step of that, or at an alert of that kind:
 // node killed_engine.mjs OPTIONS
-// OPTIONS: JSON { journal, pid, when, actions, governor, killAt, killAfterMs }
+// OPTIONS: JSON { journal, pid, when, actions, rule, governor, killAt, killAfterMs }
 const { Engine } = await import(new URL('../../dist/engine/engine.js', import.meta.url).href)
 
 const options = JSON.parse(process.argv[2])
-const { journal, pid, when, actions = ['restart'], governor = {}, killAt, killAfterMs = 0 } = options
+const {
+  journal,
+  pid,
+  when,
+  actions = ['restart'],
+  rule = {},
+  governor = {},
+  killAt,
+  killAfterMs = 0,
+} = options
 
 async function killAtStep(step) {
   if (step !== killAt) return
@@ -18,7 +27,9 @@ const engine = await Engine.start({
   intervalMs: 50,
   journal,
   graceMs: 3000,
-  rules: [{ name: 'restart it', match: { pid }, when, actions }],
+  // Until when it watched is known by its records.
+  selfIntervalMs: 100,
+  rules: [{ name: 'restart it', match: { pid }, when, actions, ...rule }],
   governor,
   hooks: {
     onBegun: () => killAtStep('begun'),

@@ -25,6 +25,18 @@ function play(events: readonly (readonly ['fire' | 'clear' | 'tick', number])[])
   return done
 }
 
+it('goes on where an earlier run had come to: what is left of the time, and says so', () => {
+  const ladder = new Ladder<string>()
+  const { steps: atOnce, planned } = ladder.fired('r', 's', steps, 'target', 1000, 150)
+  expect(atOnce.map(({ type }) => type)).toEqual(['evidence'])
+  expect(planned.map(({ afterMs }) => afterMs)).toEqual([0, 1, 150, 150])
+  expect(ladder.tick(1000).map(({ steps: due }) => due.map(({ type }) => type))).toEqual([['signal']])
+  expect(ladder.tick(1149)).toEqual([])
+  expect(ladder.tick(1150).map(({ steps: due }) => due.map(({ type }) => type))).toEqual([
+    ['evidence', 'restart'],
+  ])
+})
+
 describe('a ladder', () => {
   it.each<[string, Parameters<typeof play>[0], string[]]>([
     [

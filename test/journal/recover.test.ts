@@ -34,6 +34,23 @@ const records = (bodies: JournalBody[]): JournalRecord[] =>
   bodies.map((body, i) => ({ v: 1, seq: i + 1, atMs: i, time: '', ...body }))
 
 describe('recover', () => {
+  it('knows when a step was begun last, but for what was refused or has failed, and for restarts', () => {
+    const signalled = (actionId: string, status: 'done' | 'failed' | 'interrupted'): JournalBody[] => [
+      { ...begun(actionId, 'signal'), parameters: { signal: actionId } } as JournalBody,
+      { ...done(actionId), action: 'signal', status } as JournalBody,
+    ]
+    const { lastBegun } = recover(
+      records([
+        ...[...signalled('a', 'done'), ...signalled('b', 'failed'), ...signalled('c', 'interrupted')],
+        ...[...signalled('d', 'done'), ...signalled('d', 'failed'), begun('r'), ...signalled('a', 'done')],
+      ]),
+    )
+    expect([...lastBegun]).toEqual([
+      [expect.stringContaining('{"signal":"c"}'), { atMs: 4, place }],
+      [expect.stringContaining('{"signal":"a"}'), { atMs: 11, place }],
+    ])
+  })
+
   it('finds what was begun and not done, with the last step', () => {
     const state = recover(
       records([

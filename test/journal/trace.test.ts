@@ -230,7 +230,10 @@ describe('a group', () => {
       successorGone: false,
       observedMs: 60_000,
     },
-    { type: 'suspended', rule: 'r', group, message: 'three restarts without relief' },
+    {
+      ...{ type: 'suspended', scope: 'rule', rule: 'r', group, untilMs: 1e6 },
+      reason: 'three restarts without relief',
+    },
   ]
 
   it.each([{ pid: 21 }, { id: '0000000a-d1' }, { id: '0000000a-1' }] as TraceQuery[])(

@@ -1,14 +1,8 @@
-import { constants, lstat, open, readdir, rename, unlink } from 'node:fs/promises'
+import { rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ErrorCode, errnoOf, ProcmusterError } from '../../errors.js'
-import { checked } from '../checked.js'
-import {
-  type CheckedRequest,
-  REQUEST_BYTES,
-  REQUEST_ID,
-  requestSchema,
-  requestsDirectory,
-} from './request.js'
+import { type ErrorCode, ProcmusterError } from '../../errors.js'
+import { idOf, readRequest, requestNames } from './files.js'
+import { type CheckedRequest, requestsDirectory } from './request.js'
 
 const LOOK_EVERY_MS = 1000
 /** The others wait for the next look. */
@@ -61,7 +55,8 @@ export class RequestInbox {
   /** Never rejects. */
   async look(): Promise<void> {
     try {
-      for (const name of await this.#names()) {
+      const names = await requestNames(this.directory)
+      for (const name of names.filter((each) => !this.#answered.has(each)).slice(0, MOST_PER_LOOK)) {
         if (this.#closed) return
         await this.#take(name)
       }
@@ -73,32 +68,11 @@ export class RequestInbox {
     }
   }
 
-  /** In the order of their ids, which begin with the time. */
-  async #names(): Promise<string[]> {
-    const path = this.directory
-    try {
-      const stat = await lstat(path)
-      if (!stat.isDirectory() || !isOurs(stat)) {
-        throw new ProcmusterError('ACCESS_DENIED', {
-          message: `${path} must be a directory of the engine's user with mode 0700; no request is taken from it`,
-          path,
-        })
-      }
-      const names = (await readdir(path)).filter(
-        (name) => name.endsWith('.json') && REQUEST_ID.test(idOf(name)) && !this.#answered.has(name),
-      )
-      return names.sort().slice(0, MOST_PER_LOOK)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-      throw ioError(error, path)
-    }
-  }
-
   async #take(name: string): Promise<void> {
     const path = join(this.directory, name)
     const id = idOf(name)
     try {
-      await this.#parts.carryOut(checked(requestSchema, await readRequest(path), 'request'), id)
+      await this.#parts.carryOut(await readRequest(path), id)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return // taken back
       // The journal cannot be written: the request stays, and is taken when that is over.
@@ -119,32 +93,4 @@ export class RequestInbox {
       })
     }
   }
-}
-
-async function readRequest(path: string): Promise<unknown> {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
-  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-  try {
-    const stat = await file.stat()
-    if (!stat.isFile() || !isOurs(stat) || stat.size > REQUEST_BYTES) {
-      throw new Error(
-        `not a file of the engine's user with mode 0600 and at most ${REQUEST_BYTES} bytes: it is not used`,
-      )
-    }
-    return JSON.parse(await file.readFile('utf8'))
-  } finally {
-    await file.close()
-  }
-}
-
-const idOf = (name: string): string => name.slice(0, -'.json'.length)
-
-function isOurs({ uid, mode }: { uid: number; mode: number }): boolean {
-  return uid === process.geteuid?.() && (mode & 0o077) === 0
-}
-
-function ioError(error: unknown, path: string): unknown {
-  if (error instanceof ProcmusterError) return error
-  const message = `Cannot read ${path}: ${(error as Error).message}`
-  return new ProcmusterError('IO_ERROR', { message, path, errno: errnoOf(error), cause: error })
 }

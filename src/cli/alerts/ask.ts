@@ -5,10 +5,11 @@ import {
   type RequestAnswer,
   type SentRequest,
   sendRequest,
+  withdrawRequest,
 } from '../../public/alerts.js'
 import { EXIT, type ExitCode } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
-import { safeJson } from '../terminal.js'
+import { escapeForTerminal, safeJson } from '../terminal.js'
 import { readNumber, readText } from '../values.js'
 import { journalOf, type RawPlace, useJournal } from './place.js'
 import { refuseUnknown } from './refuse_unknown.js'
@@ -37,12 +38,25 @@ export async function ask(raw: RawAsk, asking: Asking): Promise<void> {
   const request = asking(by ?? '', note, faults)
   faults.throwIfAny()
   await useJournal(journal)
-  if (!(await isJournalInUse(journal))) await refuseUnknown(journal, request!)
+  if (!(await isJournalInUse(journal))) {
+    if (request!.type === 'unsilence' && (await withdrawRequest(journal, request!.silenceId))) {
+      tellWithdrawn(request!.silenceId, raw.json === true)
+      return
+    }
+    await refuseUnknown(journal, request!)
+  }
   const sent = await sendRequest(journal, request!, {
     ...(waitSeconds !== undefined && { waitMs: waitSeconds * 1000 }),
   })
   tell(sent, raw.json === true)
   process.exitCode = exitCodeOf(sent.answer)
+}
+
+function tellWithdrawn(request: string, json: boolean): void {
+  const text = json
+    ? safeJson({ request, isRunning: false, answer: null, withdrawn: true })
+    : escapeForTerminal(`request ${request} is taken back; no watch had taken it`)
+  process.stdout.write(`${text}\n`)
 }
 
 function tell({ id, answer, isRunning }: SentRequest, json: boolean): void {

@@ -7,7 +7,7 @@ import { ALERT_STATES, DEFAULT_LIMIT, SEVERITIES } from './words.js'
 /** `muster alerts` */
 export function command(): Command {
   return new Command('alerts')
-    .description('list the alerts of a watch, and the silences in force')
+    .description('list the alerts of a watch, the silences in force, and requests that wait')
     .addOption(directoryOption())
     .addOption(journalOption())
     .addOption(valueOption('--state <STATE>', 'only those in this state', ALERT_STATES))
@@ -25,6 +25,7 @@ Lines (since when, severity, state, id, rule and message; newest first):
   firing     it lasts
   resolved   it is over
   unknown    the watch that raised it ended first, and it has not fired again since
+  Then silences in force, and what was asked of a watch that has not answered yet (muster unsilence ID takes it back).
 
   Names in messages are chosen by the processes themselves: control characters in them are written as escapes.
 

@@ -1,9 +1,9 @@
-import { isJournalInUse, readAlerts } from '../../public/alerts.js'
-import { FaultList } from '../fault.js'
+import { isJournalInUse, readAlerts, readRequests, type WaitingRequest } from '../../public/alerts.js'
+import { FaultList, messageOf } from '../fault.js'
 import { colorsFor, safeJson } from '../terminal.js'
 import { readNumber, readPids, readText } from '../values.js'
 import { journalOf, type RawPlace, useJournal } from './place.js'
-import { alertLine, silenceLine } from './text.js'
+import { alertLine, requestLine, silenceLine } from './text.js'
 import { ALERT_STATES, DEFAULT_LIMIT, SEVERITIES, wordOf } from './words.js'
 
 /** As commander hands them over. */
@@ -31,13 +31,19 @@ export async function list(raw: RawList): Promise<void> {
   }
   faults.throwIfAny()
   await useJournal(journal)
+  // First what waits: what an engine takes meanwhile is in the journal by then.
+  const requests = await readRequests(journal).catch((error: Error): WaitingRequest[] => {
+    process.stderr.write(`muster: ${messageOf(error)}\n`)
+    return []
+  })
   const [{ alerts, silences, found }, isRunning] = await Promise.all([
     readAlerts(journal, query),
     isJournalInUse(journal),
   ])
+  const waiting = requests.filter(({ id }) => !silences.some((silence) => silence.id === id))
   const { stdout } = process
   if (raw.json) {
-    stdout.write(`${safeJson({ version: 1, isRunning, found, alerts, silences })}\n`)
+    stdout.write(`${safeJson({ version: 1, isRunning, found, alerts, silences, waiting })}\n`)
     return
   }
   const colors = colorsFor(stdout)
@@ -48,6 +54,7 @@ export async function list(raw: RawList): Promise<void> {
       ? [`${found - alerts.length} older ones are left out; --limit shows more`]
       : []),
     ...silences.map(silenceLine),
+    ...waiting.map((request) => requestLine(request, isRunning)),
     ...(isRunning ? [] : ['no watch writes this journal now: what is said to fire did so when it ended']),
   ]
   stdout.write(`${lines.join('\n')}\n`)

@@ -5,7 +5,10 @@ import { EXIT } from '../exit_codes.js'
 import { fail } from '../fault.js'
 import { escapeForTerminal } from '../terminal.js'
 
-/** While no watch runs the journal knows what the next could find: a request for anything else would wait for nothing. */
+/**
+ * While no watch runs the journal knows what the next could find: a request for anything else would wait for nothing. But for a
+ * silence: the next can have other rules than the last.
+ */
 export async function refuseUnknown(journal: string, request: EngineRequest): Promise<void> {
   const reason = await reasonAgainst(journal, request)
   if (reason !== undefined)
@@ -23,7 +26,9 @@ async function reasonAgainst(journal: string, request: EngineRequest): Promise<s
     }
     case 'silence': {
       const { rule = JUDGING_RULE } = request.match
-      return rule === JUDGING_RULE ? undefined : ruleReason(rule, (await readRules(journal)).names)
+      const unknown = rule === JUDGING_RULE ? undefined : ruleReason(rule, (await readRules(journal)).names)
+      if (unknown !== undefined) note(`${unknown} (in the last run); a start without it refuses the request`)
+      return undefined
     }
     case 'resume': {
       const { names, suspended } = await readRules(journal)
@@ -31,6 +36,10 @@ async function reasonAgainst(journal: string, request: EngineRequest): Promise<s
       return ruleReason(request.rule, names) ?? (suspended.has(request.rule) ? undefined : nothing)
     }
   }
+}
+
+function note(text: string): void {
+  process.stderr.write(`muster: ${escapeForTerminal(text)}\n`)
 }
 
 async function alertReason(journal: string, id: string): Promise<string | undefined> {

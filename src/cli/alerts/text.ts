@@ -1,4 +1,4 @@
-import type { ListedAlert, RequestAnswer, Silence } from '../../public/alerts.js'
+import type { ListedAlert, RequestAnswer, Silence, WaitingRequest } from '../../public/alerts.js'
 import type { Alert } from '../../public/journal.js'
 import { clockTime, localDate } from '../quantities.js'
 import { type Colors, escapeForTerminal } from '../terminal.js'
@@ -24,10 +24,29 @@ const acknowledgedText = ({ by, note }: NonNullable<Alert['acknowledged']>): str
   `acknowledged by ${by}${note === undefined || note === '' ? '' : `: ${note}`}`
 
 /** One silence on one line, fit for a terminal. */
-export function silenceLine({ id, match, by, note, untilMs }: Silence): string {
+export function silenceLine({ id, match, by, note, untilMs }: Omit<Silence, 'sinceMs'>): string {
   const what = Object.entries(match).map(([key, value]) => `${key} ${JSON.stringify(value)}`)
   const why = note === undefined || note === '' ? '' : `: ${note}`
   return escapeForTerminal(`silence ${id} until ${at(untilMs)} of ${what.join(', ')}, by ${by}${why}`)
+}
+
+/** One request that waits, on one line, fit for a terminal. */
+export function requestLine({ id, request }: WaitingRequest, isRunning: boolean): string {
+  const waits = `waits for ${isRunning ? 'the watch' : 'the next start'}`
+  return request.type === 'silence'
+    ? `${silenceLine({ ...request, id })} (${waits})`
+    : escapeForTerminal(`request ${id} to ${wanted(request)}, by ${request.by} (${waits})`)
+}
+
+function wanted(request: Exclude<WaitingRequest['request'], { type: 'silence' }>): string {
+  switch (request.type) {
+    case 'acknowledge':
+      return `acknowledge alert ${request.alertId}`
+    case 'unsilence':
+      return `end silence ${request.silenceId}`
+    case 'resume':
+      return `let restarts of rule ${JSON.stringify(request.rule)} go on`
+  }
 }
 
 /** What an engine has answered. */
@@ -51,5 +70,5 @@ export function answerText(answer: RequestAnswer): string {
 export function waitingText(id: string, isRunning: boolean): string {
   return isRunning
     ? `request ${id} is left for the watch, which has not answered yet; the journal will say what it did`
-    : `no watch runs on this journal: request ${id} takes effect when one is started on it`
+    : `no watch runs on this journal: request ${id} takes effect when one is started on it; \`muster unsilence ${id}\` takes it back`
 }

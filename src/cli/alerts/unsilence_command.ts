@@ -4,8 +4,8 @@ import { asking, EXIT_HELP } from './asking.js'
 
 /** `muster unsilence ID` */
 export function command(): Command {
-  return asking('unsilence', 'end a silence before its time')
-    .addArgument(new Argument('<id>', 'of the silence; `muster alerts` lists those in force'))
+  return asking('unsilence', 'end a silence before its time, or take back a request that waits')
+    .addArgument(new Argument('<id>', 'of the silence or the request; `muster alerts` lists them'))
     .addHelpText(
       'after',
       `
