@@ -58,6 +58,8 @@ export class RuleEngine implements AsyncDisposable {
   #groups: readonly OptionalGroup[] = []
   #sampled: readonly OptionalGroup[]
   #facts: Facts | undefined
+  /** Facts of the processes that there were at the first tick with these rules are still being learned. */
+  #isSettling = false
   /** Facts of rules before, whose thread ends. */
   readonly #retired: Promise<void>[] = []
   /** Decisions of a tick that failed in another shard: they have been entered, and must be told. */
@@ -154,7 +156,8 @@ export class RuleEngine implements AsyncDisposable {
     const before = this.#program?.data.match.facts
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(facts)) return
     if (this.#facts !== undefined) this.#retired.push(this.#facts.close())
-    if (!needsFacts(facts)) {
+    this.#isSettling = needsFacts(facts)
+    if (!this.#isSettling) {
       this.#facts = undefined
       return
     }
@@ -274,10 +277,11 @@ export class RuleEngine implements AsyncDisposable {
     // An exec that a tick saw and failed to judge is in no later table.
     for (let at = 0; at < memory.header[headerCell.execedCount]!; at++)
       this.#rebound.add(memory.columns.pid[memory.execed[at]!]!)
+    const isSettling = this.#isSettling
     const learned = this.#facts?.learned()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
     const { intervalMs } = this.#settings
-    const tick = { sequence, nowMs, tick: this.#tick, learned, rebound, host, intervalMs }
+    const tick = { sequence, nowMs, tick: this.#tick, learned, isSettling, rebound, host, intervalMs }
     const judged = this.#shards.judge(program, memory, tick)
     const postedMs = performance.now()
     const results = await Promise.allSettled(judged)
@@ -305,6 +309,7 @@ export class RuleEngine implements AsyncDisposable {
     if (failure === undefined && !isTorn) {
       this.#table = { memory, sequence, nowMs, host }
       if (learned !== undefined) this.#facts!.forget()
+      if (isSettling) this.#settleOnceLearned()
       for (const pid of rebound ?? []) this.#rebound.delete(pid)
       return decisions
     }
@@ -346,6 +351,14 @@ export class RuleEngine implements AsyncDisposable {
       ruleAt: (position) =>
         position < 0 ? removedFrom!.entries[-1 - position]! : program.entries[position]!,
       keyOf: (kind, key) => this.#keyOf(kind, key),
+    })
+  }
+
+  /** All processes have been seen, and what is to be learned of them is wanted by now. */
+  #settleOnceLearned(): void {
+    const facts = this.#facts
+    void facts?.idle.then(() => {
+      if (this.#facts === facts) this.#isSettling = false
     })
   }
 
