@@ -89,6 +89,17 @@ test('a process from every side, as JSON', async () => {
   ])
 })
 
+test('ns says which namespaces of a process are not known: a zombie has given most of them up', async () => {
+  const { pid } = await startProcess('zombie')
+  const { code, stdout, stderr } = await muster(['ns', String(pid)])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^net +-$/m)
+  expect(stderr).toMatch(
+    /^muster: not known: .*\bnet\b.* \(they may not be read, or the process has ended\)\n$/,
+  )
+  expect((await muster(['ns', String(target.pid)])).stderr).toBe('')
+})
+
 test('a process from every side, for a terminal, with nothing of its own raw', async () => {
   const pid = String(target.pid)
   const texts = await Promise.all(
