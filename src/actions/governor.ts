@@ -1,4 +1,5 @@
 import { identityKey, type ProcessIdentity } from '../table/identity.js'
+import { wordedDuration } from '../words.js'
 import { backoffMs } from './backoff.js'
 import type { GovernorSettings } from './governor_options.js'
 import type {
@@ -210,7 +211,7 @@ export class Governor {
     if (request.sinceMs - lineage.lastEndedMs >= limits.successMs) lineage.attempts = 0
     const { flapMax, flapWindowMs, rearmMs } = limits
     if (lineage.gaveUp === undefined && flapsWithin(lineage, flapWindowMs, nowMs) >= flapMax) {
-      const reason = `restarted ${flapMax} times within ${flapWindowMs} ms, and it breaches again`
+      const reason = `restarted ${flapMax} times within ${wordedDuration(flapWindowMs)}, and it breaches again`
       this.#giveUp(lineage, rule, reason, nowMs + rearmMs)
     }
     if (lineage.gaveUp === undefined) return undefined
@@ -287,7 +288,7 @@ export class Governor {
       const { perWindow, coolMs } = this.settings
       const freeAtMs = this.#log.freeAtMs(perWindow)
       if (freeAtMs <= nowMs) return { kind: 'now' }
-      const reason = `${perWindow.max} restarts within ${perWindow.windowMs} ms on this host, and more are asked for`
+      const reason = `${perWindow.max} restarts within ${wordedDuration(perWindow.windowMs)} on this host, and more are asked for`
       const untilMs = Math.max(nowMs + coolMs, freeAtMs)
       stop = { kind: 'suspended', scope: 'host', rule, who: { identity, name }, reason, untilMs }
       this.#suspensions.suspend(stop)

@@ -125,6 +125,18 @@ async function hasExited(process: ProcessIdentity): Promise<boolean> {
   }
 }
 
+/** Of the groups right below a directory, those of caps whose process has ended, where nobody is in them any more. */
+export async function removeEndedCaps(directory: string): Promise<void> {
+  for (const name of await childGroups(directory)) {
+    const group = `${directory}/${name}`
+    const capped = capOf(group)
+    if (capped === undefined) continue
+    const current = await identify(capped.pid).catch(() => undefined)
+    const isThere = current?.startTicks === capped.startTicks && !(await hasExited(current))
+    if (!isThere) await removeEmpty({ origin: capped.origin, group })
+  }
+}
+
 async function removeEmpty({ group }: CapGroup): Promise<void> {
   try {
     await removeGroup(group)

@@ -24,7 +24,14 @@ export class YamlFile {
   private constructor(file: string, text: string) {
     this.#file = file
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true })
-    for (const error of this.#document.errors) this.#add(error.pos[0], error.message)
+    for (const { code, pos, message } of this.#document.errors) {
+      // The library tells its caller how to read several.
+      const isSecond = code === 'MULTIPLE_DOCS'
+      this.#add(
+        pos[0],
+        isSecond ? "a second document begins here; a file has one, leave out the '---'" : message,
+      )
+    }
     this.throwIfAny()
     this.value = this.#plainValue()
     this.throwIfAny()

@@ -58,7 +58,7 @@ export async function terminate(handle: ProcessHandle, options: TerminateOptions
   const afterKill = await within(exited, killWaitMs)
   if (afterKill !== undefined) return ended('SIGKILL', afterKill)
   throw new ProcmusterError('TIMEOUT', {
-    message: `process ${handle.pid} is still there ${killWaitMs} ms after SIGKILL; it waits uninterruptibly in the kernel`,
+    message: `process ${handle.pid} is still there ${killWaitMs} ms after SIGKILL; it waits uninterruptibly in the kernel, or its control group is frozen`,
     pid: handle.pid,
     startTicks: handle.identity.startTicks,
   })

@@ -76,7 +76,7 @@ export async function terminateTree(
       if (!members.has(identity.pid)) end(identity, { endedBy: 'SIGKILL', exit })
     })
     for (const identity of still) {
-      const message = `process ${identity.pid} is still there ${killWaitMs} ms after SIGKILL; it waits uninterruptibly in the kernel`
+      const message = `process ${identity.pid} is still there ${killWaitMs} ms after SIGKILL; it waits uninterruptibly in the kernel, or its control group is frozen`
       const error = failed.get(identity.pid) ?? new ProcmusterError('TIMEOUT', { message, ...identity })
       end(identity, { error })
     }

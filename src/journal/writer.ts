@@ -1,4 +1,5 @@
-import { constants, type FileHandle, open } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
+import { constants, type FileHandle, lstat, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
 import { lockFile } from '../file_lock.js'
@@ -9,6 +10,8 @@ import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead 
 const MAX_QUEUED = 10_000
 /** A child held before its exec shares the lock of an engine that was just killed, until it notices. */
 const LOCK_WAIT_MS = 1_000
+/** How often it is looked whether the file is still there, where nothing has to be on disk. */
+const LOOK_MS = 1_000
 
 interface JournalOptions {
   /** Sees every record: those that are there already, oldest first, then each new one. */
@@ -37,7 +40,8 @@ export class Journal {
   readonly path: string
   /** Lines found at opening that are no records: torn by a crash, or not ours. */
   readonly badLines: number
-  readonly #file: FileHandle
+  #file: FileHandle
+  #lookedAtMs = performance.now()
   readonly #now: () => number
   readonly #onError: JournalOptions['onError']
   readonly #onRecord: JournalOptions['onRecord']
@@ -66,18 +70,9 @@ export class Journal {
    * regular file, `ACCESS_DENIED` when it belongs to somebody else, `IO_ERROR`.
    */
   static async open(path: string, options: JournalOptions = {}): Promise<Journal> {
-    const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
     let file: FileHandle | undefined
     try {
-      // O_NONBLOCK: a FIFO put in the journal's place must not hold us up before fstat tells what it is.
-      file = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
-      await checkFile(file, path)
-      if (!(await lockFile(file, path, LOCK_WAIT_MS))) {
-        throw new ProcmusterError('BUSY', {
-          message: `Another engine writes the journal ${path}: stop it, or give this engine a journal of its own`,
-          path,
-        })
-      }
+      file = await openLocked(path)
       const found = await readExisting(path, options)
       if (found.firstBad !== undefined) options.onError?.(damaged(path, found, found.firstBad))
       return new Journal(path, file, found, options)
@@ -157,8 +152,10 @@ export class Journal {
       const batch = this.#queue
       this.#queue = []
       try {
+        const isCommit = batch.some((entry) => entry.resolve !== undefined)
+        if (isCommit || performance.now() - this.#lookedAtMs >= LOOK_MS) await this.#followPath()
         await this.#write(batch)
-        if (batch.some((entry) => entry.resolve !== undefined)) await this.#file.datasync()
+        if (isCommit) await this.#file.datasync()
         this.#dropped = 0
         this.#isFailing = false
         for (const entry of batch) entry.resolve?.()
@@ -169,6 +166,27 @@ export class Journal {
         for (const entry of batch) entry.reject?.(error)
       }
     }
+  }
+
+  /**
+   * Where the file was moved away or deleted, goes on in a new one: nobody would read what is written into the old one, and another
+   * engine could become the writer of the path beside this one.
+   */
+  async #followPath(): Promise<void> {
+    this.#lookedAtMs = performance.now()
+    const [own, there] = await Promise.all([this.#file.stat({ bigint: true }), statOf(this.path)])
+    if (there !== undefined && there.ino === own.ino && there.dev === own.dev) return
+    const file = await openLocked(this.path)
+    const before = this.#file
+    this.#file = file
+    // Whatever stands there: a record begins on a line of its own.
+    this.#tornLine = there !== undefined && there.size > 0n
+    await before.close()
+    this.#onError?.(
+      this.#error(
+        `The journal ${this.path} was moved or deleted: its records go on in a new file of that name`,
+      ),
+    )
   }
 
   async #write(batch: readonly Entry[]): Promise<void> {
@@ -206,6 +224,32 @@ function damaged(path: string, { badLines }: Found, { line, byte }: LinePlace): 
       ? `${where} cannot be read and is left out`
       : `${badLines} lines cannot be read and are left out, the first of them ${where}`
   return new ProcmusterError('IO_ERROR', { message: `The journal ${path} is damaged: ${what}`, path })
+}
+
+async function openLocked(path: string): Promise<FileHandle> {
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+  // O_NONBLOCK: a FIFO put in the journal's place must not hold us up before fstat tells what it is.
+  const file = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  try {
+    await checkFile(file, path)
+    if (await lockFile(file, path, LOCK_WAIT_MS)) return file
+    throw new ProcmusterError('BUSY', {
+      message: `Another engine writes the journal ${path}: stop it, or give this engine a journal of its own`,
+      path,
+    })
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function statOf(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(path, { bigint: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 async function checkFile(file: FileHandle, path: string): Promise<void> {

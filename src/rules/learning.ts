@@ -9,6 +9,7 @@ export class Learning {
   readonly #settings: Pick<RuleEngineSettings, 'timeLimitMs' | 'readFacts' | 'onWarning'>
   #spec: string | undefined
   #facts: Facts | undefined
+  #isSettling = false
   /** Those of rules before, whose thread ends. */
   readonly #retired: Promise<void>[] = []
 
@@ -21,13 +22,19 @@ export class Learning {
     return this.#facts
   }
 
+  /** Those of the processes that there were at the first tick with these rules are still being learned. */
+  get isSettling(): boolean {
+    return this.#isSettling
+  }
+
   /** From the next tick on the rules ask for these. */
   use(facts: FactSpec): void {
     const spec = JSON.stringify(facts)
     if (spec === this.#spec) return
     this.#spec = spec
     if (this.#facts !== undefined) this.#retired.push(this.#facts.close())
-    if (!needsFacts(facts)) {
+    this.#isSettling = needsFacts(facts)
+    if (!this.#isSettling) {
       this.#facts = undefined
       return
     }
@@ -35,6 +42,14 @@ export class Learning {
     // A thread of its own: many patterns on many command lines must not hold up a tick.
     const pool = new JudgePool({ texts: facts.texts, threads: 1, timeLimitMs })
     this.#facts = new Facts(pool, facts, readFacts!, onWarning, this.#facts)
+  }
+
+  /** All processes have been seen, and what is to be learned of them is wanted by now. */
+  settleOnceLearned(): void {
+    const facts = this.#facts
+    void facts?.idle.then(() => {
+      if (this.#facts === facts) this.#isSettling = false
+    })
   }
 
   /** The text of a group's key, where it has been learned. */

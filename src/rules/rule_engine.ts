@@ -239,10 +239,11 @@ export class RuleEngine implements AsyncDisposable {
     // An exec that a tick saw and failed to judge is in no later table.
     for (let at = 0; at < memory.header[headerCell.execedCount]!; at++)
       this.#rebound.add(memory.columns.pid[memory.execed[at]!]!)
+    const isSettling = this.#learning.isSettling
     const learned = this.#learning.facts?.learned()
     const rebound = this.#rebound.size === 0 ? undefined : [...this.#rebound]
     const { intervalMs } = this.#settings
-    const tick = { sequence, nowMs, tick: this.#tick, learned, rebound, host, intervalMs }
+    const tick = { sequence, nowMs, tick: this.#tick, learned, isSettling, rebound, host, intervalMs }
     const judged = this.#shards.judge(program, memory, tick)
     const postedMs = performance.now()
     const results = await Promise.allSettled(judged)
@@ -270,6 +271,7 @@ export class RuleEngine implements AsyncDisposable {
     if (failure === undefined && !isTorn) {
       this.#table = { memory, sequence, nowMs, host }
       if (learned !== undefined) this.#learning.facts!.forget()
+      if (isSettling) this.#learning.settleOnceLearned()
       for (const pid of rebound ?? []) this.#rebound.delete(pid)
       return decisions
     }

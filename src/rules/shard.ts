@@ -15,7 +15,16 @@ const tableIds = new WeakMap<SharedArrayBuffer, number>()
 export type ShardTick = Omit<Tick, 'maxBytes'>
 type Tick = Pick<
   JudgeTask,
-  'sequence' | 'nowMs' | 'tick' | 'learned' | 'rebound' | 'host' | 'intervalMs' | 'maxBytes' | 'explain'
+  | 'sequence'
+  | 'nowMs'
+  | 'tick'
+  | 'learned'
+  | 'isSettling'
+  | 'rebound'
+  | 'host'
+  | 'intervalMs'
+  | 'maxBytes'
+  | 'explain'
 >
 
 interface Kept {

@@ -38,6 +38,8 @@ export interface JudgeTask {
   readonly intervalMs?: number | undefined
   readonly maxBytes: number
   readonly learned?: Learned | undefined
+  /** Facts of the first processes are being learned: who is in a group is not known yet. */
+  readonly isSettling?: boolean | undefined
   /** Pids that a rule names since the last tick, or does not name any more. */
   readonly rebound?: readonly number[] | undefined
   /** Instead of judging: what the clauses of a rule (counted from the shard's first) come to for a slot. */
@@ -114,8 +116,10 @@ function judgeShard(task: JudgeTask): JudgeResult {
   if (table === undefined) return { torn: false, needs: 'memory', workMs: 0 }
   const shard = shardOf(task)
   if (typeof shard === 'string' || !('rules' in shard)) return { torn: false, needs: shard, workMs: 0 }
-  const { sequence, nowMs, tick, learned, rebound, host, intervalMs, maxBytes } = task
-  const judgement = { table, sequence, nowMs, tick, learned, rebound, host, intervalMs, maxBytes, findings }
+  const { sequence, nowMs, tick, learned, isSettling, rebound, host, intervalMs, maxBytes } = task
+  const judgement = {
+    ...{ table, sequence, nowMs, tick, learned, isSettling, rebound, host, intervalMs, maxBytes, findings },
+  }
   const times = task.memory?.takenFrom === undefined ? shard.times.buffer : undefined
   const isWhole =
     task.explain === undefined

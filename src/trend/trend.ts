@@ -1,4 +1,4 @@
-import { type Checks, checkHas, checkOptions, NUMBER } from '../arguments.js'
+import { type Checks, checkHas, checkOptions, NUMBER, refuse } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import { findRisingLows } from './envelope.js'
 import type { Findings, GrowthOptions } from './findings.js'
@@ -108,11 +108,22 @@ export function analyzeWithGrowth(input: TrendInput): { trend: Trend; growth: Ov
   return { trend, growth: overallGrowth(floors) }
 }
 
+function checkNumbers(name: string, list: ArrayLike<number>): void {
+  if (typeof list !== 'object' || !Number.isInteger(list?.length)) refuse(name, list, 'a list of numbers')
+}
+
+/** Text that looks like a number would be left out without a word. */
+function checkMissing(name: string, value: unknown): void {
+  if (typeof value !== 'number' && value != null) refuse(name, value, 'a number, or NaN for a missing one')
+}
+
 /**
  * Takes samples to `scratch`, without missing ones and with those of the same time as one; returns the time of the
  * first.
  */
 function loadPoints(timesMs: ArrayLike<number>, values: ArrayLike<number>): number {
+  checkNumbers('timesMs', timesMs)
+  checkNumbers('values', values)
   const { length } = timesMs
   if (values.length !== length) {
     invalid(`there are ${length} times and ${values.length} values: give one value for each time`)
@@ -124,7 +135,11 @@ function loadPoints(timesMs: ArrayLike<number>, values: ArrayLike<number>): numb
   for (let i = 0; i < length; i++) {
     const value = values[i]!
     const atMs = timesMs[i]!
-    if (!Number.isFinite(value) || !Number.isFinite(atMs)) continue
+    if (!Number.isFinite(value) || !Number.isFinite(atMs)) {
+      checkMissing(`values[${i}]`, value)
+      checkMissing(`timesMs[${i}]`, atMs)
+      continue
+    }
     if (count === 0) originMs = atMs
     const sinceMs = atMs - originMs
     const beforeMs = count === 0 ? -1 : times[count - 1]!

@@ -85,14 +85,15 @@ describe('the governor', () => {
   })
 
   it('gives up on a process that flaps, loudly, and tries it again later', () => {
-    const limits = { flapMax: 3, flapWindowMs: 1000, rearmMs: 5000, backoffFirstMs: 0, backoffMaxMs: 0 }
+    const limits = { flapMax: 3, flapWindowMs: 3_600_000, rearmMs: 5000, backoffFirstMs: 0, backoffMaxMs: 0 }
     const { governor, changes, request, restart } = governed({ limits })
     for (let i = 1; i <= 3; i++) expect(restart(request(1, i * 10, life(i)), i * 10).kind).toBe('now')
     const refused = { kind: 'refused', bound: 'gave-up', untilMs: 5040 }
     expect(governor.admit(request(1, 40, life(4)), 40)).toMatchObject(refused)
     expect(governor.admit(request(2, 40), 40)).toEqual({ kind: 'now' })
+    const reason = 'restarted 3 times within 1 h, and it breaches again'
     expect(changes).toMatchObject([
-      { kind: 'suspended', scope: 'process', who: { identity: { pid: 1, startTicks: 4 } } },
+      { kind: 'suspended', scope: 'process', who: { identity: { pid: 1, startTicks: 4 } }, reason },
     ])
     governor.tick(5039)
     expect(governor.admit(request(1, 40, life(4)), 5039)).toMatchObject(refused)

@@ -67,6 +67,17 @@ describe('a silence', () => {
     expect(() => new Silences().prepare(request, 's', 10)).toThrow(expect.objectContaining({ code }))
   })
 
+  it('is refused in words that name the key and the way out', () => {
+    const refused = (request: unknown) => () => new Silences().prepare(request, 's', 10)
+    expect(refused({ match: { pid: 1 }, forMs: 1 })).toThrow('silence, by: missing; give a string')
+    expect(refused({ match: { pid: 1 }, forMs: '1h', by: 'me' })).toThrow(
+      'forMs: "1h" is no number; give a number',
+    )
+    expect(refused({ match: { rules: 'r' }, forMs: 1, by: 'me' })).toThrow(
+      /unknown key "rules" \(did you mean "rule"/,
+    )
+  })
+
   it('is one of a bounded number', () => {
     const silences = new Silences()
     for (let i = 0; i < 1000; i++) {

@@ -217,6 +217,27 @@ describe.runIf(allowed)('a cap on a running process', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
+  test('a new one removes what caps of ended processes have left beside it, and none of a living one', async () => {
+    const [first, second, other] = await Promise.all([
+      startProcess('idle'),
+      startProcess('idle'),
+      startProcess('idle'),
+    ])
+    const directoryOf = async (pid: number) => {
+      const [capped] = await capProcess([await identify(pid)], { pidsMax: 50 })
+      if (!capped!.ok) throw capped!.error
+      return capped!.directories[0]!
+    }
+    const left = await directoryOf(first.pid)
+    const held = await directoryOf(other.pid)
+    first.child.kill('SIGKILL')
+    await waitFor(async () => (await identify(first.pid).catch(() => undefined)) === undefined)
+    expect(existsSync(left)).toBe(true)
+    const own = await directoryOf(second.pid)
+    expect([left, held, own].map((each) => existsSync(each))).toEqual([false, true, true])
+    for (const { pid } of [second, other]) await uncapProcess([await identify(pid)])
+  })
+
   test('CPU: a busy loop is held to half a core; a second cap changes it; uncap restores the group', async () => {
     const { pid } = await startProcess('spin')
     const identity = await identify(pid)

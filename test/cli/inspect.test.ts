@@ -13,6 +13,9 @@ import { endRuns, muster, Run } from './muster.js'
 const canMount = spawnSync('unshare', ['-m', 'true']).status === 0
 const UNSAFE = /[\p{Cc}\p{Cf}]/u
 
+/** Nobody else's who runs these tests on this host. */
+const NEEDLE = `needle-in-muster-${process.pid}`
+
 let target: TestProcess
 let server: Server
 let port: number
@@ -21,7 +24,7 @@ beforeAll(async () => {
   target = await startProcess('idle', {
     name: hostileNames.escape,
     threads: 2,
-    extraArguments: ['\u001b]0;owned\u0007', 'a\nb', '\u202e', 'needle-in-muster'],
+    extraArguments: ['\u001b]0;owned\u0007', 'a\nb', '\u202e', NEEDLE],
   })
   server = createServer()
   server.listen(0, '127.0.0.1')
@@ -87,6 +90,17 @@ test('a process from every side, as JSON', async () => {
   expect(sockets.value).toMatchObject([
     { protocol: 'tcp', state: 'LISTEN', localPort: port, owners: [{ pid: process.pid }] },
   ])
+})
+
+test('ns says which namespaces of a process are not known: a zombie has given most of them up', async () => {
+  const { pid } = await startProcess('zombie')
+  const { code, stdout, stderr } = await muster(['ns', String(pid)])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^net +-$/m)
+  expect(stderr).toMatch(
+    /^muster: not known: .*\bnet\b.* \(they may not be read, or the process has ended\)\n$/,
+  )
+  expect((await muster(['ns', String(target.pid)])).stderr).toBe('')
 })
 
 test('a process from every side, for a terminal, with nothing of its own raw', async () => {
@@ -210,9 +224,17 @@ test('find and who lead to the process', async () => {
   const pid = String(target.pid)
   const program = readlinkSync(`/proc/${pid}/exe`)
   const [byCommand, byPort, pids, whoPort, whoFile, whoLibrary, nobody] = await Promise.all([
-    json('find', '--command', 'needle-in-mus.er$', '--state', 'S', '--user', userInfo().username),
+    json(
+      'find',
+      '--command',
+      `needle-in-mus.er-${process.pid}$`,
+      '--state',
+      'S',
+      '--user',
+      userInfo().username,
+    ),
     json('find', '--port', String(port)),
-    muster(['find', '--file', program, '--library', 'libc', '--command', 'needle', '--pids']),
+    muster(['find', '--file', program, '--library', 'libc', '--command', NEEDLE, '--pids']),
     json('who', `:${port}`),
     json('who', program),
     muster(['who', 'libc.so']),
@@ -409,6 +431,6 @@ test.runIf(process.getuid!() === 0)(
     expect(await find(...both)).toMatch(/^muster: not looked into: \d+ processes/)
     expect(await find(...both, '--command', 'no such\\. command')).not.toContain('not looked into')
     // A command line and a name may be read by everybody.
-    expect(await find(...both, '--command', 'needle-in-muster')).toContain('not looked into')
+    expect(await find(...both, '--command', NEEDLE)).toContain('not looked into')
   },
 )

@@ -115,6 +115,29 @@ test('rules check refuses two rules of one name, a file that is not there, and o
   })
 })
 
+test('rules check refuses a notifier of rules that there are not, of no known type, and a second document', async () => {
+  const rules = 'builtin: [zombies]\nrules:\n  - { name: mine, when: rss > 1TiB }\n'
+  await writeFile(file, `notify:\n  - { type: log, rules: [mine, mien, zombies] }\n${rules}`)
+  expect(await muster(['rules', 'check', file, '--static'])).toMatchObject({
+    code: 8,
+    stderr: expect.stringMatching(
+      /rules\.yaml:2:32: notify\[0\]\.rules: there is no rule "mien"; did you mean "mine"\?\n$/,
+    ),
+  })
+  await writeFile(file, `notify:\n  - { type: slack }\n${rules}`)
+  expect(await muster(['rules', 'check', file, '--static'])).toMatchObject({
+    code: 8,
+    stderr: expect.stringMatching(
+      /rules\.yaml:2:13: notify\[0\]\.type: give one of webhook, command, log\n$/,
+    ),
+  })
+  await writeFile(file, `${rules}---\n${rules}`)
+  expect(await muster(['rules', 'check', file, '--static'])).toMatchObject({
+    code: 8,
+    stderr: expect.stringMatching(/rules\.yaml:4:1: a second document begins here; .*\n$/),
+  })
+})
+
 test('rules schema prints the JSON Schema of a configuration file', async () => {
   const { code, stdout } = await muster(['rules', 'schema'])
   expect(code).toBe(0)

@@ -107,3 +107,19 @@ test('says in words what was read', async () => {
   run.child.kill('SIGINT')
   expect((await run.ended).code).toBe(130)
 })
+
+test('a file that the next start would refuse is refused at once: its notifier is of a rule that is gone', async () => {
+  const { pid } = await startProcess('idle')
+  const notify = 'interval: 0.2\nnotify: [{ type: log, path: alerts.jsonl, rules: [first] }]\nrules:\n'
+  await writeFile(file, `${notify}${rule('first', pid)}`)
+  const run = new Run(['watch', '--config', file, '--json'])
+  await heard(run, 'alert', 1)
+  await replace(`${notify}${rule('second', pid)}`)
+  const [refused] = await heard(run, 'rules-refused', 1)
+  expect(refused!.faults).toMatchObject([
+    expect.stringContaining('notify: there is no rule "first"; there is "second"'),
+  ])
+  expect(recordsOf(run, 'rules')).toEqual([])
+  run.child.kill('SIGTERM')
+  await run.ended
+})

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
-import { appendFile, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -51,6 +51,45 @@ describe('journal', () => {
     expect(records.map((record) => record.seq)).toEqual(Array.from({ length: 500 }, (_, i) => i + 1))
     expect(badLines).toBe(0)
     expect(records[0]!.time).toBe(new Date(records[0]!.atMs).toISOString())
+  })
+
+  it('goes on in a new file where its own was moved or deleted, as logrotate does, and says so', async () => {
+    const told: string[] = []
+    const journal = await Journal.open(path, { onError: ({ message }) => told.push(message) })
+    await journal.commit(body(1))
+    await rename(path, `${path}.1`)
+    await journal.commit(body(2))
+    await rm(path)
+    await journal.commit(body(3))
+    expect(told).toHaveLength(2)
+    expect(told[0]).toBe(
+      `The journal ${path} was moved or deleted: its records go on in a new file of that name`,
+    )
+    const old = await readAll(`${path}.1`)
+    expect(ticksOf(old.records)).toEqual([1])
+    const { records } = await readAll()
+    expect(ticksOf(records)).toEqual([3])
+    expect(records[0]!.seq).toBe(3)
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    // It is its only writer there too.
+    await expect(Journal.open(path)).rejects.toMatchObject({ code: 'BUSY' })
+    await journal.close()
+  })
+
+  it('writes nothing beside another engine that has taken its path meanwhile', async () => {
+    const told: string[] = []
+    const journal = await Journal.open(path, { onError: ({ code }) => told.push(code) })
+    await rename(path, `${path}.1`)
+    const other = await Journal.open(path)
+    await expect(journal.commit(body(1))).rejects.toMatchObject({ code: 'BUSY' })
+    expect(told).toEqual(['BUSY'])
+    await other.commit(body(2))
+    await other.close()
+    await journal.commit(body(3))
+    await journal.close()
+    const { records, badLines } = await readAll()
+    expect(ticksOf(records)).toEqual([2, 3])
+    expect(badLines).toBe(0)
   })
 
   it('is on disk, with what came before, once a commit resolves', async () => {

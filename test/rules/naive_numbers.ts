@@ -127,7 +127,7 @@ function reduce(
     case 'max':
       return Math.max(...values)
     case 'delta':
-      return newest.value - oldest.value
+      return newest.atMs > oldest.atMs ? newest.value - oldest.value : undefined
     case 'rate':
       return newest.atMs > oldest.atMs
         ? (newest.value - oldest.value) / ((newest.atMs - oldest.atMs) / 1000)

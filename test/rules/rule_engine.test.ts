@@ -80,6 +80,48 @@ describe('the rule engine', () => {
     expect((await engine.tick(table, 1)).map(brief)).toEqual(['big fire 1'])
   })
 
+  it('takes no group for too small while it learns who is in it', async () => {
+    let release = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const few = (name: string, more: Partial<Rule> = {}): Rule => ({
+      name,
+      per: 'all',
+      when: 'count() < 3',
+      ...more,
+    })
+    const rules = [
+      few('workers', { match: { commandLine: 'worker' } }),
+      few('nobody of that name', { match: { name: 'nosuch', commandLine: 'worker' } }),
+      few('missing', { match: { commandLine: 'nosuch' } }),
+      few('by program', { match: { commandLine: 'worker' }, per: 'program' }),
+      few('by name', { match: { name: 'nosuch' } }),
+    ]
+    const engine = await engineOf(rules, {
+      readFacts: async (slots) => {
+        await held
+        return [...slots].map(() => ({ commandLine: 'worker', exe: '/usr/bin/worker', cgroup: undefined }))
+      },
+    })
+    // More than are learned at once.
+    const rows = Array.from({ length: 600 }, (_, slot) => ({ slot, pid: slot + 1, cells: {} }))
+    const table = new SyntheticTable(600)
+    // What needs no file is known at once.
+    expect((await engine.tick(table.fill(rows), 0)).map(brief)).toEqual(['by name fire all:'])
+    expect(await engine.tick(table.fill(rows), 1000)).toEqual([])
+    release()
+    await engine.factsLearned
+    expect((await engine.tick(table.fill(rows), 2000)).map(brief).sort()).toEqual([
+      'missing fire all:',
+      'nobody of that name fire all:',
+    ])
+    expect((await engine.tick(table.fill(rows.slice(0, 2)), 3000)).map(brief).sort()).toEqual([
+      'by program fire program:worker',
+      'workers fire all:',
+    ])
+  })
+
   it('matches command lines in the background, and asks again when one could not be read', async () => {
     const asked: number[][] = []
     const texts = new Map<number, string | undefined>([

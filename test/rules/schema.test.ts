@@ -202,6 +202,8 @@ describe('a wrong rule', () => {
 
   it.each<[object, RegExp]>([
     [{ wehn: 1 }, /^rule "r": unknown key "wehn" \(did you mean "when"\?\)$/],
+    [{ for: '5m' }, /^rule "r": unknown key "for" \(there are name, match, per, when, clear, /],
+    [{ actions: [{ type: 'restart', grace: 5 }] }, /actions\[0\]: unknown key "grace"$/],
     [{ name: '' }, /name: "": give at least 1 characters/],
     [{ name: 'a\u001b[2J' }, /no control characters/],
     [{ when: 5 }, /when: 5 is no string/],
@@ -212,7 +214,8 @@ describe('a wrong rule', () => {
     [{ cooldown: -1 }, /cooldown: -1: give at least 0/],
     [{ severity: 'bad' }, /severity: "bad": give one of info, warning, critical/],
     [{ per: 'units' }, /per: "units": give one of all, user, unit/],
-    [{ enabled: 'no' }, /enabled: "no" is no boolean/],
+    [{ enabled: 'no' }, /enabled: "no" is no boolean; give true or false/],
+    [{ cooldown: Number.NaN }, /cooldown: NaN: /],
     [{ target: 'smallest' }, /target: .*largest, all/],
 
     [{ when: 'count() > 3' }, /when: count\(\) is of many processes; say by 'per' of which/],
@@ -225,6 +228,15 @@ describe('a wrong rule', () => {
     [{ per: 'all', when: 'timeTo(sum(rss), limit.as) < 5m' }, /limit.addressSpace is of one process/],
     [{ per: 'all', when: 'state == D' }, /a group has no state; write 'match: \{ state: D \}'/],
     [{ per: 'user', when: 'count() > 1', match: { pid: 3 } }, /match.pid: a pid is one process/],
+
+    [
+      { actions: [{ type: 'limit', resource: 'nofile', soft: 5, hard: 2 }] },
+      /actions\[0\].soft: the soft limit is above the hard one/,
+    ],
+    [
+      { actions: [{ type: 'limit', resource: 'nofile', soft: 'unlimited', hard: 2 }] },
+      /the soft limit is above the hard one/,
+    ],
 
     [{ match: { nmae: 'x' } }, /match: unknown key "nmae" \(did you mean "name"\?\)/],
     [{ match: { any: [{ nmae: 'x' }] } }, /match.any\[0\]: unknown key "nmae" \(did you mean "name"\?\)/],

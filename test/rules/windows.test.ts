@@ -94,6 +94,17 @@ describe('a window', () => {
     },
   )
 
+  it('of less time than the samples are apart tells no change, not even that there is none', () => {
+    for (const when of [
+      'delta(threads, 400ms) == 0',
+      'not (delta(threads, 400ms) > 1)',
+      'rate(threads, 400ms) == 0',
+    ]) {
+      expect(new Play([rule(when)]).fires([1, 5, 9, 13])).toEqual([])
+    }
+    expect(new Play([rule('max(threads, 400ms) > 4')]).fires([1, 5, 9])).toEqual([1])
+  })
+
   it('leaves missing samples out, and is unknown while the newest is missing', () => {
     const play = new Play([rule('avg(threads, 3s) == 4')])
     expect(play.fires([4, null, 4, null, 4])).toEqual([4])

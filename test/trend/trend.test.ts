@@ -147,6 +147,9 @@ const good = hourOf(courses.steady)
 test.each<[string, TrendInput, string]>([
   ['lengths differ', { timesMs: [1, 2], values: [1] }, 'there are 2 times and 1 values'],
   ['a clock that was set back', { timesMs: [1, 3, 2], values: [1, 1, 1] }, 'timesMs[2] is 2, earlier'],
+  ['no list', { timesMs: null as never, values: [1] }, 'timesMs is null; give a list of numbers'],
+  ['text for numbers', { timesMs: [1, 2], values: ['1', '2'] as never }, 'values[0] is "1"; give a number'],
+  ['big integers', { timesMs: new BigInt64Array(1) as never, values: [1] }, 'timesMs[0] is 0; give a number'],
   ['limit', { ...good, limit: Number.NaN }, 'limit is NaN'],
   ['minSpanMs', { ...good, minSpanMs: 0 }, 'minSpanMs is 0'],
   ['minGrowth', { ...good, minGrowth: -1 }, 'minGrowth is -1'],

@@ -17,7 +17,13 @@ export async function listNamespacesOf(word: string | undefined, raw: { json?: b
   const pid = readPid(word, faults)
   faults.throwIfAny()
   const namespaces = await lookInto(pid!, (target) => readNamespaces(target))
-  return raw.json === true ? printJson(namespaces) : printTable(namespaces, COLUMNS)
+  await (raw.json === true ? printJson(namespaces) : printTable(namespaces, COLUMNS))
+  const hidden = namespaces.filter(({ id }) => id === undefined).map(({ name }) => name)
+  if (hidden.length > 0) {
+    // Of a zombie the kernel has given most of them up; of others it lets only see who may trace them.
+    const why = 'they may not be read, or the process has ended'
+    process.stderr.write(`muster: not known: ${hidden.join(', ')} (${why})\n`)
+  }
 }
 
 const COLUMNS: readonly TextColumn<Namespace>[] = [

@@ -18,7 +18,9 @@ export interface CheckOptions {
 
 /** Prints the rules of a file in normal form, and what they match now. */
 export async function check(file: string, options: CheckOptions): Promise<void> {
-  const { written } = await checkedFile(file, quoted(file), configSchemaOf(ruleSchema))
+  const { written } = await checkedFile(file, quoted(file), configSchemaOf(ruleSchema), {
+    isAlone: true,
+  })
   const builtin = builtinRules(Object.fromEntries((written.builtin ?? []).map((name) => [name, true])))
   const rules = [...builtin, ...(written.rules ?? [])]
   const matching = options.static ? undefined : await matchingOf(file, rules)

@@ -10,6 +10,7 @@ import {
   ruleSchema,
   schemaFaults,
 } from '../../public/schema.js'
+import { insteadOf } from '../../public/text.js'
 import { SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { quoted } from '../values.js'
 import { fileLabel, YamlFile } from '../yaml_file.js'
@@ -57,15 +58,21 @@ export interface WatchConfig {
 
 /** Reads and checks a YAML file; each fault is one line `file:line:column: reason`. */
 export async function readConfig(file: string): Promise<WatchConfig> {
-  const { written, checked } = await checkedFile(file, fileLabel('--config', file), configSchema)
+  const { written, checked } = await checkedFile(file, fileLabel('--config', file), configSchema, {
+    isAlone: false,
+  })
   return { ...withPaths(written, dirname(resolve(file))), governor: checked.governor }
 }
 
-/** Reads a YAML file and checks it against the schema of a configuration. */
+/**
+ * Reads a YAML file and checks it against the schema of a configuration.
+ * @param isAlone no flags add rules to those of the file
+ */
 export async function checkedFile<S extends ReturnType<typeof configSchemaOf<z.ZodType>>>(
   file: string,
   label: string,
   schema: S,
+  { isAlone }: { isAlone: boolean },
 ): Promise<{ written: z.input<S>; checked: z.output<S> }> {
   const yaml = await YamlFile.read(file, label)
   if (yaml.value === null) {
@@ -92,8 +99,26 @@ export async function checkedFile<S extends ReturnType<typeof configSchemaOf<z.Z
     }
     names.add(name)
   }
+  if (isAlone) addUnheardOf(yaml, parsed.data.notify ?? [], [...builtin, ...names])
   yaml.throwIfAny()
   return { written: yaml.value as z.input<S>, checked: parsed.data as z.output<S> }
+}
+
+/** A notifier of a rule that there is not would never tell anything. */
+function addUnheardOf(
+  yaml: YamlFile,
+  notify: readonly { rules?: string[] | undefined }[],
+  names: string[],
+): void {
+  for (const [at, { rules = [] }] of notify.entries()) {
+    for (const [place, name] of rules.entries()) {
+      if (names.includes(name)) continue
+      yaml.add(
+        ['notify', at, 'rules', place],
+        `notify[${at}].rules: there is no rule ${quoted(name)}${insteadOf(name, names)}`,
+      )
+    }
+  }
 }
 
 function withPaths(config: z.input<typeof configSchema>, base: string): Omit<WatchConfig, 'governor'> {

@@ -7,6 +7,7 @@ import {
   parseWhen,
   type Rule,
 } from '../../index.js'
+import { insteadOf } from '../../public/text.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
 import { quoted } from '../values.js'
@@ -67,6 +68,13 @@ export function rulesOf(
     if (names.has(name))
       faults.add(EXIT.malformed, `two rules are named ${quoted(name)}; give each its own name`)
     names.add(name)
+  }
+  for (const { rules: wanted = [] } of config?.notifiers ?? []) {
+    for (const name of wanted) {
+      if (names.has(name)) continue
+      const reason = `notify: there is no rule ${quoted(name)}${insteadOf(name, [...names])}`
+      faults.add(EXIT.config, `--config ${quoted(flags.config ?? '')}: ${reason}`)
+    }
   }
   const keeper = directory === undefined ? all.find((rule) => hasAction(rule, 'evidence')) : undefined
   if (keeper !== undefined) {

@@ -27,7 +27,7 @@ export function explain(
   let isMatched = ((state.matched[local * state.words + (slot >>> 5)]! >>> (slot & 31)) & 1) === 1
   if (group !== undefined) {
     changes.wordLimit = changes.words
-    findGroups(shard, signals.source, false)
+    findGroups(shard, signals.source, false, false)
     const at = group.members.subarray(0, group.memberCount).indexOf(slot)
     isMatched = at >= 0
     subject = at < 0 ? -1 : group.memberOf[at]!

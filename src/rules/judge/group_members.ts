@@ -1,12 +1,18 @@
 import { headerCell } from '../../table/layout.js'
+import { addLeaves, type MatchPlan } from '../match/plan.js'
 import { listSlots, matchedWord } from './evaluation.js'
 import { groupKeys, parentSlots, subtreeRoots } from './groups.js'
 import type { Shard } from './judge.js'
 import type { SignalSource } from './signals.js'
 
 /** Finds the groups of all rules that have any, and their members. Nothing is entered yet. */
-export function findGroups(shard: Shard, { table, numberOf }: SignalSource, isRepeated: boolean): void {
-  const { rules, state, changes, groups, masks } = shard
+export function findGroups(
+  shard: Shard,
+  { table, numberOf }: SignalSource,
+  isRepeated: boolean,
+  isSettling: boolean,
+): void {
+  const { rules, matcher, state, changes, groups, masks } = shard
   let parents: Int32Array | undefined
   for (const [local, group] of groups.entries()) {
     if (group === undefined) continue
@@ -18,7 +24,7 @@ export function findGroups(shard: Shard, { table, numberOf }: SignalSource, isRe
         (slot & 31)) &
         1) ===
       0
-    group.begin(per!, changes.changed, changes.words)
+    group.begin(per!, changes.changed, changes.words, isSettling && asksFacts(matcher.plan, local))
     const matched = (word: number) => matchedWord(shard, local, word)
     if (per === 'subtree') {
       parents ??= parentSlots(table)
@@ -40,4 +46,12 @@ export function findGroups(shard: Shard, { table, numberOf }: SignalSource, isRe
       if (!Number.isNaN(key)) group.add(slot, key, 0, isFree)
     }
   }
+}
+
+/** Whether it takes files of a process to tell if the rule is about it, and in which group. */
+function asksFacts({ rules, leaves }: MatchPlan, local: number): boolean {
+  const { tree, numbers } = rules[local]!
+  const asked = new Set<number>()
+  addLeaves(tree, asked)
+  return numbers.length > 0 || [...asked].some((leaf) => leaves[leaf]!.kind === 'text')
 }

@@ -24,6 +24,8 @@ export class GroupTick {
   // Group slots are handed out from the lowest on: these lists stay as short as there are groups.
   #counts = new Int32Array(64)
   #exits = new Int32Array(64)
+  /** No group comes up that was not there at the last tick. */
+  #isClosed = false
   readonly #memory: GroupMemory
   readonly #slots = new Map<string | number, number>()
 
@@ -49,9 +51,13 @@ export class GroupTick {
     return [this.#memory.keys[group * 2]!, this.#memory.keys[group * 2 + 1]!]
   }
 
-  /** Before the members are told; counts who of the members of the last tick has ended. */
-  begin(kind: GroupKind, changed: Int32Array, words: number): void {
+  /**
+   * Before the members are told; counts who of the members of the last tick has ended.
+   * @param isClosed members are only partly known yet: a group that is new would be taken for too small
+   */
+  begin(kind: GroupKind, changed: Int32Array, words: number, isClosed: boolean): void {
     const { keys, used, members, groupOf } = this.#memory
+    this.#isClosed = isClosed
     this.memberCount = 0
     this.#counts.fill(0)
     this.#exits.fill(0)
@@ -74,7 +80,8 @@ export class GroupTick {
         this.#exits[group]!++
       }
     }
-    if (kind === 'all') this.#live(this.#find(0, 0, () => true))
+    const all = kind === 'all' ? this.#find(0, 0, () => true) : -1
+    if (all >= 0) this.#live(all)
   }
 
   /** A process is a member of the group with that key. */
@@ -107,6 +114,7 @@ export class GroupTick {
     const name = nameOf(key, since)
     const known = this.#slots.get(name)
     if (known !== undefined) return known
+    if (this.#isClosed) return -1
     const { used, keys, groupOf } = this.#memory
     for (let word = 0; word < used.length; word++) {
       for (let free = ~(used[word]! | this.live[word]!); free !== 0; ) {

@@ -60,6 +60,8 @@ export interface Judgement {
   /** Usual time between two ticks; undefined: not known, and every gap counts. */
   readonly intervalMs: number | undefined
   readonly learned: Learned | undefined
+  /** Facts of the first processes are being learned: no group that was not there before is taken for whole. */
+  readonly isSettling?: boolean | undefined
   /** Pids whose processes have to be matched again, because a rule was bound to another. */
   readonly rebound?: readonly number[] | undefined
   /** The first tick with other rules than before. */
@@ -119,7 +121,7 @@ export function judge(shard: Shard, judgement: Judgement): boolean {
   const sampledTicks = table.header[headerCell.sampledTicks]!
   const source = openSource(shard, judgement, learned)
   signals.source = source
-  findGroups(shard, source, isRepeated)
+  findGroups(shard, source, isRepeated, judgement.isSettling === true)
   if (!isWhole(table, sequence)) return false
   for (const group of groups) group?.commit()
 

@@ -53,7 +53,7 @@ export function readWindows(
   }
 }
 
-/** From the oldest bucket's first value until now. */
+/** From the oldest bucket's first value until now; one sample alone, of a window shorter than the ticks are apart, tells no change. */
 function change(
   numbers: Float64Array,
   current: number,
@@ -63,10 +63,10 @@ function change(
 ): number {
   const closed = current + 2 * LANES
   const oldest = Number.isNaN(numbers[closed]!) ? current : closed
-  const delta = value - numbers[oldest]!
-  if (read === 'delta') return delta
   const atMs = numbers[oldest + LANES]!
-  return nowMs > atMs ? delta / ((nowMs - atMs) / 1000) : Number.NaN
+  if (!(nowMs > atMs)) return Number.NaN
+  const delta = value - numbers[oldest]!
+  return read === 'delta' ? delta : delta / ((nowMs - atMs) / 1000)
 }
 
 const PERCENT: Partial<Record<SeriesRead, number>> = { p50: 0.5, p95: 0.95, p99: 0.99 }

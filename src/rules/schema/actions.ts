@@ -34,6 +34,8 @@ export type Step = ActionSpec & {
 }
 
 const limitValue = z.union([z.int().min(0), z.literal('unlimited')])
+const sizeOf = (limit: number | 'unlimited'): number =>
+  limit === 'unlimited' ? Number.POSITIVE_INFINITY : limit
 
 /** A name as `sendSignal` takes it: `SIGTERM`, `TERM`, `SIGRTMIN+3`. */
 const signal = z.union([
@@ -75,7 +77,14 @@ export const stepSchema = z
           })
           .refine((limit) => limit.soft !== undefined || limit.hard !== undefined, {
             error: 'give soft, hard or both',
-          }),
+          })
+          .refine(
+            ({ soft, hard }) => hard === undefined || soft === undefined || sizeOf(soft) <= sizeOf(hard),
+            {
+              error: 'the soft limit is above the hard one',
+              path: ['soft'],
+            },
+          ),
         z.strictObject({ type: z.literal('nudgeParent'), after }),
       ]),
     ],

@@ -23,7 +23,10 @@ export function schemaFaults(error: z.core.$ZodError, schema: z.core.$ZodType): 
     const known = knownKeys(schema, path)
     return issue.keys.map((key) => {
       const nearest = nearestWord(key, known)
-      const hint = nearest === undefined ? '' : ` (did you mean "${nearest}"?)`
+      // Of several forms nobody knows which was meant.
+      const isOneForm = new Set(known).size === known.length
+      const all = isOneForm ? ` (there are ${known.join(', ')})` : ''
+      const hint = nearest === undefined ? all : ` (did you mean "${nearest}"?)`
       return { path, key, reason: `unknown key ${JSON.stringify(key)}${hint}` }
     })
   })
@@ -75,12 +78,15 @@ const WORDS: Readonly<Record<string, string>> = { array: 'list', object: 'mappin
 function plainReason(issue: z.core.$ZodIssue): string {
   const { input } = issue
   const isPlain = typeof input === 'string' || typeof input === 'number' || typeof input === 'boolean'
-  const value = isPlain ? JSON.stringify(input).slice(0, SHOWN_CHARACTERS) : ''
+  // JSON knows no NaN and no infinity.
+  const text = typeof input === 'number' ? String(input) : JSON.stringify(input)
+  const value = isPlain ? text.slice(0, SHOWN_CHARACTERS) : ''
   const before = value === '' ? '' : `${value}: `
   switch (issue.code) {
     case 'invalid_type': {
       const wanted = WORDS[issue.expected] ?? issue.expected
-      return `${input === undefined ? 'missing' : `${value || 'this'} is no ${wanted}`}; give a ${wanted}`
+      const way = issue.expected === 'boolean' ? 'true or false' : `a ${wanted}`
+      return `${input === undefined ? 'missing' : `${value || 'this'} is no ${wanted}`}; give ${way}`
     }
     case 'invalid_value':
       return `${before}give one of ${issue.values.map((each) => String(each)).join(', ')}`
@@ -89,10 +95,11 @@ function plainReason(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return `${before}give ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${countedIn(issue)}`
     case 'invalid_union': {
-      const reason = issue.message.replace(
-        /^Invalid input$/,
-        'not of a form that is known; see docs/rules.md',
-      )
+      const reason = issue.message
+        .replace(/^Invalid input$/, 'not of a form that is known; see docs/rules.md')
+        .replace(/^Invalid discriminator value\. Expected (.*)$/, (_, types: string) => {
+          return `give one of ${types.replaceAll("'", '').replaceAll(' | ', ', ')}`
+        })
       return input === undefined ? 'missing; docs/rules.md has the forms' : before + reason
     }
     case 'custom':
