@@ -137,6 +137,8 @@ interface NativeControl {
     /** An errno, 0 for success. */
     signalHandle(handle: NativePidHandle, signal: number): number
     handleExited(handle: NativePidHandle): boolean
+    /** An errno, 0 for success. */
+    lockHandle(handle: NativePidHandle): number
     closeHandle(handle: NativePidHandle): void
     /** The watch's id, or a negative errno. */
     watchExit(

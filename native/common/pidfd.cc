@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -45,6 +46,15 @@ uint64_t PidfdInode(int pidfd) {
   struct stat st;
   if (known == 0 || fstat(pidfd, &st) != 0) return 0;
   return st.st_ino;
+}
+
+int PidfdLock(int pidfd) {
+  if (PidfdInode(pidfd) == 0) return EOPNOTSUPP;
+  int result;
+  do {
+    result = flock(pidfd, LOCK_EX | LOCK_NB);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
 }
 
 bool PidfdExited(int pidfd) {

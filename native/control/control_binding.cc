@@ -149,6 +149,10 @@ Napi::Value HandleExited(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), PidfdExited(PidfdOf(info[0])));
 }
 
+Napi::Value LockHandle(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), PidfdLock(PidfdOf(info[0])));
+}
+
 Napi::Value CloseHandle(const Napi::CallbackInfo& info) {
   if (PidHandle* handle = HeldBy<PidHandle>(info[0])) handle->pidfd.reset();
   return info.Env().Undefined();
@@ -165,6 +169,7 @@ void RegisterControl(Napi::Env env, Napi::Object exports) {
   control["openHandle"] = Napi::Function::New(env, OpenHandle, "openHandle");
   control["signalHandle"] = Napi::Function::New(env, SignalHandle, "signalHandle");
   control["handleExited"] = Napi::Function::New(env, HandleExited, "handleExited");
+  control["lockHandle"] = Napi::Function::New(env, LockHandle, "lockHandle");
   control["closeHandle"] = Napi::Function::New(env, CloseHandle, "closeHandle");
   RegisterExitWatch(env, control);
   RegisterMembers(env, control);

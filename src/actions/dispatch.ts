@@ -26,6 +26,7 @@ const REFUSALS = new Set([
   'INVALID_ARGUMENT',
   'UNSUPPORTED',
   'RESTART_REFUSED',
+  'BUSY',
 ])
 
 type Ending = Pick<ActionReport, 'status' | 'reason' | 'error' | 'successor' | 'result'>

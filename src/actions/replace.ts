@@ -48,6 +48,8 @@ export async function replaceProcess(
   let handle: ProcessHandle | undefined
   try {
     handle = await ProcessHandle.open(identity)
+    // Two engines that both ended it would start it twice.
+    if (handle.lock() === false) throw takenByAnother(identity)
     await context.pending?.put(actionId, restart)
     note(context, { type: 'action-step', actionId, step: 'captured' })
     await context.hooks.onStep?.('captured', actionId)
@@ -151,6 +153,14 @@ async function pause(ms: number, closing: AbortSignal): Promise<void> {
 
 function closing(): ProcmusterError {
   return new ProcmusterError('CLOSED', { message: 'The engine is closing; nothing was done to the process' })
+}
+
+function takenByAnother({ pid, startTicks }: ProcessIdentity): ProcmusterError {
+  return new ProcmusterError('BUSY', {
+    message: `restart: another engine is restarting process ${pid} (started at tick ${startTicks}); nothing was done to it`,
+    pid,
+    startTicks,
+  })
 }
 
 function endedByItself({ pid, startTicks }: ProcessIdentity): ProcmusterError {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkOptions, checkPid, FLAG, PATH } from '../arguments.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
@@ -137,6 +138,17 @@ export class ProcessHandle implements Disposable {
       throw stepError(this.identity, signalName(number), 0, Step.protected)!
     const errno = native.control.signalHandle(handle, number)
     if (errno !== 0) throw stepError(this.identity, signalName(number), errno, Step.act)!
+  }
+
+  /**
+   * Takes the process for this handle alone among all that ask for it, of whichever program on this host, until it is closed or
+   * its own process has ended. It hinders nobody who does not ask. flock(2) on the pidfd, which needs pidfs (Linux 6.9).
+   * @returns false when another handle has it, undefined where the kernel cannot tell
+   * @throws ProcmusterError `CLOSED`
+   */
+  lock(): boolean | undefined {
+    const errno = native.control.lockHandle(this.#open())
+    return errno === 0 ? true : errno === constants.errno.EWOULDBLOCK ? false : undefined
   }
 
   /** Lets the event loop end although `exited` is still awaited. */

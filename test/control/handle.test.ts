@@ -45,6 +45,24 @@ describe('ProcessHandle', () => {
     await handle.exited
   })
 
+  test('locks its process for itself until it is closed', async (context) => {
+    const identity = await identify((await startProcess('idle')).pid)
+    const other = await identify((await startProcess('idle')).pid)
+    using first = await ProcessHandle.open(identity)
+    using second = await ProcessHandle.open(identity)
+    if (identity.pidfsInode === undefined) {
+      expect(first.lock()).toBeUndefined()
+      return context.skip()
+    }
+    expect([first.lock(), first.lock(), second.lock()]).toEqual([true, true, false])
+    using elsewhere = await ProcessHandle.open(other)
+    expect(elsewhere.lock()).toBe(true)
+    second.signal(0)
+    first.close()
+    expect(second.lock()).toBe(true)
+    expect(() => first.lock()).toThrowError(expect.objectContaining({ code: 'CLOSED' }))
+  })
+
   test('stays with its process when that is gone', async () => {
     const target = await startProcess('idle')
     using handle = await ProcessHandle.open(await identify(target.pid))

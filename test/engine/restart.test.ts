@@ -2,6 +2,7 @@ import { copyFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TickReport } from '../../dist/engine/events.js'
+import { identify } from '../../dist/public/control.js'
 import { fixtureProgram, waitFor } from '../fixtures/processes.js'
 import { Bench, heard, isAlive, MIB, nextTick } from './engines.js'
 
@@ -88,6 +89,35 @@ describe('a restart', () => {
       {},
     ])
     expect(engine.alerts().some(({ kind }) => kind === 'died')).toBe(false)
+  })
+
+  it('is done by one of two engines', async (context) => {
+    const pid = await bench.startService(IDLE)
+    // Before Linux 6.9 no engine can see the other.
+    if ((await identify(pid)).pidfsInode === undefined) return context.skip()
+    let hasBegun = false
+    let mayGoOn = false
+    const rules = [{ name: 'large', match: { pid }, when: 'rss > 30MiB', actions: ['restart' as const] }]
+    const first = await bench.start({
+      rules,
+      hooks: {
+        async onStep(step) {
+          if (step !== 'captured') return
+          hasBegun = true
+          await waitFor(() => mayGoOn)
+        },
+      },
+    })
+    const done = heard(first, 'action')
+    await waitFor(() => hasBegun)
+    const second = await bench.start({ rules, journal: join(bench.directory, 'second.jsonl') })
+    const refused = await heard(second, 'action')
+    expect(refused).toMatchObject({ status: 'refused', error: { code: 'BUSY' } })
+    expect(bench.instances()).toEqual([pid])
+    mayGoOn = true
+    const { status, successor } = await done
+    expect(status).toBe('done')
+    expect(bench.instances()).toEqual([successor!.pid])
   })
 
   it('does not judge the new process before it runs its program', async () => {
