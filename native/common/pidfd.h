@@ -16,8 +16,8 @@ constexpr idtype_t kPidfdIdType = static_cast<idtype_t>(3);  // P_PIDFD of waiti
 int OpenPidfd(pid_t pid, UniqueFd* pidfd);
 // 0 when the kernel has no pidfs: the inode of an anonymous one is the same for all.
 uint64_t PidfdInode(int pidfd);
-// Locks the process for this pidfd alone, until it is closed. EWOULDBLOCK: another one has it; EOPNOTSUPP: without
-// pidfs (Linux 6.9) all pidfds are of one inode.
+// Locks the process for this pidfd alone, until it is closed. EWOULDBLOCK: another one has it; EOPNOTSUPP:
+// without pidfs (Linux 6.9) all pidfds are of one inode.
 int PidfdLock(int pidfd);
 bool PidfdExited(int pidfd);
 // An errno, 0 for success.

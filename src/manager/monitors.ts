@@ -167,6 +167,6 @@ function ruleOf(
     match: { pid, startTicks, kernelThreads: true },
     when: clauses.join(' or '),
     severity,
-    ...(cooldownMs !== undefined && { cooldown: cooldownMs }),
+    ...(cooldownMs !== undefined && { cooldown: `${cooldownMs}ms` }),
   }
 }

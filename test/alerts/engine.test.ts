@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => bench.clean())
 
 const rule = (pid: number) => ({
-  ...{ name: 'too big', match: { pid }, when: 'rss > 30MiB', cooldown: 100 },
+  ...{ name: 'too big', match: { pid }, when: 'rss > 30MiB', cooldown: '100ms' },
   severity: 'critical' as const,
 })
 const alertsTold = (server: WebhookServer) =>

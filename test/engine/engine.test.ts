@@ -72,7 +72,7 @@ describe('a breach', () => {
 
   it('is raised again under the same alert after the cooldown, while it lasts', async () => {
     const target = await startProcess('idle', { rss: 40 * MIB })
-    const rule = { name: 'r', match: { pid: target.pid }, when: 'rss > 30MiB', cooldown: 200 }
+    const rule = { name: 'r', match: { pid: target.pid }, when: 'rss > 30MiB', cooldown: '200ms' }
     const engine = await bench.start({ rules: [rule] })
     const again = await heard(engine, 'alert', ({ repeats }) => repeats === 2)
     expect(engine.alerts()).toHaveLength(1)
@@ -234,7 +234,7 @@ describe('the engine', () => {
       const engine = await Engine.start({
         intervalMs: 50,
         journal: ${JSON.stringify(bench.journal)},
-        rules: [{ name: 'x'.repeat(90), match: { pid: ${target.pid} }, when: 'rss > 30MiB', cooldown: 100,
+        rules: [{ name: 'x'.repeat(90), match: { pid: ${target.pid} }, when: 'rss > 30MiB', cooldown: '100ms',
           actions: [{ type: 'signal', signal: 'SIGKILL' }] }],
         hooks: { },
       })

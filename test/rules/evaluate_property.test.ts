@@ -65,7 +65,7 @@ const withFor = (condition: fc.Arbitrary<string>) =>
   fc.tuple(condition, fc.constantFrom('', '', ' for 1s', ' for 2500ms')).map((parts) => parts.join(''))
 
 const common = {
-  cooldown: fc.constantFrom(undefined, undefined, 0, 1500, 4000),
+  cooldown: fc.constantFrom(undefined, undefined, 0 as const, '1500ms', '4s'),
   match: fc.record({
     name: fc.constantFrom(undefined, undefined, ...names),
     user: fc.constantFrom(undefined, undefined, undefined, 'root', 'daemon'),

@@ -44,7 +44,7 @@ describe('a rule', () => {
       'restart',
       'nudgeParent',
       { type: 'restart', after: '5m', graceMs: 500 },
-      { type: 'signal', signal: 'SIGUSR1', after: 1500 },
+      { type: 'signal', signal: 'SIGUSR1', after: '1500ms' },
       { type: 'signal', signal: 10 },
       { type: 'priority', nice: 10 },
       { type: 'limit', resource: 'nofile', soft: 100, hard: 'unlimited' },
@@ -65,9 +65,10 @@ describe('a rule', () => {
 
   it.each([
     ['5m', 300_000],
-    [1500, 1500],
+    ['1500ms', 1500],
     ['0s', 0],
-  ])('takes the cooldown %j', (cooldown, ms) => {
+    [0, 0],
+  ] as const)('takes the cooldown %j', (cooldown, ms) => {
     expect(checked({ cooldown }).cooldown).toBe(ms)
   })
 
@@ -101,10 +102,10 @@ describe('a rule', () => {
       concurrent: 2,
       perGroup: { max: 1, by: 'unit' },
       perWindow: { max: 3, window: '1h' },
-      jitter: 5000,
-      backoff: { first: 10_000, max: '10m' },
-      success: 1_800_000,
-      flap: { max: 5, window: 3_600_000 },
+      jitter: '5s',
+      backoff: { first: '10s', max: '10m' },
+      success: '30m',
+      flap: { max: 5, window: '1h' },
       rearm: '60m',
       minHealthy: { percent: 50 },
     }
@@ -211,11 +212,12 @@ describe('a wrong rule', () => {
     [{ when: `rss > ${'1'.repeat(1000)}` }, /when: .*at most 1000 characters/],
     [{ clear: 'rsss > 5' }, /^rule "r", clear: .*did you mean 'rss'/],
     [{ cooldown: '5 minutes' }, /cooldown: "5 minutes" is no duration/],
-    [{ cooldown: -1 }, /cooldown: -1: give at least 0/],
+    [{ cooldown: 10 }, /cooldown: 10: give a unit: 10s, 10ms or 10min/],
+    [{ cooldown: -1 }, /cooldown: -1: give a unit/],
     [{ severity: 'bad' }, /severity: "bad": give one of info, warning, critical/],
     [{ per: 'units' }, /per: "units": give one of all, user, unit/],
     [{ enabled: 'no' }, /enabled: "no" is no boolean; give true or false/],
-    [{ cooldown: Number.NaN }, /cooldown: NaN: /],
+    [{ cooldown: Number.NaN }, /cooldown: /],
     [{ target: 'smallest' }, /target: .*largest, all/],
 
     [{ when: 'count() > 3' }, /when: count\(\) is of many processes; say by 'per' of which/],

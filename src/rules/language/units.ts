@@ -40,7 +40,7 @@ export const unitsOf: Readonly<Record<Unit, string>> = {
   '': 'a plain number',
   ticks: 'a plain number of clock ticks',
   ns: 'ns, us, ms, s, m, h or d',
-  ms: 'ns, us, ms, s, m, h or d',
+  ms: 'a unit: ms, s, m, h or d',
   s: 'ns, us, ms, s, m, h or d',
   '%': 'a number or %',
   ratio: 'a number or %',
@@ -52,7 +52,8 @@ export const unitsOf: Readonly<Record<Unit, string>> = {
 
 /** A number with the unit written behind it, in another unit; undefined when the written one does not fit. */
 export function quantityIn(unit: Unit, digits: number, written: string): number | undefined {
-  if (written === '') return unit === 'state' ? undefined : digits
+  // Nobody thinks of milliseconds who writes `timeTo(rss, 2GiB) < 30`.
+  if (written === '') return unit === 'state' || (unit === 'ms' && digits !== 0) ? undefined : digits
   const times = (factor: number | undefined): number | undefined =>
     factor === undefined ? undefined : digits * factor
   switch (unit) {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ProcmusterError } from '../../errors.js'
-import { MAX_DURATION_MS, parseDuration } from '../language/durations.js'
+import { parseDuration } from '../language/durations.js'
 import { parseWhen } from '../language/parse.js'
 
 /** Reads a text by a function that throws `ProcmusterError`; its message becomes the fault of the value. */
@@ -36,10 +36,14 @@ export function invalid(message: string): ProcmusterError {
   return new ProcmusterError('INVALID_ARGUMENT', { message })
 }
 
-/** Milliseconds, or a text such as `30s`. */
-export const durationSchema = z.union([
-  z.number().min(0).max(MAX_DURATION_MS),
-  z.string().max(100).transform(readBy(parseDuration)),
-])
+/** A text such as `30s`. A number alone is refused: some would take it for seconds, others for milliseconds. */
+export const durationSchema = z
+  .union([z.literal(0), z.string().max(100)], {
+    error: ({ input }) =>
+      typeof input === 'number'
+        ? `give a unit: ${input}s, ${input}ms or ${input}min`
+        : 'give a time such as 30s',
+  })
+  .transform((given, context) => (given === 0 ? 0 : readBy(parseDuration)(given, context)))
 
 export const whenSchema = z.string().min(1).max(1000).transform(readBy(parseWhen))
