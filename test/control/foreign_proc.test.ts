@@ -1,23 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { afterEach, expect, test } from 'vitest'
 import { MUSTER } from '../cli/muster.js'
-import { evaluateConfined, runConfined, SETTINGS } from '../fixtures/confined_node.js'
+import { canConfine, evaluateConfined, runConfined } from '../fixtures/confined_node.js'
 import { startProcess, stopAll } from '../fixtures/processes.js'
 
 afterEach(stopAll)
 
 const API = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
-const canNest = process.getuid!() === 0 && works(SETTINGS.pidNamespaceOuterProc)
-if (!canNest) console.warn('SKIPPED: the /proc of another PID namespace: needs root and namespaces')
-
-function works([program, ...args]: readonly string[]): boolean {
-  try {
-    execFileSync(program!, [...args, 'true'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
+const canNest = canConfine('pidNamespaceOuterProc', 'the /proc of another PID namespace')
 
 test.runIf(canNest)('below the /proc of another PID namespace nobody is taken for another', async () => {
   const { pid } = await startProcess('idle', { name: 'outer' })

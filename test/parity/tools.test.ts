@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseProcessors } from '../../dist/index.js'
 import { muster } from '../cli/muster.js'
-import { startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
+import { endedByStopAll, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
 
 // What other test files compare: pstree and ipcs in test/cli/system.test.ts, chrt, taskset, ionice and prlimit after a
 // change in test/cli/control.test.ts, free, uptime and vmstat in test/system/stats/monitor.test.ts, systemctl in
@@ -37,7 +37,6 @@ const json = async (...args: (string | number)[]) => {
 let target: TestProcess
 let pid: number
 let directory: string
-const children: ChildProcess[] = []
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'procmuster-tools-'))
@@ -46,10 +45,6 @@ beforeAll(async () => {
   pid = target.pid
 })
 afterAll(async () => {
-  for (const child of children.splice(0)) {
-    const ended = once(child, 'exit')
-    if (child.kill('SIGKILL')) await ended
-  }
   await stopAll()
   await rm(directory, { recursive: true })
 })
@@ -108,7 +103,7 @@ test('lsof -p: every descriptor with its name, kind, access and position', async
     ['-c', 'exec 5<log 6>>log 7<>log 8<.; read -r -N 3 -u 5; echo ready; exec sleep 1000'],
     { cwd: directory, stdio: ['ignore', 'pipe', 'ignore'] },
   )
-  children.push(child)
+  endedByStopAll(child)
   await once(child.stdout!, 'data')
   await waitFor(() => run('ps', '-o', 'comm=', '-p', child.pid!).trim() === 'sleep')
   const fields = run('lsof', '-nP', '-w', '-p', child.pid!, '-o', '-F', 'fatio')
@@ -198,7 +193,7 @@ if (!canUnshare) console.warn('SKIPPED: lsns: no namespaces can be made here')
 test.runIf(canUnshare)('lsns: the namespaces of a process', async () => {
   const script = 'lsns -r -n -p 1 -o TYPE,NS; echo end; exec sleep 1000'
   const outer = spawn('unshare', [...apart, 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  children.push(outer)
+  endedByStopAll(outer)
   let shown = ''
   outer.stdout.setEncoding('utf8').on('data', (chunk) => {
     shown += chunk
