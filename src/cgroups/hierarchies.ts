@@ -124,6 +124,11 @@ export function parseMemberships(text: string): CgroupMembership[] {
   })
 }
 
+/** Where a process is in all trees; nowhere once it has ended. */
+export async function readMemberships(pid: number): Promise<CgroupMembership[]> {
+  return parseMemberships(await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => ''))
+}
+
 /** The path of a process in that tree; undefined when it is in none that is seen from here. */
 export function pathIn(
   hierarchy: CgroupHierarchy,
