@@ -1,8 +1,8 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseProcessors } from '../../dist/index.js'
@@ -90,11 +90,43 @@ test('pgrep and pidof: who is found by name and by command line', async () => {
   expect(await found('--name', NAME)).toEqual([pid, other.pid].sort((a, b) => a - b))
   expect(await found('--name', NAME)).toEqual(pids(run('pgrep', '-x', NAME)))
   expect(await found('--name', NAME, '--state', 'T')).toEqual(pids(run('pgrep', '-x', '-r', 'T', NAME)))
+  for (const user of [userInfo().username, String(userInfo().uid)]) {
+    expect(await found('--user', user, '--name', NAME)).toEqual(pids(run('pgrep', '-u', user, '-x', NAME)))
+  }
+  expect((await muster(['find', '--user', 'daemon', '--name', NAME])).code).toBe(5)
   const command = `mode=(idle|stopped) name=${Buffer.from(NAME).toString('hex')}`
   expect(await found('--command', command)).toEqual(pids(run('pgrep', '-f', command)))
   const program = run('readlink', `/proc/${pid}/exe`).trim()
   const byProgram = await found('--name', NAME, '--file', program)
   expect(pids(run('pidof', program))).toEqual(expect.arrayContaining(byProgram))
+})
+
+test('ps -L: threads with their names and CPU time', async () => {
+  const spinner = await startProcess('spin', { name: `${NAME}-spin`, threads: 2 })
+  const task = `/proc/${spinner.pid}/task`
+  const tids = await readdir(task)
+  const ranNs = async (tid: string) =>
+    Number((await readFile(`${task}/${tid}/schedstat`, 'latin1')).split(' ')[0])
+  await waitFor(async () => (await ranNs(String(spinner.pid))) > 50e6)
+  // What is stopped uses no more.
+  spinner.child.kill('SIGSTOP')
+  await waitFor(() =>
+    lines(run('ps', '-L', '-o', 'stat=', '-p', spinner.pid)).every((stat) => stat.startsWith('T')),
+  )
+  const threads = (await json('threads', spinner.pid)) as {
+    tid: number
+    name: string
+    cpuTimeNs: number
+    state: string
+  }[]
+  const theirs = lines(run('ps', '-L', '-o', 'lwp=,stat=,comm=', '-p', spinner.pid)).map((line) =>
+    line.trim().split(/ +/),
+  )
+  expect(threads.map(({ tid, state, name }) => [String(tid), state, name])).toEqual(
+    theirs.map(([tid, stat, ...name]) => [tid, stat![0], name.join(' ')]),
+  )
+  expect(threads.map(({ cpuTimeNs }) => cpuTimeNs)).toEqual(await Promise.all(tids.map(ranNs)))
+  expect(threads[0]!.cpuTimeNs).toBeGreaterThan(50e6)
 })
 
 test('lsof -p: every descriptor with its name, kind, access and position', async () => {
