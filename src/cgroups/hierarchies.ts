@@ -4,6 +4,7 @@ import { ProcmusterError } from '../errors.js'
 
 /** Controllers that this package knows what to do with, by the names of version 2. */
 export const CONTROLLERS = ['memory', 'cpu', 'pids', 'io', 'freezer'] as const
+/** What bounds or counts one resource of a group. */
 export type Controller = (typeof CONTROLLERS)[number]
 
 /** One mounted tree of control groups. */

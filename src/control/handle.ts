@@ -99,7 +99,7 @@ export class ProcessHandle implements Disposable {
     this.isProtected = isProtected
   }
 
-  /** @throws ProcmusterError `PROCESS_GONE`, `UNSETTLED`, `INVALID_ARGUMENT`, `UNSUPPORTED` (before Linux 5.3) */
+  /** @throws ProcmusterError `PROCESS_GONE`, `UNSETTLED`, `INVALID_ARGUMENT`, `UNSUPPORTED` (before Linux 5.3, and as `identify`) */
   static async open(identity: ProcessIdentity): Promise<ProcessHandle> {
     const handle = native.control.newHandle()
     const out = new Int32Array(3)
@@ -158,6 +158,7 @@ export class ProcessHandle implements Disposable {
     return this
   }
 
+  /** Keeps the event loop alive again. */
   ref(): this {
     if (this.#watch !== undefined) native.control.keepExitAlive(this.#watch, true)
     return this

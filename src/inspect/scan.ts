@@ -14,6 +14,7 @@ export interface Found<T> {
   readonly unreadable: readonly UnreadableProcess[]
 }
 
+/** Nobody found does not mean nobody there, where there are such. */
 export interface UnreadableProcess {
   readonly pid: number
   readonly error: ProcmusterError
