@@ -18,7 +18,7 @@ export type Source = 'bpf' | 'procfs'
 
 /** What `table.filter` lets through: rows that pass every test given. */
 export interface ProcessFilter {
-  /** Name or number of the effective user. */
+  /** Name, of /etc/passwd, or number of the effective user; `findUser` knows the numbers of other names. */
   user?: string | undefined
   /** Part of the name. */
   name?: string | undefined
