@@ -59,7 +59,7 @@ async function uncapOne(
   { force = false, emptyOnly = false }: UncapOptions,
 ) {
   const memberships = await readMemberships(target.pid)
-  const current = await identify(target.pid).catch(() => undefined)
+  const current = await identify(target.pid).catch(goneOrThrow)
   if (current?.startTicks !== target.startTicks || (await hasExited(current))) {
     const remove = emptyOnly ? removeEmpty : (place: CapGroup) => dissolve(place, force)
     for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, remove)
