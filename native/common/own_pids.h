@@ -8,10 +8,10 @@
 
 namespace procmuster {
 
-// Whether the pids of this proc directory are those of our own PID namespace.
-inline bool HasOwnPids(int proc_fd) {
-  char self[16] = {};
-  return readlinkat(proc_fd, "self", self, sizeof self - 1) > 0 && atoi(self) == getpid();
+// Whether the pids of a proc directory are those of our own PID namespace, by its link `self`.
+inline bool HasOwnPids(int directory, const char* self) {
+  char pid[16] = {};
+  return readlinkat(directory, self, pid, sizeof pid - 1) > 0 && atoi(pid) == getpid();
 }
 
 }  // namespace procmuster

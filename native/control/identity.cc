@@ -46,10 +46,7 @@ int ReadStatFactsAt(int process_dir, StatFacts* facts) {
 bool ProcHasOwnPids() {
   // Looked for again only while it has not: it can still be mounted.
   static std::atomic<bool> found{false};
-  if (!found) {
-    UniqueFd proc(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    found = proc.valid() && HasOwnPids(proc.get());
-  }
+  if (!found) found = HasOwnPids(AT_FDCWD, "/proc/self");
   return found;
 }
 

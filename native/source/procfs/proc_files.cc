@@ -52,7 +52,7 @@ int ProcFiles::Open(const char* proc_root, uint32_t descriptor_budget) {
       budget_ = static_cast<uint32_t>(std::min<rlim_t>(descriptor_budget, limit.rlim_cur - kSpare));
     }
   }
-  has_pidfs_ = HasOwnPids(proc_.get()) && KernelHasPidfs();
+  has_pidfs_ = HasOwnPids(proc_.get(), "self") && KernelHasPidfs();
   // The directory has a size where the kernel counts: we hold it open ourselves.
   struct stat own;
   has_open_files_ = fstatat(proc_.get(), "self/fd", &own, 0) == 0 && own.st_size > 0;
