@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { PACKAGE_FILES } from './package_files.js'
 
 /** What the addon exports; each room declares its part below. The only file that loads the `.node`. */
-export interface NativeAddon
+interface NativeAddon
   extends NativeLayout,
     NativeSource,
     NativeFileLock,

@@ -96,7 +96,8 @@ Napi::Value ReadSchedulingOfAll(const Napi::CallbackInfo& info) {
 }
 
 // identify(pid, procRoot, live, out: Float64Array): error, startTicks, inode, settled, kernel thread.
-// `live`: the root is this kernel's /proc, so that a pidfd vouches for the process that was read.
+// `live`: the root is this kernel's /proc, so that a pidfd vouches for the process that was read;
+// EXDEV where it is not of this PID namespace.
 Napi::Value Identify(const Napi::CallbackInfo& info) {
   pid_t pid = info[0].As<Napi::Number>().Int32Value();
   bool live = info[2].As<Napi::Boolean>().Value();
@@ -104,7 +105,7 @@ Napi::Value Identify(const Napi::CallbackInfo& info) {
   return DeferredWorker::Start(info, {info[3]},
                                [pid, root = info[1].As<Napi::String>().Utf8Value(), live, out] {
                                  UniqueFd pidfd;
-                                 int error = live ? OpenPidfd(pid, &pidfd) : 0;
+                                 int error = live ? (ProcHasOwnPids() ? OpenPidfd(pid, &pidfd) : EXDEV) : 0;
                                  out[0] = error;
                                  if (error != 0) return;
                                  uint64_t now_ticks = NowTicks();

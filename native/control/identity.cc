@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <atomic>
+
+#include "common/own_pids.h"
 #include "source/procfs/parse.h"
 
 namespace procmuster {
@@ -40,8 +43,16 @@ int ReadStatFactsAt(int process_dir, StatFacts* facts) {
   return ReadAndParse(fd.get(), facts);
 }
 
+bool ProcHasOwnPids() {
+  // Looked for again only while it has not: it can still be mounted.
+  static std::atomic<bool> found{false};
+  if (!found) found = HasOwnPids(AT_FDCWD, "/proc/self");
+  return found;
+}
+
 Outcome OpenVerified(const Target& target, UniqueFd* pidfd, StatFacts* facts) {
   if (!target.settled) return {EAGAIN, Step::kUnsettled};
+  if (!target.proven_by_inode && !ProcHasOwnPids()) return {EXDEV, Step::kForeignPids};
   if (int error = OpenPidfd(target.pid, pidfd)) {
     // EINVAL and ENOENT: the number is a mere thread's by now, so the process that had it is gone.
     if (error == EINVAL || error == ENOENT) error = ESRCH;

@@ -22,13 +22,14 @@ struct Target {
 enum class Step : int32_t {
   kDone = 0,
   kUnsettled = 1,
-  kOpen = 2,        // pidfd_open
-  kStat = 3,        // reading /proc/<pid>/stat
-  kMismatch = 4,    // the pid is another process's by now
-  kProtected = 5,   // pid 1, a kernel thread or ourselves
-  kAct = 6,         // the action's own system call
-  kGoneDuring = 7,  // it exited while an action by pid was under way
-  kUnreadable = 8,  // stat is there and cannot be understood
+  kOpen = 2,         // pidfd_open
+  kStat = 3,         // reading /proc/<pid>/stat
+  kMismatch = 4,     // the pid is another process's by now
+  kProtected = 5,    // pid 1, a kernel thread or ourselves
+  kAct = 6,          // the action's own system call
+  kGoneDuring = 7,   // it exited while an action by pid was under way
+  kUnreadable = 8,   // stat is there and cannot be understood
+  kForeignPids = 9,  // /proc is not that of this PID namespace: it tells of another process with that pid
 };
 
 struct Outcome {
@@ -52,6 +53,9 @@ struct StatFacts {
 // An errno, 0 for success; EBADMSG for what is no stat line.
 int ReadStatFacts(const char* proc_root, pid_t pid, StatFacts* facts);
 int ReadStatFactsAt(int process_dir, StatFacts* facts);
+
+// Whether /proc tells of the processes that system calls reach by their pids.
+bool ProcHasOwnPids();
 
 // A pidfd that is certain to be the target's, or why not. Nothing has been done to anyone. Of *facts only
 // what IsProtected asks for is certain to be there.

@@ -17,6 +17,9 @@ constexpr int kWhoProcess = 1;  // IOPRIO_WHO_PROCESS of linux/ioprio.h: in trut
 constexpr int kClassShift = 13;
 // Who makes threads faster than they are found keeps some of the last pass; those have inherited the setting.
 constexpr int kMostPasses = 64;
+// A thread that is being made has what its starter had before, and is listed a moment later, on a busy host
+// much later.
+constexpr useconds_t kMakingUs = 2000;
 
 int ErrnoOf(long result) { return result < 0 ? errno : 0; }
 
@@ -73,9 +76,10 @@ int ForEachThread(pid_t pid, const std::function<int(pid_t tid)>& set) {
   if (directory == nullptr) return errno == ENOENT ? ESRCH : errno;
   std::set<pid_t> done;
   int error = 0;
-  bool found_new = true;
-  for (int pass = 0; pass < kMostPasses && found_new && error == 0; pass++) {
-    found_new = false;
+  bool is_making = false;
+  int quiet_passes = 0;
+  for (int pass = 0; pass < kMostPasses && error == 0; pass++) {
+    bool found_new = false;
     rewinddir(directory);
     while (dirent* entry = readdir(directory)) {
       if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
@@ -86,6 +90,10 @@ int ForEachThread(pid_t pid, const std::function<int(pid_t tid)>& set) {
       if (error == ESRCH && tid != pid) error = 0;  // that thread has ended
       if (error != 0) break;
     }
+    is_making = is_making || (found_new && pass > 0);
+    quiet_passes = found_new ? 0 : quiet_passes + 1;
+    if (quiet_passes > (is_making ? 1 : 0)) break;
+    if (quiet_passes > 0) usleep(kMakingUs);
   }
   closedir(directory);
   return done.empty() && error == 0 ? ESRCH : error;

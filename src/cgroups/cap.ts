@@ -15,8 +15,8 @@ import {
   detectCgroups,
   detection,
   directoryOf,
-  parseMemberships,
   pathIn,
+  readMemberships,
 } from './hierarchies.js'
 import {
   type CgroupLimit,
@@ -193,7 +193,7 @@ async function moveDescendants(
 }
 
 async function isIn(places: readonly CapPlace[], { pid }: ProcessIdentity): Promise<boolean> {
-  const memberships = parseMemberships(await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => ''))
+  const memberships = await readMemberships(pid)
   return places.every(({ hierarchy, origin }) => {
     const path = pathIn(hierarchy, memberships)
     return path !== undefined && directoryOf(hierarchy, path) === origin

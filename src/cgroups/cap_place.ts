@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -9,8 +8,8 @@ import {
   type Controller,
   directoryOf,
   hierarchyOf,
-  parseMemberships,
   pathIn,
+  readMemberships,
 } from './hierarchies.js'
 
 // What a group is called says whose cap it is, and with the part before it where that one came from: it is undone by
@@ -33,7 +32,8 @@ export async function placesOf(
   target: ProcessIdentity,
   controllers: readonly Controller[],
 ): Promise<CapPlace[]> {
-  const memberships = parseMemberships(await readMembership(target))
+  const memberships = await readMemberships(target.pid)
+  if (memberships.length === 0) throw gone(target)
   const places = new Map<CgroupHierarchy, CapPlace>()
   for (const name of controllers) {
     const hierarchy = hierarchyOf(host, name)
@@ -54,14 +54,6 @@ export async function placesOf(
     places.set(hierarchy, { hierarchy, controllers: both, ...groupsOf(hierarchy, directory, target) })
   }
   return [...places.values()]
-}
-
-async function readMembership(target: ProcessIdentity): Promise<string> {
-  try {
-    return await readFile(`/proc/${target.pid}/cgroup`, 'utf8')
-  } catch {
-    throw gone(target)
-  }
 }
 
 export function gone(target: ProcessIdentity): ProcmusterError {

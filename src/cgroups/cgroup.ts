@@ -76,7 +76,7 @@ export class Cgroup {
     return [...new Set([...this.#places.values()].map(({ directory }) => directory))]
   }
 
-  /** @throws ProcmusterError `NOT_FOUND` when it has vanished */
+  /** What its processes may use together. @throws ProcmusterError `NOT_FOUND` when it has vanished */
   async limits(): Promise<CgroupLimits> {
     return readLimits(this.#find)
   }

@@ -4,6 +4,7 @@ import { ProcmusterError } from '../errors.js'
 
 /** Controllers that this package knows what to do with, by the names of version 2. */
 export const CONTROLLERS = ['memory', 'cpu', 'pids', 'io', 'freezer'] as const
+/** What bounds or counts one resource of a group. */
 export type Controller = (typeof CONTROLLERS)[number]
 
 /** One mounted tree of control groups. */
@@ -122,6 +123,11 @@ export function parseMemberships(text: string): CgroupMembership[] {
     const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
     return path === undefined ? [] : [{ controllers: controllers!.split(',').filter(Boolean), path }]
   })
+}
+
+/** Where a process is in all trees; nowhere once it has ended. */
+export async function readMemberships(pid: number): Promise<CgroupMembership[]> {
+  return parseMemberships(await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => ''))
 }
 
 /** The path of a process in that tree; undefined when it is in none that is seen from here. */

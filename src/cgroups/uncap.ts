@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { checkIdentities, checkOptions, FLAG, PATH } from '../arguments.js'
 import { identify, ProcessHandle } from '../control/handle.js'
 import { eachOf } from '../control/results.js'
@@ -14,8 +13,8 @@ import {
   detectCgroups,
   detection,
   directoryOf,
-  parseMemberships,
   pathIn,
+  readMemberships,
 } from './hierarchies.js'
 import { moveInto } from './move.js'
 import { readProcesses } from './use.js'
@@ -59,8 +58,8 @@ async function uncapOne(
   target: ProcessIdentity,
   { force = false, emptyOnly = false }: UncapOptions,
 ) {
-  const memberships = await readFile(`/proc/${target.pid}/cgroup`, 'utf8').then(parseMemberships, () => [])
-  const current = await identify(target.pid).catch(() => undefined)
+  const memberships = await readMemberships(target.pid)
+  const current = await identify(target.pid).catch(goneOrThrow)
   if (current?.startTicks !== target.startTicks || (await hasExited(current))) {
     const remove = emptyOnly ? removeEmpty : (place: CapGroup) => dissolve(place, force)
     for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, remove)

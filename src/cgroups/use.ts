@@ -28,6 +28,7 @@ export interface CgroupUse {
   readonly missing: Readonly<Partial<Record<CgroupUsePart, string>>>
 }
 
+/** What of a group's use is read from a file of its own, and can be missing. */
 export type CgroupUsePart =
   | 'memoryBytes'
   | 'memoryPeakBytes'

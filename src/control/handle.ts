@@ -6,7 +6,7 @@ import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativePidHandle, native } from '../native.js'
 import { markReadHere, type ProcessIdentity } from '../table/identity.js'
 import { type ExitInfo, exitOfChild } from './children.js'
-import { Step, stepError } from './results.js'
+import { foreignPidsError, Step, stepError } from './results.js'
 import { type SignalName, signalName, signalNumber } from './signal_names.js'
 import { packTargets } from './targets.js'
 
@@ -15,7 +15,7 @@ const TICK_MS = 10
 /**
  * Who `pid` is now, certain enough to act on: waits a clock tick or two for a process that has only just started.
  * @throws ProcmusterError `PROCESS_GONE` when there is no such process, `ACCESS_DENIED` when `/proc` hides it (hidepid),
- *   `INVALID_ARGUMENT` for what is no pid
+ *   `INVALID_ARGUMENT` for what is no pid, `UNSUPPORTED` where `/proc` is not that of this PID namespace
  */
 export async function identify(
   pid: number,
@@ -51,6 +51,7 @@ type IdentifyCells = [
 ]
 
 function identifyError(pid: number, errno: number): ProcmusterError {
+  if (errno === constants.errno.EXDEV) return foreignPidsError({ pid })
   // ENOENT and EINVAL of pidfd_open: the number is a thread's, not a process's.
   const code = codeOfErrno(errno)
   const gone = code === 'NOT_FOUND' || code === 'PROCESS_GONE' || code === 'INVALID_ARGUMENT'
@@ -98,7 +99,7 @@ export class ProcessHandle implements Disposable {
     this.isProtected = isProtected
   }
 
-  /** @throws ProcmusterError `PROCESS_GONE`, `UNSETTLED`, `INVALID_ARGUMENT`, `UNSUPPORTED` (before Linux 5.3) */
+  /** @throws ProcmusterError `PROCESS_GONE`, `UNSETTLED`, `INVALID_ARGUMENT`, `UNSUPPORTED` (before Linux 5.3, and as `identify`) */
   static async open(identity: ProcessIdentity): Promise<ProcessHandle> {
     const handle = native.control.newHandle()
     const out = new Int32Array(3)
@@ -157,6 +158,7 @@ export class ProcessHandle implements Disposable {
     return this
   }
 
+  /** Keeps the event loop alive again. */
   ref(): this {
     if (this.#watch !== undefined) native.control.keepExitAlive(this.#watch, true)
     return this

@@ -17,6 +17,13 @@ export enum Step {
   act = 6,
   goneDuring = 7,
   unreadable = 8,
+  foreignPids = 9,
+}
+
+/** Who has the pid in `/proc` is not whom a signal to it would reach. */
+export function foreignPidsError({ pid, startTicks }: { pid: number; startTicks?: number }): ProcmusterError {
+  const message = `process ${pid} cannot be told from another: /proc is not that of this PID namespace; mount it anew here (mount -t proc proc /proc, unshare --mount-proc)`
+  return new ProcmusterError('UNSUPPORTED', { message, pid, startTicks })
 }
 
 /** The error for a step of the addon that did not succeed, or undefined when all of them did. */
@@ -49,6 +56,8 @@ export function stepError(
       return fail('PROCESS_GONE', `${action}: ${who} ended while it was under way`)
     case Step.unreadable:
       return fail('UNSUPPORTED', `${action}: /proc/${pid}/stat cannot be understood; nothing was done`)
+    case Step.foreignPids:
+      return foreignPidsError(target)
   }
   const code = codeOfErrno(errno)
   const name = errnoName(errno)

@@ -20,6 +20,7 @@ export type Policy = keyof typeof POLICY_NUMBERS
 
 /** Those that can be set. */
 export const SETTABLE_POLICIES = ['other', 'batch', 'idle', 'fifo', 'rr'] as const
+/** Without `deadline` and `ext`, which a program sets up by itself. */
 export type SettablePolicy = (typeof SETTABLE_POLICIES)[number]
 
 const RT_PRIORITY_MAX = 99

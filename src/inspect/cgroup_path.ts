@@ -1,4 +1,6 @@
 import { TEXT } from '../arguments.js'
+import { parseMemberships } from '../cgroups/hierarchies.js'
+
 /** What a process's control group says about who runs it. */
 export interface CgroupPlace {
   /** Path below the root of the hierarchy, as the kernel writes it. */
@@ -19,14 +21,11 @@ export function parseCgroup(text: string): CgroupPlace | undefined {
   let unified: string | undefined
   let systemd: string | undefined
   let other: string | undefined
-  for (const line of text.split('\n')) {
-    const found = /^\d+:([^:]*):(\/.*)$/.exec(line)
-    if (found === null) continue
-    const controllers = found[1]
+  for (const { controllers, path: written } of parseMemberships(text)) {
     // What a zombie was in may be gone by now.
-    const path = found[2]!.replace(/(?<=.) \(deleted\)$/, '')
-    if (controllers === '') unified ??= path
-    else if (controllers === 'name=systemd') systemd ??= path
+    const path = written.replace(/(?<=.) \(deleted\)$/, '')
+    if (controllers.length === 0) unified ??= path
+    else if (controllers.includes('name=systemd')) systemd ??= path
     else if (other === undefined || other === '/') other = path
   }
   const paths = [unified, systemd, other].filter((path) => path !== undefined)

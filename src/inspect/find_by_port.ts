@@ -10,7 +10,7 @@ import {
   SEARCH_CHECKS,
   type SearchOptions,
   scanProcesses,
-  type UnreadableProcess,
+  uniteUnreadable,
 } from './scan.js'
 import { readSocketsOf, type Socket, type SocketProtocol, type SocketsOptions } from './sockets.js'
 
@@ -65,12 +65,12 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
   const uses = [...byInode.values()]
   const inodes = new Set(uses.map(({ socket }) => socket.inode).filter((inode) => inode !== 0))
   const owners = await ownersOf(inodes, scan.found, procRoot)
-  const owned = new Set(owners.map(({ inode }) => inode))
+  const owned = new Set(owners.found.flat().map(({ inode }) => inode))
   const missed = [...inodes].filter((inode) => !owned.has(inode))
   // The kernel's own, those of whom cannot be looked into, or made since their process was read.
   const late = await findDescriptorOwners('socket', missed, options)
   const ownersByInode = new Map<number, DescriptorOwner[]>()
-  for (const owner of [...owners, ...late.found]) {
+  for (const owner of [...owners.found.flat(), ...late.found]) {
     const all = ownersByInode.get(owner.inode) ?? []
     all.push(owner)
     ownersByInode.set(owner.inode, all)
@@ -78,12 +78,9 @@ export async function findByPort(port: number, options: PortSearchOptions = {}):
   return {
     found: uses.map((use) => ({ ...use, owners: ownersByInode.get(use.socket.inode) ?? [] })),
     // Whose namespace may not be told can be in one where the port is in use.
-    unreadable: union(scan.unreadable, late.unreadable),
+    unreadable: uniteUnreadable(scan.unreadable, owners.unreadable, late.unreadable),
   }
 }
-
-const union = (...lists: readonly (readonly UnreadableProcess[])[]): UnreadableProcess[] =>
-  [...new Map(lists.flat().map((each) => [each.pid, each])).values()].sort((a, b) => a.pid - b.pid)
 
 /** Pids by the network namespace that they are in, but for our own. */
 function namespacesOf(hits: readonly ScanHit[]): Map<string, number[]> {
@@ -102,13 +99,13 @@ async function ownersOf(
   inodes: ReadonlySet<number>,
   hits: readonly ScanHit[],
   procRoot: string,
-): Promise<DescriptorOwner[]> {
+): Promise<Found<DescriptorOwner[]>> {
   const targets = new Set([...inodes].map((inode) => `socket:[${inode}]`))
   const owning = hits.flatMap((hit) => {
     const lines = hit.lines.filter((line) => targets.has(line.slice(line.indexOf(' ') + 1)))
     return lines.length === 0 ? [] : [{ ...hit, lines }]
   })
-  return (await identifyHits(owning, procRoot, descriptorsOf)).flat()
+  return identifyHits(owning, procRoot, descriptorsOf)
 }
 
 /** Each of them sees the same sockets; the first may have ended. */

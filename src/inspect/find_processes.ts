@@ -18,7 +18,7 @@ export interface ProcessQuery {
   readonly name?: string
   /** RE2 pattern, which may fit anywhere in the arguments joined by spaces. */
   readonly commandLine?: string
-  /** Name or number of the effective user. */
+  /** Name, of /etc/passwd, or number of the effective user; `findUser` knows the numbers of other names. */
   readonly user?: string
   /** State letters, for example `RD`. */
   readonly state?: string

@@ -1,7 +1,7 @@
 import { checkIdentities, checkOptions, FLAG, PATH } from '../arguments.js'
 import { parseLimits, type Resource } from '../control/rlimit.js'
 import type { ProcessIdentity } from '../table/identity.js'
-import { type ProcFile, readProcFiles } from './proc_files.js'
+import { readProcFiles } from './proc_files.js'
 
 /** What is read of a process once per life and after exec; what may not be read is undefined. */
 export interface ProcessFacts {
@@ -43,19 +43,12 @@ export async function readProcessFacts(
 }
 
 async function readOne(
-  { pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
+  target: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
   { procRoot = '/proc', limits = false }: FactsOptions,
 ): Promise<ProcessFacts | undefined> {
-  const files = await readProcFiles(
-    { pid, startTicks },
-    {
-      procRoot,
-      files: ['cmdline', 'exe', 'cgroup', ...(limits ? ['limits'] : [])],
-      maxBytesPerFile: MAX_BYTES,
-    },
-  )
-  if (files.some(({ error }) => error?.code === 'TIMEOUT')) return undefined
-  const [cmdline, exe, cgroup, limitsText] = files.map(textOf)
+  const texts = await readTexts(target, ['cmdline', 'exe', 'cgroup', ...(limits ? ['limits'] : [])], procRoot)
+  if (texts === undefined) return undefined
+  const [cmdline, exe, cgroup, limitsText] = texts
   return {
     commandLine: cmdline?.replace(/\0$/, '').replaceAll('\0', ' '),
     exe,
@@ -64,8 +57,16 @@ async function readOne(
   }
 }
 
-function textOf({ data, error }: ProcFile): string | undefined {
-  return error === undefined ? data.toString('utf8') : undefined
+/** What may not be read is undefined for good; all are where one took too long, which is worth another try later. */
+export async function readTexts(
+  { pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>,
+  names: readonly string[],
+  procRoot: string,
+): Promise<(string | undefined)[] | undefined> {
+  const options = { procRoot, files: names, maxBytesPerFile: MAX_BYTES }
+  const files = await readProcFiles({ pid, startTicks }, options)
+  if (files.some(({ error }) => error?.code === 'TIMEOUT')) return undefined
+  return files.map(({ data, error }) => (error === undefined ? data.toString('utf8') : undefined))
 }
 
 function softLimits(text: string | undefined): ProcessFacts['limits'] {

@@ -95,7 +95,7 @@ export interface ProcessInfo {
   /** Pid in each PID namespace, the outermost that is seen first. */
   readonly namespacePids: readonly number[] | undefined
   readonly credentials: ProcessStatus | undefined
-  /** Name of the effective user, the number as text if it has none. */
+  /** Name of the effective user, the number as text if /etc/passwd has none. */
   readonly user: string | undefined
   readonly args: readonly string[] | undefined
   /** Only with `environment`. */

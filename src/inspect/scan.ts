@@ -14,6 +14,7 @@ export interface Found<T> {
   readonly unreadable: readonly UnreadableProcess[]
 }
 
+/** Nobody found does not mean nobody there, where there are such. */
 export interface UnreadableProcess {
   readonly pid: number
   readonly error: ProcmusterError
@@ -134,26 +135,34 @@ export async function findUsers<T>(
   options: SearchOptions,
   make: (identity: ProcessIdentity, lines: readonly string[]) => T,
 ): Promise<Found<T>> {
-  const { found, unreadable } = await scanProcesses(kind, keys, options)
-  return { found: await identifyHits(found, options.procRoot, make), unreadable }
+  const scan = await scanProcesses(kind, keys, options)
+  const { found, unreadable } = await identifyHits(scan.found, options.procRoot, make)
+  return { found, unreadable: uniteUnreadable(scan.unreadable, unreadable) }
 }
 
-/** Who these are, for certain; whose pid is another's by now is left out. */
+/** Who these are, for certain, and of whom that cannot be told; whose pid is another's by now is left out. */
 export async function identifyHits<T>(
   hits: readonly ScanHit[],
   procRoot: string | undefined,
   make: (identity: ProcessIdentity, lines: readonly string[]) => T,
-): Promise<T[]> {
+): Promise<Found<T>> {
+  const unreadable: UnreadableProcess[] = []
   const made = await Promise.all(
     hits.map(async ({ pid, startTicks, lines }) => {
       try {
         const identity = await identify(pid, procRoot === undefined ? {} : { procRoot })
         return identity.startTicks === startTicks ? [make(identity, lines)] : []
       } catch (error) {
-        if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return []
-        throw error
+        if (!(error instanceof ProcmusterError)) throw error
+        if (error.code !== 'PROCESS_GONE') unreadable.push({ pid, error })
+        return []
       }
     }),
   )
-  return made.flat()
+  return { found: made.flat(), unreadable }
+}
+
+/** Each process once, in ascending order of pid. */
+export function uniteUnreadable(...lists: readonly (readonly UnreadableProcess[])[]): UnreadableProcess[] {
+  return [...new Map(lists.flat().map((each) => [each.pid, each])).values()].sort((a, b) => a.pid - b.pid)
 }

@@ -10,6 +10,7 @@ export interface StuckProcess extends StuckFacts {
   readonly name: string
 }
 
+/** Options of `stuckProcesses` and `stuckFacts`. */
 export interface StuckOptions {
   /** At most so many, by ascending pid; default 100. */
   readonly limit?: number

@@ -1,4 +1,5 @@
 import { RECORD } from '../arguments.js'
+/** Where a process waits in the kernel: proc_pid_wchan(5), proc_pid_syscall(5), proc_pid_stack(5). */
 export interface StuckFacts {
   /** The function of the kernel in which it waits: `io_schedule`, `rpc_wait_bit_killable`. */
   readonly waitChannel: string | undefined

@@ -2,6 +2,7 @@ import { RECORD } from '../arguments.js'
 /** `default`: it does not hear of it. `blocked`: the signal waits, as for a process that reads a signalfd. */
 export type SigchldHandling = 'caught' | 'blocked' | 'ignored' | 'default'
 
+/** What advice about the zombies of one parent takes. */
 export interface ZombieFacts {
   readonly parent:
     | {

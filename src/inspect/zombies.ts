@@ -12,6 +12,7 @@ export interface ZombieGroup {
   /** In ascending order of pid. */
   readonly zombies: readonly { readonly identity: ProcessIdentity; readonly name: string }[]
 }
+/** Who has not waited for them. */
 export interface ZombieParent {
   readonly identity: ProcessIdentity
   readonly name: string

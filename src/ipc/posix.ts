@@ -20,6 +20,7 @@ export interface PosixIpcObject {
   readonly modifiedAtMs: number
 }
 
+/** POSIX objects by kind, undefined where their file system is not mounted: `/dev/shm`, mqueue of mq_overview(7). */
 export interface PosixIpcListing {
   readonly sharedMemory: readonly PosixIpcObject[] | undefined
   readonly semaphores: readonly PosixIpcObject[] | undefined

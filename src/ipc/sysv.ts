@@ -2,6 +2,7 @@ import type { ProcessIdentity } from '../table/identity.js'
 
 /** The order of `IpcKind` in native/ipc/removal.h. */
 export const IPC_KINDS = ['messageQueue', 'sharedMemory', 'semaphores'] as const
+/** Kinds of System V objects, sysvipc(7). */
 export type IpcKind = (typeof IPC_KINDS)[number]
 
 /** Who an object is: an id is given out again, so key and time of the last change belong to it. */

@@ -1,5 +1,18 @@
+import {
+  type Checks,
+  checkIdentity,
+  checkPid,
+  ELSEWHERE,
+  LOGGER,
+  listOf,
+  NUMBER,
+  oneOf,
+  PATH,
+  RECORD,
+} from '../arguments.js'
 import type { MembersOptions } from '../control/members.js'
 import type { SignalOptions } from '../control/signal.js'
+import { EVENT_SOURCES } from '../engine/lifecycle.js'
 import type { EngineOptions } from '../engine/options.js'
 import type { SamplerOptions } from '../sampler/sampler.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -14,8 +27,24 @@ export interface ProcessManagerOptions
   readonly sampler?: Omit<SamplerOptions, 'procRoot'>
 }
 
+export const MANAGER_CHECKS: Checks<ProcessManagerOptions> = {
+  intervalMs: ELSEWHERE,
+  sampler: RECORD,
+  journal: PATH,
+  events: oneOf(EVENT_SOURCES),
+  notifiers: listOf(ELSEWHERE),
+  alertCapacity: NUMBER,
+  logger: LOGGER,
+}
+
 /** A pid means the process that has it when the method is called; an identity that very process and nobody after it. */
 export type ProcessTarget = number | ProcessIdentity
+
+/** @throws ProcmusterError `INVALID_ARGUMENT` */
+export function checkTarget(target: ProcessTarget): void {
+  if (typeof target === 'number') checkPid(target)
+  else checkIdentity(target)
+}
 
 /** Options of a signal to one process. */
 export interface SignalProcessOptions extends SignalOptions {

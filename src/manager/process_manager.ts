@@ -2,19 +2,11 @@ import type { Alert } from '../alerts/alert.js'
 import { ALERT_CHECKS } from '../alerts/alert_book.js'
 import {
   ABORT_SIGNAL,
-  type Checks,
-  checkIdentity,
   checkOptions,
-  checkPid,
   checkQuery,
-  ELSEWHERE,
   FLAG,
   LIMIT,
-  LOGGER,
-  listOf,
-  NUMBER,
   oneOf,
-  PATH,
   RECORD,
   range,
   TEXT,
@@ -33,7 +25,6 @@ import {
 import { sendSignal } from '../control/signal.js'
 import type { SignalName } from '../control/signal_names.js'
 import type { ThreadOptions } from '../control/threads.js'
-import { EVENT_SOURCES } from '../engine/lifecycle.js'
 import { ProcmusterError } from '../errors.js'
 import { type InspectOptions, inspectProcess } from '../inspect/inspect_process.js'
 import type { ProcessInfo } from '../inspect/process_info.js'
@@ -41,14 +32,18 @@ import { ResourceTrack, type TrackOptions } from '../inspect/resource_track.js'
 import { Sampler } from '../sampler/sampler.js'
 import { SystemMonitor, type SystemStats } from '../system/stats/monitor.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import type { ProcessRow } from '../table/process.js'
+import type { Table } from '../table/table.js'
 import { type ProcessTree, type ProcessTreeOptions, processTree } from '../tree/tree.js'
 import { MONITOR_CHECKS, type MonitorAlertQuery, type MonitorOptions, Monitors } from './monitors.js'
-import type {
-  ProcessManagerOptions,
-  ProcessTarget,
-  SignalMembersOptions,
-  SignalProcessOptions,
-  TopOptions,
+import {
+  checkTarget,
+  MANAGER_CHECKS,
+  type ProcessManagerOptions,
+  type ProcessTarget,
+  type SignalMembersOptions,
+  type SignalProcessOptions,
+  type TopOptions,
 } from './options.js'
 import {
   checkListOptions,
@@ -59,15 +54,6 @@ import {
 } from './process_summary.js'
 import { RecentSamples } from './recent_samples.js'
 
-const CHECKS: Checks<ProcessManagerOptions> = {
-  intervalMs: ELSEWHERE,
-  sampler: RECORD,
-  journal: PATH,
-  events: oneOf(EVENT_SOURCES),
-  notifiers: listOf(ELSEWHERE),
-  alertCapacity: NUMBER,
-  logger: LOGGER,
-}
 const { rule: _, ...OTHER_ALERT_CHECKS } = ALERT_CHECKS
 
 /**
@@ -106,7 +92,7 @@ export class ProcessManager implements AsyncDisposable {
    * await manager.close()
    */
   static async open(options: ProcessManagerOptions = {}): Promise<ProcessManager> {
-    checkOptions(options, CHECKS)
+    checkOptions(options, MANAGER_CHECKS)
     const { intervalMs = 1000 } = options
     range('intervalMs', intervalMs, 10, 86_400_000)
     const sampler = await Sampler.open(options.sampler)
@@ -126,12 +112,7 @@ export class ProcessManager implements AsyncDisposable {
   async listProcesses(options: ListOptions = {}): Promise<ProcessSummary[]> {
     this.#checkOpen()
     checkListOptions(options)
-    const { commandLines = false } = options
-    return this.#samples.use(async (table) => {
-      const rows = selectRows(table, options)
-      if (commandLines) await this.#sampler.readDetails(rows)
-      return rows.map((row) => summaryOf(row, commandLines))
-    })
+    return this.#summaries(options, (table) => selectRows(table, options))
   }
 
   /**
@@ -210,12 +191,8 @@ export class ProcessManager implements AsyncDisposable {
   async getTopProcesses(options: TopOptions = {}): Promise<ProcessSummary[]> {
     this.#checkOpen()
     checkOptions(options, { by: oneOf(['cpu', 'memory']), limit: LIMIT, commandLines: FLAG })
-    const { by = 'cpu', limit = 10, commandLines = false } = options
-    return this.#samples.use(async (table) => {
-      const rows = table.top(by === 'cpu' ? 'cpuPercent' : 'rssBytes', limit)
-      if (commandLines) await this.#sampler.readDetails(rows)
-      return rows.map((row) => summaryOf(row, commandLines))
-    })
+    const { by = 'cpu', limit = 10 } = options
+    return this.#summaries(options, (table) => table.top(by === 'cpu' ? 'cpuPercent' : 'rssBytes', limit))
   }
 
   /**
@@ -376,6 +353,17 @@ export class ProcessManager implements AsyncDisposable {
     return this.close()
   }
 
+  #summaries(
+    { commandLines = false }: Pick<ListOptions, 'commandLines'>,
+    select: (table: Table) => ProcessRow[],
+  ): Promise<ProcessSummary[]> {
+    return this.#samples.use(async (table) => {
+      const rows = select(table)
+      if (commandLines) await this.#sampler.readDetails(rows)
+      return rows.map((row) => summaryOf(row, commandLines))
+    })
+  }
+
   async #close(): Promise<void> {
     this.#closing.abort()
     await this.#monitors.close()
@@ -393,11 +381,6 @@ export class ProcessManager implements AsyncDisposable {
     checkTarget(target)
     return typeof target === 'number' ? identify(target) : target
   }
-}
-
-function checkTarget(target: ProcessTarget): void {
-  if (typeof target === 'number') checkPid(target)
-  else checkIdentity(target)
 }
 
 function throwFailed([result]: readonly ControlResult[]): void {

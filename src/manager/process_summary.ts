@@ -13,7 +13,7 @@ export interface ProcessSummary {
   readonly ppid: number | undefined
   /** Name as the kernel keeps it (comm), at most 15 bytes for programs. */
   readonly name: string
-  /** Name of the effective user, the number as text if it has none. */
+  /** Name of the effective user, the number as text if /etc/passwd has none. */
   readonly user: string | undefined
   /** State letter, proc_pid_stat(5) field 3: R running, S sleeping, D uninterruptible, T stopped, Z zombie, I idle. */
   readonly status: string
@@ -42,7 +42,7 @@ export type SortKey = (typeof SORT_KEYS)[number]
 
 /** Which processes to list: those that pass every test given. */
 export interface ListOptions {
-  /** Name or number of the effective user. */
+  /** Name, of /etc/passwd, or number of the effective user; `findUser` knows the numbers of other names. */
   readonly user?: string | undefined
   /** Part of the name. */
   readonly name?: string | undefined

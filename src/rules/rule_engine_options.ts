@@ -38,7 +38,7 @@ export interface RuleEngineOptions {
   readFacts?: ReadFacts
   /** What restarts are limited by where a rule's own `limits.perGroup` does not say: `groupOf` knows it too then. */
   perGroup?: GroupKind
-  /** The uid of a user's name; by default from /etc/passwd as it is when rules are read. */
+  /** The uid of a user's name; by default as /etc/passwd and the name services have it when rules are read. */
   uidOf?: (user: string) => number | undefined
   /** A tick that takes longer fails with `TIMEOUT`. 10,000 by default. */
   timeLimitMs?: number

@@ -1,4 +1,4 @@
-import { readProcFiles } from '../inspect/proc_files.js'
+import { readTexts } from '../inspect/process_facts.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 
 interface Entry {
@@ -7,8 +7,6 @@ interface Entry {
 }
 
 const AT_ONCE = 64
-// Of each file. A command line can be megabytes long; the rest of such a one tells nothing that decides.
-const MAX_BYTES = 128 * 1024
 
 /** Command lines, programs and control groups by slot: read when asked for, once per life and again after an exec. */
 export class DetailStore {
@@ -49,21 +47,11 @@ export class DetailStore {
     }
   }
 
-  /** Undefined when it took too long: worth another try later. What may not be read is undefined for good. */
   async #readOne(target: { pid: number; startTicks: number }): Promise<ProcessDetails | undefined> {
-    const [cmdline, exe, cgroup] = await readProcFiles(target, {
-      procRoot: this.#procRoot,
-      files: ['cmdline', 'exe', 'cgroup'],
-      maxBytesPerFile: MAX_BYTES,
-    })
-    if (cmdline!.error?.code === 'TIMEOUT') return undefined
-    const text = cmdline!.error === undefined ? cmdline!.data.toString('utf8') : undefined
-    const args = text === '' ? [] : text?.replace(/\0$/, '').split('\0')
-    return {
-      args,
-      commandLine: args?.join(' '),
-      exe: exe!.error === undefined ? exe!.data.toString('utf8') : undefined,
-      cgroup: cgroup!.error === undefined ? cgroup!.data.toString('utf8').trimEnd() : undefined,
-    }
+    const texts = await readTexts(target, ['cmdline', 'exe', 'cgroup'], this.#procRoot)
+    if (texts === undefined) return undefined
+    const [cmdline, exe, cgroup] = texts
+    const args = cmdline === '' ? [] : cmdline?.replace(/\0$/, '').split('\0')
+    return { args, commandLine: args?.join(' '), exe, cgroup: cgroup?.trimEnd() }
   }
 }

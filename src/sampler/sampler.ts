@@ -2,7 +2,6 @@ import { availableParallelism, constants } from 'node:os'
 import { type Checks, checkOptions, listOf, oneOf, PATH, wholeWithin } from '../arguments.js'
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { type NativeSampler, native } from '../native.js'
-import { bpfObstacle, obstacleError } from '../system/kernel_support.js'
 import {
   headerCell,
   layoutTable,
@@ -15,8 +14,8 @@ import {
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
 import { type Source, Table } from '../table/table.js'
 import { Turns } from '../turns.js'
-import { BPF_REASON, openBpf, procfsReason } from './choose_source.js'
 import { DetailStore } from './detail_store.js'
+import { SampleSource } from './sample_source.js'
 import { UserNames } from './user_names.js'
 
 /** Options of `Sampler.open`. */
@@ -46,9 +45,6 @@ export interface SamplerOptions {
 }
 
 const OPTIONAL_GROUPS: readonly OptionalGroup[] = ['io', 'status', 'kernel', 'exactRss']
-const ABSENT: Readonly<Record<number, string>> = {
-  [constants.errno.ENOENT]: ': it lists no process; is proc mounted there?',
-}
 const LARGEST_CAPACITY = 4_194_304 // PID_MAX_LIMIT of linux/threads.h
 
 function isSameSet(a: readonly OptionalGroup[], b: readonly OptionalGroup[]): boolean {
@@ -67,13 +63,8 @@ export const SAMPLER_CHECKS: Checks<SamplerOptions> = {
 /** Samples every process of the host into shared columns, off the main thread. */
 export class Sampler implements AsyncDisposable {
   readonly #native: NativeSampler = new native.Sampler()
-  readonly #procRoot: string
-  readonly #wanted: 'auto' | Source
-  readonly #threads: number
-  readonly #descriptors: number
+  readonly #source: SampleSource
   #groups: readonly OptionalGroup[]
-  /** The bpf source was opened with `exactRss`. */
-  #isExact = false
   readonly #users = new UserNames()
   readonly #details: DetailStore
   #memories: readonly [TableMemory, TableMemory]
@@ -85,17 +76,12 @@ export class Sampler implements AsyncDisposable {
   /** Samples and changes of groups. */
   readonly #turns = new Turns()
   #closed = false
-  #source: Source = 'procfs'
-  #sourceReason = ''
 
   private constructor(options: SamplerOptions) {
     checkOptions(options, SAMPLER_CHECKS)
     const { source = 'auto', procRoot = '/proc', groups = [], capacity = 16_384 } = options
     const { threads = Math.min(2, availableParallelism()), descriptors = 32_768 } = options
-    this.#wanted = source
-    this.#procRoot = procRoot
-    this.#threads = threads
-    this.#descriptors = descriptors
+    this.#source = new SampleSource(this.#native, { wanted: source, procRoot, threads, descriptors })
     this.#groups = groups
     this.#details = new DetailStore(procRoot)
     this.#memories = this.#attach(groups, capacity)
@@ -108,7 +94,7 @@ export class Sampler implements AsyncDisposable {
   static async open(options: SamplerOptions = {}): Promise<Sampler> {
     const sampler = new Sampler(options)
     try {
-      await Promise.all([sampler.#openSource(), sampler.#users.load()])
+      await Promise.all([sampler.#source.open(sampler.#groups.includes('exactRss')), sampler.#users.load()])
     } catch (error) {
       sampler.#native.close()
       throw error
@@ -118,12 +104,12 @@ export class Sampler implements AsyncDisposable {
 
   /** Where the rows come from; with the option `auto` it can change from `bpf` to `procfs` in a sample. */
   get source(): Source {
-    return this.#source
+    return this.#source.name
   }
 
   /** One line: why this source, and why not the other. */
   get sourceReason(): string {
-    return this.#sourceReason
+    return this.#source.reason
   }
 
   /** Rows that fit before the table grows. */
@@ -203,7 +189,7 @@ export class Sampler implements AsyncDisposable {
 
   #useGroups(groups: readonly OptionalGroup[]): void {
     this.#checkOpen()
-    if (groups.includes('exactRss') && this.#source === 'bpf' && !this.#isExact) {
+    if (groups.includes('exactRss') && this.source === 'bpf' && !this.#source.isExact) {
       throw new ProcmusterError('UNSUPPORTED', {
         message:
           "the bpf source takes the group 'exactRss' only when it is opened; give groups: ['exactRss'] to Sampler.open, to Engine.start as sampler: { groups: ['exactRss'] }",
@@ -246,9 +232,9 @@ export class Sampler implements AsyncDisposable {
       await this.#native.sample(sequence, out)
       const [errno, needed] = out as unknown as [number, number]
       if (errno !== 0) {
-        if (this.#closed) throw this.#failure('the sampler was closed during a sample', errno)
-        if (this.#source === 'bpf') await this.#leaveBpf(errno)
-        else throw this.#failure(`cannot sample '${this.#procRoot}'${ABSENT[errno] ?? ''}`, errno)
+        if (this.#closed) throw this.#source.failure(constants.errno.ECANCELED)
+        if (this.source !== 'bpf') throw this.#source.failure(errno)
+        await this.#source.leaveBpf(errno)
       } else if (needed === 0) {
         return
       } else {
@@ -257,51 +243,6 @@ export class Sampler implements AsyncDisposable {
         this.#memories = this.#attach(this.#groups, Math.min(capacity, LARGEST_CAPACITY))
       }
     }
-  }
-
-  async #openSource(): Promise<void> {
-    const exactRss = this.#groups.includes('exactRss')
-    const obstacle =
-      this.#wanted === 'procfs' ? undefined : await openBpf(this.#native, this.#procRoot, exactRss)
-    if (this.#wanted !== 'procfs' && obstacle === undefined) {
-      this.#source = 'bpf'
-      this.#isExact = exactRss
-      this.#sourceReason = BPF_REASON
-    } else if (this.#wanted === 'bpf') {
-      throw obstacleError('the bpf source cannot be had', obstacle!)
-    } else {
-      await this.#openProcfs(procfsReason(obstacle))
-    }
-  }
-
-  /** The kernel has let its program run so far, and does not any more. */
-  async #leaveBpf(errno: number): Promise<void> {
-    const obstacle = bpfObstacle({ procRoot: this.#procRoot })
-    const why = `the kernel refused to run its program (${errnoName(errno)}${obstacle ? `: ${obstacle.reason}` : ''})`
-    if (this.#wanted === 'bpf') {
-      const code = codeOfErrno(errno)
-      throw new ProcmusterError(code === 'ACCESS_DENIED' ? code : 'UNSUPPORTED', {
-        message: `${why}; ${obstacle?.remedy ?? "open a sampler with source 'auto', which goes on with procfs"}`,
-        errno,
-      })
-    }
-    await this.#openProcfs(`procfs, after bpf: ${why}`)
-  }
-
-  async #openProcfs(reason: string): Promise<void> {
-    const out = new Float64Array(2)
-    await this.#native.openProcfs(this.#procRoot, this.#threads, this.#descriptors, out)
-    if (out[0] !== 0) throw this.#failure(`cannot sample '${this.#procRoot}'`, out[0]!)
-    this.#source = 'procfs'
-    this.#sourceReason = reason
-  }
-
-  #failure(what: string, errno: number): ProcmusterError {
-    return new ProcmusterError(this.#closed ? 'CLOSED' : codeOfErrno(errno), {
-      message: `${what} (${errnoName(errno)})`,
-      path: this.#procRoot,
-      errno,
-    })
   }
 
   #attach(groups: readonly OptionalGroup[], capacity: number): readonly [TableMemory, TableMemory] {
@@ -318,7 +259,10 @@ export class Sampler implements AsyncDisposable {
       capacity,
       Float64Array.of(control, slots, born, gone, execed, missing, names, ...columnOffsets),
     )
-    if (errno !== 0) throw this.#failure('the table could not be handed to the addon', errno)
+    if (errno !== 0) {
+      const message = `the table could not be handed to the addon (${errnoName(errno)})`
+      throw new ProcmusterError(codeOfErrno(errno), { message, errno })
+    }
     return [mapTable(layout, buffers[0]), mapTable(layout, buffers[1])]
   }
 }

@@ -11,6 +11,7 @@ export type ServiceResult =
 /** One unit or several; what has no suffix is a service. */
 export type Units = string | readonly string[]
 
+/** Options of `enableService` and `disableService`. */
 export interface EnableOptions extends ServiceOptions {
   /** Also start (or stop) it at once. */
   readonly now?: boolean

@@ -3,6 +3,7 @@ import { ProcmusterError } from '../errors.js'
 import { runSystemctl, SERVICE_CHECKS, type ServiceOptions } from './systemctl.js'
 import { UNIT_TYPES, type UnitType } from './unit_names.js'
 
+/** Options of `listServices`. */
 export interface ListServicesOptions extends ServiceOptions {
   /** One kind of units, or `all`; default `service`. */
   readonly type?: UnitType | 'all'

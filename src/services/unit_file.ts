@@ -19,6 +19,7 @@ export const UNIT_RESTARTS = [
   'on-watchdog',
   'always',
 ] as const
+/** When the manager starts a unit again: `Restart=` of systemd.service(5). */
 export type UnitRestart = (typeof UNIT_RESTARTS)[number]
 
 /** A program, and how the service manager is to run it. */

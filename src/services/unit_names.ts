@@ -16,6 +16,7 @@ export const UNIT_TYPES = [
   'scope',
 ] as const
 
+/** Kinds of units, systemd.unit(5). */
 export type UnitType = (typeof UNIT_TYPES)[number]
 
 const SUFFIX = new RegExp(`\\.(?:${UNIT_TYPES.join('|')})$`)

@@ -14,6 +14,7 @@ export const CAPABILITY_BIT = {
   CAP_BPF: 39,
 } as const
 
+/** Of capabilities(7), those that this package gains by. */
 export type Capability = keyof typeof CAPABILITY_BIT
 
 /** Whether a mask of `/proc/<pid>/status` (CapEff and so on) has a capability. */

@@ -21,6 +21,7 @@ export const CHECK_IDS = [
   'keep-stdio',
   'cgroups',
 ] as const
+/** Stable names of the checks, for `muster doctor --require`. */
 export type CheckId = (typeof CHECK_IDS)[number]
 
 /** One thing that this package can use on a host. All texts are one line, without a full stop. */
@@ -45,6 +46,7 @@ export interface Check {
   readonly requirements?: readonly Requirement[]
 }
 
+/** One thing that a source needs of the host. */
 export interface Requirement {
   readonly name: string
   readonly met: boolean

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, readlink } from 'node:fs/promises'
 import { getgroups } from 'node:process'
 import { identify, ProcessHandle } from '../control/handle.js'
 import { errnoName, ProcmusterError } from '../errors.js'
@@ -13,6 +13,8 @@ export interface HostReadings {
   readonly status: ProcessStatus | undefined
   readonly groups: readonly number[]
   readonly proc: ProcMount
+  /** Whether `/proc` is that of this PID namespace. */
+  readonly hasOwnPids: boolean
   /** Processes listed in `/proc`, and tasks (their threads included) of the host. */
   readonly processes: number
   readonly tasks: number | undefined
@@ -64,6 +66,7 @@ export async function readHost(): Promise<HostReadings> {
     status: ownStatus(),
     groups: getgroups?.() ?? [],
     proc: procMount(mountinfo),
+    hasOwnPids: (await readlink('/proc/self').catch(() => '')) === String(process.pid),
     processes: countProcesses(),
     tasks: numberIn(loadavg, /\/(\d+)/),
     pidMax: numberIn(await read('/proc/sys/kernel/pid_max'), /(\d+)/),

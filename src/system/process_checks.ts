@@ -26,7 +26,7 @@ const CHECKS: readonly ((readings: HostReadings, readsFiles: boolean) => Judged)
   kernelStacks,
   descriptors,
   pidNumbers,
-  ({ pidfd }) => ({
+  ({ pidfd, hasOwnPids }) => ({
     id: 'pidfd',
     title: 'pidfd',
     area: 'act',
@@ -35,9 +35,11 @@ const CHECKS: readonly ((readings: HostReadings, readsFiles: boolean) => Judged)
       ? { state: 'ok', found: 'opens', instead: undefined, remedy: undefined }
       : {
           state: 'missing',
-          found: `cannot be opened (${pidfd.refusal})`,
+          found: hasOwnPids ? `cannot be opened (${pidfd.refusal})` : FOREIGN_PIDS,
           instead: 'no process is acted on',
-          remedy: 'run Linux 5.4 or later, in a container without a seccomp profile that forbids pidfd_open',
+          remedy: !hasOwnPids
+            ? 'mount proc anew at /proc'
+            : 'run Linux 5.4 or later, in a container without a seccomp profile that forbids pidfd_open',
         }),
   }),
   ({ pidfd, bpf }) => ({
@@ -97,7 +99,10 @@ const CHECKS: readonly ((readings: HostReadings, readsFiles: boolean) => Judged)
   },
 ]
 
-function allProcesses({ bpf, proc, status, groups, processes }: HostReadings): Judged {
+/** A pid there is another process's than the one that a signal would reach. */
+const FOREIGN_PIDS = '/proc is not that of this pid namespace'
+
+function allProcesses({ bpf, proc, hasOwnPids, status, groups, processes }: HostReadings): Judged {
   const check = {
     id: 'all-processes',
     title: 'all processes',
@@ -124,6 +129,15 @@ function allProcesses({ bpf, proc, status, groups, processes }: HostReadings): J
       instead: "only this user's processes are seen",
       remedy: `${waysTo(['CAP_SYS_PTRACE'], { bpf })}; or join the group that the mount names (gid=)`,
       lacking: ['CAP_SYS_PTRACE'],
+    }
+  }
+  if (!hasOwnPids) {
+    return {
+      ...check,
+      state: 'limited',
+      found: FOREIGN_PIDS,
+      instead: 'the processes of that one are listed; none is looked into, searched or acted on',
+      remedy: 'mount proc anew at /proc',
     }
   }
   if (bpf.pidNamespace !== 'host') {

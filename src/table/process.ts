@@ -54,7 +54,7 @@ export class ProcessRow implements ProcessDetails {
     return decodeName(this.table.memory.names, this.slot)
   }
 
-  /** Name of the effective user, the number as text if it has none. */
+  /** Name of the effective user, the number as text if /etc/passwd has none. */
   get user(): string | undefined {
     const uid = this.uid
     return uid === undefined ? undefined : this.table.userName(uid)

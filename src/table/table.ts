@@ -18,7 +18,7 @@ export type Source = 'bpf' | 'procfs'
 
 /** What `table.filter` lets through: rows that pass every test given. */
 export interface ProcessFilter {
-  /** Name or number of the effective user. */
+  /** Name, of /etc/passwd, or number of the effective user; `findUser` knows the numbers of other names. */
   user?: string | undefined
   /** Part of the name. */
   name?: string | undefined
@@ -73,6 +73,7 @@ export class Table implements Iterable<ProcessRow> {
     this.elapsedMs = header[headerCell.elapsedMs]!
   }
 
+  /** Where these rows came from; the sampler may have gone on with another source since. */
   get source(): Source {
     return this.#owner.source
   }
@@ -120,10 +121,12 @@ export class Table implements Iterable<ProcessRow> {
     return this.#list(this.memory.execed, headerCell.execedCount)
   }
 
+  /** Rows of `bornSlots`. */
   get born(): Iterable<ProcessRow> {
     return this.#rows(this.bornSlots)
   }
 
+  /** Rows of `goneSlots`. */
   get gone(): Iterable<ProcessRow> {
     return this.#rows(this.goneSlots)
   }
@@ -143,6 +146,7 @@ export class Table implements Iterable<ProcessRow> {
     return slotOf(this.memory, pid)
   }
 
+  /** The process in a slot of one of these lists; cells of any other slot mean nothing. */
   at(slot: number): ProcessRow {
     return new ProcessRow(this, slot)
   }

@@ -4,6 +4,7 @@ import { type Branch, itemsOf } from './fold.js'
 import type { ThreadNames } from './threads.js'
 import { ProcessTree } from './tree.js'
 
+/** How `renderTree` draws. */
 export interface RenderTreeOptions {
   /** Lines drawn with `|`, `` ` `` and `-` instead of box drawing characters. */
   readonly ascii?: boolean

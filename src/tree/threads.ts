@@ -2,6 +2,7 @@ import { checkOptions, ITERABLE, PATH } from '../arguments.js'
 import { readProcFiles } from '../inspect/proc_files.js'
 import type { TreeNode } from './node.js'
 
+/** One thread besides the main one. */
 export interface ThreadName {
   readonly tid: number
   /** proc_pid_comm(5) of the thread. It chooses it: escape it before it is shown. */

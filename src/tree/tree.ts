@@ -8,6 +8,7 @@ import { TreeNode } from './node.js'
 import { type Detachment, linkParents, placeOf, preorder } from './parentage.js'
 import { addUp, cellsOf, type MetricSums, TREE_METRICS, type TreeMetric } from './use.js'
 
+/** Options of `processTree`. */
 export interface ProcessTreeOptions {
   /** Only this process and its descendants. With `startTicks` it has to be that very process. */
   readonly root?: number | (Pick<ProcessIdentity, 'pid'> & Partial<ProcessIdentity>)

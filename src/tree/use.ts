@@ -11,6 +11,7 @@ export const TREE_METRICS = [
   'readBytesPerSecond',
   'writeBytesPerSecond',
 ] as const
+/** Columns of the table that are summed over a subtree. */
 export type TreeMetric = (typeof TREE_METRICS)[number]
 
 /** What a process uses; undefined where the cell is missing or the table has no such column. */

@@ -14,6 +14,7 @@ import {
  */
 export type CohortVerdict = 'apart' | 'alike' | 'unsure'
 
+/** One of the series, against the others. */
 export interface CohortMember {
   verdict: CohortVerdict
   /** Growth over that of the cohort, in units of the values per second; undefined with too few samples. */
@@ -23,6 +24,7 @@ export interface CohortMember {
   reason: string
 }
 
+/** What `compareCohort` made of series of equals. */
 export interface Cohort {
   /** The median of how fast members grew, from the first fifth of their time to the last. 0 without members. */
   growthPerSecond: number

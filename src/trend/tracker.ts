@@ -3,6 +3,7 @@ import { ProcmusterError } from '../errors.js'
 import { emptyPoints } from './floors.js'
 import { analyzePoints, checkTrendOptions, type Trend, type TrendOptions } from './trend.js'
 
+/** Options of a `TrendTracker`. */
 export interface TrendTrackerOptions {
   /** Series that are followed at most, one per slot from 0 on: slots of the process table, for example. */
   capacity: number

@@ -19,6 +19,7 @@ import { findTroughs } from './troughs.js'
 /** `unsure`: there are too few samples, or there is growth that may become a leak or end. */
 export type TrendVerdict = 'leak' | 'steady' | 'unsure'
 
+/** What counts as growth, and for how long. */
 export interface TrendOptions {
   /** Where memory is gone, in the unit of the values; for `exhaustionMs`. */
   limit?: number | undefined
@@ -31,6 +32,7 @@ export interface TrendOptions {
   minGrowth?: number | undefined
 }
 
+/** A series, for `analyzeTrend`. */
 export interface TrendInput extends TrendOptions {
   /** Times in ms on any one clock, ascending; equal ones are allowed, their lowest and highest values count. */
   readonly timesMs: ArrayLike<number>

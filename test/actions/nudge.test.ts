@@ -3,13 +3,12 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { explainTrace, identify, nudgeParent, ProcmusterError, traceDecisions } from '../../dist/index.js'
 import { Bench } from '../engine/engines.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
-import { startWaits, stopWaits } from '../fixtures/waits.js'
+import { startWaits } from '../fixtures/waits.js'
 
 let bench: Bench | undefined
 afterEach(async () => {
   await bench?.clean()
   bench = undefined
-  await stopWaits()
   await stopAll()
 })
 

@@ -31,6 +31,7 @@ import {
   terminate,
 } from '../../dist/index.js'
 import {
+  endedByStopAll,
   fixtureProgram,
   INHERITED_STATUS,
   readState,
@@ -44,7 +45,6 @@ import { statField } from '../fixtures/stat_line.js'
 const root = process.getuid!() === 0
 const api = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
 let base: string
-const children: ChildProcess[] = []
 const restarted: ProcessIdentity[] = []
 
 beforeEach(async () => {
@@ -53,24 +53,18 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await endAll()
-  await stopAll()
   await rm(base, { recursive: true })
 })
 
 async function endAll(): Promise<void> {
   await sendSignal(restarted.splice(0), 'KILL')
-  for (const child of children.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    const exit = once(child, 'exit')
-    child.kill('SIGKILL')
-    await exit
-  }
+  await stopAll()
 }
 
 /** Runs a program and waits until it is there under its own executable. */
 async function run(command: string, args: string[], options: Parameters<typeof spawn>[2] = {}) {
   const child = spawn(command, args, { stdio: 'ignore', ...options })
-  children.push(child)
+  endedByStopAll(child)
   await once(child, 'spawn')
   return child as ChildProcess & { pid: number }
 }
@@ -484,7 +478,7 @@ async function runScript(script: string, prefix: readonly string[] = []) {
   const child = spawn(command!, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  children.push(child)
+  endedByStopAll(child)
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
   const exited = once(child, 'close').then(([code]) => code as number)

@@ -90,6 +90,21 @@ test.runIf(isRoot)('inside a new pid namespace', async () => {
   )
 })
 
+test.runIf(isRoot)('below the /proc of another pid namespace', async () => {
+  const [report] = await doctorIn('pidNamespaceOuterProc')
+  for (const [id, state] of [
+    ['all-processes', 'limited'],
+    ['pidfd', 'missing'],
+  ]) {
+    const found = '/proc is not that of this pid namespace'
+    expect(report.checks.find((each) => each.id === id)).toMatchObject({
+      state,
+      found,
+      remedy: 'mount proc anew at /proc',
+    })
+  }
+})
+
 test.runIf(isRoot)('where /proc hides the processes of others', async () => {
   const [report] = await doctorIn('hidepid')
   const check = report.checks.find(({ id }) => id === 'all-processes')!

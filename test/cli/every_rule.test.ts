@@ -18,13 +18,14 @@ import {
 import { compileFixture } from '../fixtures/compile.js'
 import { controlGroupRoot, removeControlGroups, startControlGroup } from '../fixtures/control_group.js'
 import {
+  endedByStopAll,
   type ProcessMode,
   type ProcessOptions,
   startProcess,
   stopAll,
   waitFor,
 } from '../fixtures/processes.js'
-import { startWaits, stopWaits } from '../fixtures/waits.js'
+import { startWaits } from '../fixtures/waits.js'
 import { endRuns, muster, Run } from './muster.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/every-rule/rules.yaml', import.meta.url))
@@ -112,7 +113,6 @@ const provoked = RULES.filter(([name]) => !lacking.has(name))
 let directory: string
 let journal: string
 let records: readonly JournalRecord[] = []
-const children: ReturnType<typeof spawn>[] = []
 
 type RecordOf<Type extends JournalRecord['type']> = Extract<JournalRecord, { type: Type }>
 const all = <Type extends JournalRecord['type']>(type: Type, rule: string): RecordOf<Type>[] =>
@@ -133,7 +133,7 @@ async function start(name: string, mode: ProcessMode, options: ProcessOptions = 
 
 async function run(name: string, program: string, args: readonly string[], as = name): Promise<void> {
   const child = spawn(program, args, { stdio: 'ignore', cwd: '/', env: { ...process.env, LD_PRELOAD: '' } })
-  children.push(child)
+  endedByStopAll(child)
   await once(child, 'spawn')
   await waitFor(async () => (await readFile(`/proc/${child.pid}/comm`, 'utf8')) === `${TOKEN + name}\n`)
   pids[as] = child.pid!
@@ -241,13 +241,6 @@ afterAll(async () => {
   for (const { successor } of done('rationed', 'restart')) {
     if (successor !== undefined) await sendSignal([successor], 'SIGKILL')
   }
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    const exited = once(child, 'exit')
-    child.kill('SIGKILL')
-    await exited
-  }
-  await stopWaits()
   await stopAll()
   await waitFor(() => removeControlGroups().then(() => true))
   await rm(directory, { recursive: true })

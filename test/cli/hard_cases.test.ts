@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { chmod, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -7,41 +7,28 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, expect, test } from 'vitest'
 import { identify, readOpenFiles } from '../../dist/index.js'
-import { runConfined, SETTINGS } from '../fixtures/confined_node.js'
-import { fixtureProgram, hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { canConfine, runConfined } from '../fixtures/confined_node.js'
+import {
+  endedByStopAll,
+  fixtureProgram,
+  hostileNames,
+  startProcess,
+  stopAll,
+  waitFor,
+} from '../fixtures/processes.js'
 import { MUSTER, muster } from './muster.js'
 
 const isRoot = process.getuid!() === 0
 const NOBODY = 65_534
-const canMount = isRoot && works(SETTINGS.hidepid)
-const canNest = isRoot && works(SETTINGS.pidNamespace)
-if (!canMount) console.warn('SKIPPED: /proc with hidepid: needs root and mount namespaces')
-if (!canNest) console.warn('SKIPPED: another PID namespace: needs root and namespaces')
+const canMount = canConfine('hidepid', '/proc with hidepid')
+const canNest = canConfine('pidNamespace', 'another PID namespace')
 
-function works([program, ...args]: readonly string[]): boolean {
-  try {
-    execFileSync(program!, [...args, 'true'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-
-const children: ChildProcess[] = []
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
-  }
-  await stopAll()
-})
+afterEach(stopAll)
 
 /** A child that has said a line on stdout. */
 async function start(program: string, args: string[], options: object = {}): Promise<number> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], ...options })
-  children.push(child)
+  endedByStopAll(child)
   await once(createInterface({ input: child.stdout! }), 'line')
   return child.pid!
 }

@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { compileFixture } from '../fixtures/compile.js'
-import { waitFor } from '../fixtures/processes.js'
+import { endedByStopAll, stopAll, waitFor } from '../fixtures/processes.js'
 
 export const leakyProgram = (): Promise<string> => compileFixture('service.c')
 
-const started = new Set<ChildProcess>()
 /** An argument of all that this test process started; a restart hands it on. */
 export const TOKEN = `token=cli-${process.pid}`
 
@@ -41,7 +40,7 @@ export async function startLeaky(
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   await once(child, 'spawn')
-  started.add(child)
+  endedByStopAll(child)
   // nice(1) executes the program; before that the process is another one.
   await waitFor(async () => /^(service|program)/.test(await readFile(`/proc/${child.pid}/comm`, 'latin1')))
   return child.pid!
@@ -61,13 +60,7 @@ export async function leakyPids(): Promise<number[]> {
 }
 
 export async function endLeaky(): Promise<void> {
-  for (const child of started) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    const exited = once(child, 'exit')
-    child.kill('SIGKILL')
-    await exited
-  }
-  started.clear()
+  await stopAll()
   for (const pid of await leakyPids()) process.kill(pid, 'SIGKILL')
 }
 

@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { muster, Run } from './muster.js'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { runConfined, SETTINGS } from '../fixtures/confined_node.js'
+import { startProcess, stopAll } from '../fixtures/processes.js'
+import { MUSTER, muster, Run } from './muster.js'
 
 let directory: string
 let file: string
@@ -10,6 +13,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'muster-rules-'))
   file = join(directory, 'rules.yaml')
 })
+afterEach(stopAll)
 afterAll(() => rm(directory, { recursive: true }))
 
 const RIGHT = `
@@ -187,4 +191,29 @@ test('rules check says what only a host can: that it knows no such user', async 
   expect(code).toBe(8)
   expect(stderr).toMatch(/rule "r": this host knows no user "nobody-has-this".*--static/)
   expect(await muster(['rules', 'check', file, '--static'])).toMatchObject({ code: 0, stderr: '' })
+})
+
+const hasNameService = asksNameService()
+if (!hasNameService) console.warn('SKIPPED: users of a name service: needs root, namespaces and nss-systemd')
+
+function asksNameService(): boolean {
+  const [program, ...args] = SETTINGS.withoutNobody
+  return spawnSync(program, [...args, 'getent', 'passwd', 'nobody']).status === 0
+}
+
+test.runIf(hasNameService)('a rule may name a user whom only a name service knows', async () => {
+  const { pid } = await startProcess('idle', { uid: 65_534 })
+  await writeFile(
+    file,
+    `rules: [{ name: r, match: { all: [{ pid: ${pid} }, { user: nobody }] }, when: rss > 1 }]`,
+  )
+  const { code, stdout, stderr } = await runConfined('withoutNobody', [
+    MUSTER,
+    'rules',
+    'check',
+    file,
+    '--json',
+  ])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(JSON.parse(stdout)).toMatchObject({ matches: { count: 1, processes: [{ pid }] } })
 })

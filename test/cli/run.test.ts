@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import {
@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Cgroup, detectCgroups, lockFile } from '../../dist/index.js'
-import { runConfined, SETTINGS } from '../fixtures/confined_node.js'
+import { canConfine, runConfined } from '../fixtures/confined_node.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
 import { readState, waitFor } from '../fixtures/processes.js'
 import { endRuns, MUSTER, muster, Run } from './muster.js'
@@ -27,9 +27,7 @@ const root = process.getuid!() === 0
 const groups = (await controlGroupRoot()) !== undefined
 if (!groups)
   console.warn('SKIPPED, running under a limit of memory: no control group can be made here; run as root')
-const [unshare, ...confined] = SETTINGS.hidepid
-const canMount = root && spawnSync(unshare, [...confined, 'true']).status === 0
-if (!canMount) console.warn('SKIPPED, a job that /proc hides: needs root and mount namespaces')
+const canMount = canConfine('hidepid', 'a job that /proc hides')
 let base: string
 let env: Record<string, string>
 const at = (name: string) => join(base, name)

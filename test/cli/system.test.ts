@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { afterEach, expect, test } from 'vitest'
 import { hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
-import { startWaits, stopWaits } from '../fixtures/waits.js'
+import { startWaits } from '../fixtures/waits.js'
 import { endRuns, muster, Run } from './muster.js'
 
 const UNSAFE = /[\p{Cc}\p{Cf}]/u
@@ -18,7 +18,6 @@ afterEach(async () => {
     if (ipcsIds(option).has(id)) spawnSync('ipcrm', [option, String(id)])
   }
   await endRuns()
-  await stopWaits()
   await stopAll()
 })
 

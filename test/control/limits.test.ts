@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { afterEach, expect, test } from 'vitest'
 import { getResourceLimits, identify, RESOURCES, setPriority, setResourceLimit } from '../../dist/index.js'
@@ -56,6 +57,27 @@ test('limits by name, as the kernel shows them', async () => {
   for (const [name, title] of Object.entries(titles)) {
     const { soft, hard } = limits[name as 'stack']
     expect(shown).toMatch(new RegExp(`${title} +${soft} +${hard}`))
+  }
+})
+
+test('each resource is set, as prlimit then has it', async () => {
+  const { pid } = await startProcess('stopped')
+  const identity = await identify(pid)
+  for (const resource of RESOURCES) {
+    const { soft, hard } = (await getResourceLimits(identity))[resource]
+    const highest = hard === 'unlimited' ? 1_000_000 : hard
+    const wanted = { soft: Math.floor(highest / 2), hard: highest }
+    expect(await setResourceLimit([identity], resource, wanted), resource).toEqual([{ pid, ok: true }])
+    const shown = execFileSync('prlimit', [
+      `--pid=${pid}`,
+      `--${resource}`,
+      '--raw',
+      '--noheadings',
+      '-o',
+      'SOFT,HARD',
+    ])
+    expect(shown.toString().trim().split(/ +/).map(Number), resource).toEqual([wanted.soft, wanted.hard])
+    expect((await getResourceLimits(identity))[resource], `${resource}, ${soft} before`).toEqual(wanted)
   }
 })
 

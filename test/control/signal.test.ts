@@ -15,7 +15,7 @@ import {
 } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
 import { runAsNobody } from '../fixtures/node_script.js'
-import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { endedByStopAll, readState, startProcess, statusOf, stopAll, waitFor } from '../fixtures/processes.js'
 
 afterEach(stopAll)
 
@@ -53,6 +53,31 @@ describe('sendSignal', () => {
     const exit = once(target.child, 'exit')
     expect(await sendSignal([identity], 'USR1')).toEqual([{ pid: target.pid, ok: true }])
     expect(await exit).toEqual([null, 'SIGUSR1'])
+  })
+
+  test('sends each signal by its name, and each real-time one', async () => {
+    const blocker = `
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+print('ready', flush=True)
+sys.stdin.read()`
+    const child = spawn('python3', ['-c', blocker], { stdio: ['pipe', 'pipe', 'inherit'] })
+    endedByStopAll(child)
+    await once(createInterface({ input: child.stdout }), 'line')
+    const identity = await identify(child.pid!)
+    const pending = async () => BigInt(`0x${(await statusOf(child.pid!)).get('ShdPnd')}`)
+    const realTime = ['RTMIN', 'SIGRTMIN+1', 'RTMAX-1', 'SIGRTMAX'] as const
+    for (const name of [...SIGNAL_NAMES, ...realTime]) {
+      // The one ends it, and of the other it is only told by its state.
+      if (name === 'SIGKILL' || name === 'SIGSTOP') continue
+      expect(await sendSignal([identity], name as 'SIGTERM')).toEqual([{ pid: child.pid, ok: true }])
+      expect((await pending()) & (1n << BigInt(signalNumber(name as 'SIGTERM') - 1)), name).not.toBe(0n)
+    }
+    await sendSignal([identity], 'SIGSTOP')
+    await waitFor(async () => (await readState(child.pid!)) === 'T')
+    const exit = once(child, 'exit')
+    await sendSignal([identity], 'SIGKILL')
+    expect(await exit).toEqual([null, 'SIGKILL'])
   })
 
   test('sends nothing to a successor of the pid, to the unsettled, to the protected', async () => {

@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, expect, test } from 'vitest'
 import { identify, readLibraries, readMemoryMap } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
-import { startProcess, stopAll } from '../fixtures/processes.js'
+import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
 afterEach(stopAll)
 
@@ -23,6 +24,11 @@ function pmapSums(pid: number): Map<string, number> {
 
 test('adds up to what pmap says, and tells the classes apart', async () => {
   const target = await startProcess('stopped', { threads: 3, rss: 8 * 1024 * 1024 })
+  // A thread that has yet to stop tells no stack pointer.
+  const task = `/proc/${target.pid}/task`
+  await waitFor(() =>
+    readdirSync(task).every((tid) => /^\d/.test(readFileSync(`${task}/${tid}/syscall`, 'utf8'))),
+  )
   const map = await readMemoryMap(await identify(target.pid))
   const sums = pmapSums(target.pid)
   expect(map.total.sizeBytes).toBe(sums.get('Size')! * 1024)

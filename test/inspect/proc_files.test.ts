@@ -96,6 +96,34 @@ describe('real processes', () => {
     await waitFor(async () => (await readerThreads()) === 0)
   })
 
+  test.each([
+    ...[
+      'cmdline',
+      'environ',
+      'maps',
+      'smaps',
+      'smaps_rollup',
+      'statm',
+      'stat',
+      'io',
+      'limits',
+      'stack',
+      'syscall',
+    ],
+    ...['wchan', 'sched', 'schedstat', 'mountinfo', 'cgroup', 'oom_score', 'oom_score_adj', 'task/TID/stat'],
+  ])('%s is what the kernel says, or why it does not', async (given) => {
+    const { pid } = await startProcess('stopped', { threads: 1 })
+    const name = given.replace('TID', String(pid))
+    // What is still on its way to a stop changes: until two readings are one.
+    await waitFor(async () => {
+      const [ours] = await readProcFiles({ pid }, { files: [name] })
+      const theirs = await readFile(`/proc/${pid}/${name}`).catch(({ errno }: { errno: number }) => -errno)
+      return typeof theirs === 'number'
+        ? ours!.error?.errno === theirs
+        : ours!.error === undefined && ours!.data.equals(theirs)
+    })
+  })
+
   test('a file is cut at its limit, and says so', async () => {
     const target = await startProcess('idle')
     const whole = await readFile(`/proc/${target.pid}/maps`)

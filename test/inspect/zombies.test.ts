@@ -11,9 +11,10 @@ import {
 } from '../../dist/index.js'
 import { parseStuck } from '../../dist/inspect/stuck.js'
 import { parseSigchld } from '../../dist/inspect/zombies.js'
-import { startWaits, stopWaits } from '../fixtures/waits.js'
+import { stopAll } from '../fixtures/processes.js'
+import { startWaits } from '../fixtures/waits.js'
 
-afterEach(stopWaits)
+afterEach(stopAll)
 
 async function withTable<T>(
   use: (table: Awaited<ReturnType<Sampler['sample']>>) => Promise<T> | T,

@@ -87,6 +87,44 @@ test('lists what ipcs lists, and removes on request', async () => {
   }
 })
 
+test('who has sent and received last, what waits, and when semaphores were used', async () => {
+  const queue = make('-q', '-Q')
+  const set = make('-s', '-S', '1')
+  const startedAt = Math.floor(Date.now() / 1000) - 1
+  const program = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+class Message(ctypes.Structure): _fields_ = [('type', ctypes.c_long), ('text', ctypes.c_char * 5)]
+class Operation(ctypes.Structure): _fields_ = [('number', ctypes.c_ushort), ('add', ctypes.c_short), ('flags', ctypes.c_short)]
+message = Message(1, b'hello')
+def must(result):
+    if result < 0: raise OSError(ctypes.get_errno(), 'it failed')
+for _ in range(3): must(libc.msgsnd(${queue}, ctypes.byref(message), 5, 0))
+if os.fork() == 0:
+    must(libc.msgrcv(${queue}, ctypes.byref(message), 5, 0, 0))
+    os._exit(0)
+child, status = os.wait()
+must(libc.semop(${set}, ctypes.byref(Operation(0, 1, 0)), 1))
+print(child if status == 0 else 'failed', flush=True)
+sys.stdin.read()`
+  const child = spawn('python3', ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const [receiver] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+  const { messageQueues, semaphores } = await listIpc()
+  const { startTicks } = await identify(child.pid!)
+  const own = messageQueues!.find(({ id }) => id === queue)!
+  expect(own).toMatchObject({
+    ...{ messages: 2, bytes: 10, ownerUid: process.getuid!() },
+    lastSender: { pid: child.pid, identity: { startTicks } },
+    // It has ended since.
+    lastReceiver: { pid: Number(receiver), identity: undefined },
+  })
+  expect(own.sentAt).toBeGreaterThanOrEqual(startedAt)
+  expect(own.receivedAt).toBeGreaterThanOrEqual(own.sentAt!)
+  expect(semaphores!.find(({ id }) => id === set)!.usedAt).toBeGreaterThanOrEqual(startedAt)
+  child.stdin.end()
+  await once(child, 'exit')
+})
+
 test('a segment that is attached stays, names who has it, and goes only by force', async () => {
   const id = make('-m', '-M', '4096')
   // Attached by a process of its own, which says so and waits.

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Alert, identify, ProcessManager, type ResourceSample } from '../../dist/index.js'
 import { evaluateConfined } from '../fixtures/confined_node.js'
@@ -40,7 +41,10 @@ test('lists by name, status, memory and user, sorted and limited, as plain objec
   expect((await pidsOf({ sort: 'rssBytes' }))[0]).toBe(large.pid)
   expect(await pidsOf({ sort: 'name' })).toEqual(all)
   expect(await pidsOf({ sort: 'name', limit: 2 })).toEqual(all.slice(0, 2))
+  for (const user of [userInfo().username, String(userInfo().uid)])
+    expect(await pidsOf({ user })).toEqual(await pidsOf({}))
   expect(await pidsOf({ user: 'nobody' })).toEqual([])
+  expect(await pidsOf({ minCpuPercent: 101 })).toEqual([])
   const [found] = await manager.listProcesses({ name: 'pm-list-b', commandLines: true })
   expect(found).toMatchObject({
     pid: large.pid,
@@ -98,6 +102,12 @@ test('the top is sorted, limited, and by memory the same as the list', async () 
   expect(byCpu).toHaveLength(5)
   const percents = byCpu.map(({ cpuPercent }) => cpuPercent!)
   expect(percents).toEqual(percents.toSorted((a, b) => b - a))
+  const spinner = await startProcess('spin')
+  await waitFor(async () => {
+    const pids = (await manager.getTopProcesses({ limit: 100_000 })).map((process) => process.pid)
+    return pids.indexOf(spinner.pid) >= 0 && pids.indexOf(spinner.pid) < pids.indexOf(pid)
+  }, WAIT)
+  await spinner.stop()
   const byMemory = await manager.getTopProcesses({ by: 'memory', limit: 100_000 })
   const sizes = byMemory.map(({ rssBytes }) => rssBytes!)
   expect(sizes).toEqual(sizes.toSorted((a, b) => b - a))

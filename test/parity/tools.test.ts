@@ -1,13 +1,13 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseProcessors } from '../../dist/index.js'
 import { muster } from '../cli/muster.js'
-import { startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
+import { endedByStopAll, startProcess, stopAll, type TestProcess, waitFor } from '../fixtures/processes.js'
 
 // What other test files compare: pstree and ipcs in test/cli/system.test.ts, chrt, taskset, ionice and prlimit after a
 // change in test/cli/control.test.ts, free, uptime and vmstat in test/system/stats/monitor.test.ts, systemctl in
@@ -37,7 +37,6 @@ const json = async (...args: (string | number)[]) => {
 let target: TestProcess
 let pid: number
 let directory: string
-const children: ChildProcess[] = []
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'procmuster-tools-'))
@@ -46,10 +45,6 @@ beforeAll(async () => {
   pid = target.pid
 })
 afterAll(async () => {
-  for (const child of children.splice(0)) {
-    const ended = once(child, 'exit')
-    if (child.kill('SIGKILL')) await ended
-  }
   await stopAll()
   await rm(directory, { recursive: true })
 })
@@ -95,11 +90,43 @@ test('pgrep and pidof: who is found by name and by command line', async () => {
   expect(await found('--name', NAME)).toEqual([pid, other.pid].sort((a, b) => a - b))
   expect(await found('--name', NAME)).toEqual(pids(run('pgrep', '-x', NAME)))
   expect(await found('--name', NAME, '--state', 'T')).toEqual(pids(run('pgrep', '-x', '-r', 'T', NAME)))
+  for (const user of [userInfo().username, String(userInfo().uid)]) {
+    expect(await found('--user', user, '--name', NAME)).toEqual(pids(run('pgrep', '-u', user, '-x', NAME)))
+  }
+  expect((await muster(['find', '--user', 'daemon', '--name', NAME])).code).toBe(5)
   const command = `mode=(idle|stopped) name=${Buffer.from(NAME).toString('hex')}`
   expect(await found('--command', command)).toEqual(pids(run('pgrep', '-f', command)))
   const program = run('readlink', `/proc/${pid}/exe`).trim()
   const byProgram = await found('--name', NAME, '--file', program)
   expect(pids(run('pidof', program))).toEqual(expect.arrayContaining(byProgram))
+})
+
+test('ps -L: threads with their names and CPU time', async () => {
+  const spinner = await startProcess('spin', { name: `${NAME}-spin`, threads: 2 })
+  const task = `/proc/${spinner.pid}/task`
+  const tids = await readdir(task)
+  const ranNs = async (tid: string) =>
+    Number((await readFile(`${task}/${tid}/schedstat`, 'latin1')).split(' ')[0])
+  await waitFor(async () => (await ranNs(String(spinner.pid))) > 50e6)
+  // What is stopped uses no more.
+  spinner.child.kill('SIGSTOP')
+  await waitFor(() =>
+    lines(run('ps', '-L', '-o', 'stat=', '-p', spinner.pid)).every((stat) => stat.startsWith('T')),
+  )
+  const threads = (await json('threads', spinner.pid)) as {
+    tid: number
+    name: string
+    cpuTimeNs: number
+    state: string
+  }[]
+  const theirs = lines(run('ps', '-L', '-o', 'lwp=,stat=,comm=', '-p', spinner.pid)).map((line) =>
+    line.trim().split(/ +/),
+  )
+  expect(threads.map(({ tid, state, name }) => [String(tid), state, name])).toEqual(
+    theirs.map(([tid, stat, ...name]) => [tid, stat![0], name.join(' ')]),
+  )
+  expect(threads.map(({ cpuTimeNs }) => cpuTimeNs)).toEqual(await Promise.all(tids.map(ranNs)))
+  expect(threads[0]!.cpuTimeNs).toBeGreaterThan(50e6)
 })
 
 test('lsof -p: every descriptor with its name, kind, access and position', async () => {
@@ -108,7 +135,7 @@ test('lsof -p: every descriptor with its name, kind, access and position', async
     ['-c', 'exec 5<log 6>>log 7<>log 8<.; read -r -N 3 -u 5; echo ready; exec sleep 1000'],
     { cwd: directory, stdio: ['ignore', 'pipe', 'ignore'] },
   )
-  children.push(child)
+  endedByStopAll(child)
   await once(child.stdout!, 'data')
   await waitFor(() => run('ps', '-o', 'comm=', '-p', child.pid!).trim() === 'sleep')
   const fields = run('lsof', '-nP', '-w', '-p', child.pid!, '-o', '-F', 'fatio')
@@ -198,7 +225,7 @@ if (!canUnshare) console.warn('SKIPPED: lsns: no namespaces can be made here')
 test.runIf(canUnshare)('lsns: the namespaces of a process', async () => {
   const script = 'lsns -r -n -p 1 -o TYPE,NS; echo end; exec sleep 1000'
   const outer = spawn('unshare', [...apart, 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  children.push(outer)
+  endedByStopAll(outer)
   let shown = ''
   outer.stdout.setEncoding('utf8').on('data', (chunk) => {
     shown += chunk

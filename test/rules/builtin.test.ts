@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { BUILTIN_RULES, builtinRules, checkRules } from '../../dist/index.js'
 import { Bench } from '../engine/engines.js'
-import { waitFor } from '../fixtures/processes.js'
-import { startWaits, stopWaits } from '../fixtures/waits.js'
+import { stopAll, waitFor } from '../fixtures/processes.js'
+import { startWaits } from '../fixtures/waits.js'
 
 let bench: Bench | undefined
 afterEach(async () => {
   await bench?.clean()
   bench = undefined
-  await stopWaits()
+  await stopAll()
 })
 
 describe('built-in rules', () => {

@@ -19,13 +19,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { dropPidFile, identify, lockFile, sendSignal, spawnProcess } from '../../dist/index.js'
-import { evaluateConfined, SETTINGS } from '../fixtures/confined_node.js'
+import { canConfine, evaluateConfined } from '../fixtures/confined_node.js'
 import { waitFor } from '../fixtures/processes.js'
 
 const api = JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)
-const [unshare, ...confined] = SETTINGS.hidepid
-const canMount = process.getuid!() === 0 && spawnSync(unshare, [...confined, 'true']).status === 0
-if (!canMount) console.warn('SKIPPED: /proc with hidepid: needs root and mount namespaces')
+const canMount = canConfine('hidepid', '/proc with hidepid')
 let base: string
 let pidFile: string
 const daemons: number[] = []

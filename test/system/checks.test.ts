@@ -23,6 +23,7 @@ const status = {
 const FINE: HostReadings = {
   ...{ bpf, status, groups: [] },
   proc: { mounted: true, hidepid: 0, gid: undefined, onlyProcesses: false },
+  hasOwnPids: true,
   ...{ processes: 300, tasks: 900, pidMax: 32_768, threadsMax: 100_000 },
   ...{ descriptorLimit: 1_048_576, lowestNice: 20, ptraceScope: undefined, hasPressure: true },
   cgroups: { v2: true, v1: [] },
@@ -92,6 +93,7 @@ test.each<[CheckId, Partial<HostReadings>, Check['state'], RegExp]>([
   ['all-processes', { ...user(), groups: [7], proc: { ...FINE.proc, hidepid: 4, gid: 7 } }, 'limited', /=4/],
   ['all-processes', { ...user('CAP_SYS_PTRACE'), proc: { ...FINE.proc, hidepid: 4 } }, 'ok', /300/],
   ['all-processes', { bpf: { ...bpf, pidNamespace: 'other' } }, 'limited', /of this pid namespace/],
+  ['all-processes', { hasOwnPids: false }, 'limited', /\/proc is not that of this/],
   ['descriptors', { descriptorLimit: 1024, processes: 1000 }, 'limited', /limit 1024, for 1000/],
   ['descriptors', { descriptorLimit: Number.POSITIVE_INFINITY }, 'ok', /no limit/],
   ['pid-numbers', { tasks: 32_000 }, 'limited', /32000 tasks, pid_max 32768/],

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/own_pids.h"
 #include "common/pidfd.h"
 
 #ifndef SYS_close_range
@@ -33,12 +34,6 @@ void FormatPath(int32_t pid, const char* suffix, char (&path)[32]) {
   strcpy(end, suffix);
 }
 
-// Whether the pids of this proc directory are those of our own pid namespace.
-bool IsOwnNamespace(int proc_fd) {
-  char self[16] = {};
-  return readlinkat(proc_fd, "self", self, sizeof self - 1) > 0 && atoi(self) == getpid();
-}
-
 bool KernelHasPidfs() {
   UniqueFd self;
   return OpenPidfd(getpid(), &self) == 0 && PidfdInode(self.get()) != 0;
@@ -57,7 +52,7 @@ int ProcFiles::Open(const char* proc_root, uint32_t descriptor_budget) {
       budget_ = static_cast<uint32_t>(std::min<rlim_t>(descriptor_budget, limit.rlim_cur - kSpare));
     }
   }
-  has_pidfs_ = IsOwnNamespace(proc_.get()) && KernelHasPidfs();
+  has_pidfs_ = HasOwnPids(proc_.get(), "self") && KernelHasPidfs();
   // The directory has a size where the kernel counts: we hold it open ourselves.
   struct stat own;
   has_open_files_ = fstatat(proc_.get(), "self/fd", &own, 0) == 0 && own.st_size > 0;

@@ -63,6 +63,7 @@ export class SystemMonitor {
 
 const READING = ['monotonicMs', 'missing']
 
+/** What happened between two readings of one host, older first. @throws ProcmusterError `INVALID_ARGUMENT` for what is no reading */
 export function systemRates(before: SystemReading, now: SystemReading): SystemRates {
   checkHas('the reading before', before, READING, 'one of readSystem')
   checkHas('the reading now', now, READING, 'one of readSystem')

@@ -23,6 +23,7 @@ export interface TrafficRates {
   readonly dropsPerSecond: number | undefined
 }
 
+/** Traffic of one interface between two readings. */
 export interface NetworkRates {
   readonly name: string
   readonly received: TrafficRates

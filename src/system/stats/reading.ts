@@ -52,6 +52,7 @@ export interface SystemSections {
   readonly fileHandles?: FileHandles | undefined
   readonly entropyBits?: number | undefined
 }
+/** Each is a file below `/proc`, and can be missing for itself. */
 export type SystemSection = keyof SystemSections
 
 /** A file that could not be read or understood. */
@@ -80,6 +81,7 @@ export interface SystemReading extends SystemSections {
   readonly missing: readonly MissingFile[]
 }
 
+/** Options of `readSystem`. */
 export interface SystemOptions {
   /** Where proc is mounted; `/proc` by default. */
   readonly procRoot?: string
@@ -115,6 +117,7 @@ const FILES: { readonly [S in SystemSection]-?: SectionFile<S> } = {
   entropyBits: { path: 'sys/kernel/random/entropy_avail', parse: parseNumber },
 }
 
+/** All that `readSystem` reads unless told otherwise. */
 export const SYSTEM_SECTIONS = Object.keys(FILES) as SystemSection[]
 
 /**

@@ -45,6 +45,37 @@ describe('this host', () => {
     expect(system.filesystems).toContainEqual({ name: 'proc', needsDevice: false })
   })
 
+  test('lists what the files of /proc list', async () => {
+    const read = (name: string) => readFile(`/proc/${name}`, 'utf8')
+    const matches = async (name: string, pattern: RegExp) =>
+      [...(await read(name)).matchAll(pattern)].map(([, word]) => word!)
+    const system = await readSystem()
+    expect(system.network!.map(({ name }) => name)).toEqual(await matches('net/dev', /^ *([^ |:]+):/gm))
+    expect(system.disks!.map(({ name }) => name)).toEqual(await matches('diskstats', /^ *\d+ +\d+ (\S+)/gm))
+    expect(system.filesystems!.map(({ name }) => name)).toEqual(
+      await matches('filesystems', /^[^\t]*\t(\S+)$/gm),
+    )
+    const { character, block } = system.devices!
+    expect([...character, ...block].map(({ name }) => name)).toEqual(
+      await matches('devices', /^ *\d+ (\S+)$/gm),
+    )
+    expect(Object.keys(system.vmstat!)).toEqual(await matches('vmstat', /^(\S+) \d+$/gm))
+    expect(Object.keys(system.memory!.fields)).toHaveLength((await read('meminfo')).trim().split('\n').length)
+    expect(system.interrupts!.map(({ name }) => name)).toEqual(await matches('interrupts', /^ *(\S+):/gm))
+    expect(system.softirqs!.map(({ name }) => name)).toEqual(await matches('softirqs', /^ *(\S+):/gm))
+    const counted = ({ total, perCore }: NonNullable<typeof system.softirqs>[number]) =>
+      total === Object.values(perCore!).reduce((sum, each) => sum + each, 0)
+    expect(system.softirqs!.every(counted)).toBe(true)
+    // They change every few seconds: until nothing changed between two readings.
+    await waitFor(async () => {
+      const { load } = await readSystem({ sections: ['load'] })
+      const [one, five, fifteen] = (await read('loadavg')).split(' ').map(Number)
+      return load!.load1 === one && load!.load5 === five && load!.load15 === fifteen
+    })
+    const swap = /^Swap:\s+(\d+)/m.exec(run('free', '-b'))![1]
+    expect(system.memory!.swapTotalBytes).toBe(Number(swap))
+  })
+
   test('says what free, uptime and vmstat say', async () => {
     // Memory comes and goes between two programs: until both have seen the same within a hundredth.
     await waitFor(async () => {
