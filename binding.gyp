@@ -16,6 +16,14 @@
       "cflags_c": ["-std=gnu11"],
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++14", "-fno-rtti"],
       "cflags_cc": ["-std=c++20", "-fno-exceptions"],
-    }
+    },
+    {
+      # Stays with a job until that has ended; src/spawn/keep_exit.ts executes it.
+      "target_name": "muster-keeper",
+      "type": "executable",
+      "sources": ["native/keeper/exit_keeper.c"],
+      "cflags": ["-Wall", "-Wextra", "-O2"],
+      "cflags_c": ["-std=gnu11"],
+    },
   ]
 }

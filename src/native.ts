@@ -148,6 +148,8 @@ interface NativeControl {
       callback: NativeExitCallback,
     ): number
     unwatchExit(id: number): void
+    /** Of a child, which nobody waits for then; false when it has ended, and its callback comes. */
+    leaveExit(id: number): boolean
     keepExitAlive(id: number, keepAlive: boolean): void
   }
 }
@@ -265,6 +267,8 @@ interface NativeSpawn {
     /** `out`: errno, step. */
     openGate(gate: NativeGate, out: Float64Array): Promise<void>
     cancelGate(gate: NativeGate): void
+    /** execve(2) of this whole process; the errno when that fails. Arguments as of newGate. */
+    becomeProgram(path: Uint8Array, args: Uint8Array): number
   }
 }
 

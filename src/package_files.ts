@@ -6,6 +6,7 @@ const at = (path: string): URL => new URL(path, import.meta.url)
  */
 export const PACKAGE_FILES = {
   addon: at('../build/Release/procmuster.node'),
+  keeper: at('../build/Release/muster-keeper'),
   ruleWorker: at('./rules/worker.js'),
   muster: at('./muster/main.js'),
 } as const

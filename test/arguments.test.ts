@@ -273,6 +273,8 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   ],
   findUser: [{ right: () => 'root', wrong: [...NOTHING, -1, 1.5, Number.NaN, 2 ** 53, {}, []] }],
   dropPidFile: [text('x'), identity],
+  keepExit: [{ right: () => made.identity, wrong: [...NOTHING, 1, {}] }, text('/nonexistent/x')],
+  readKeptExit: [identity, text('x')],
   spawnProcess: [
     { right: () => 'true', wrong: notText },
     { ...list, wrong: list.wrong.slice(1) },

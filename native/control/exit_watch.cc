@@ -55,13 +55,14 @@ int ExitWatch::Add(uint64_t id, int pidfd, bool reap) {
   return 0;
 }
 
-void ExitWatch::Remove(uint64_t id) {
+bool ExitWatch::Remove(uint64_t id) {
   std::lock_guard lock(mutex_);
   auto found = entries_.find(id);
-  if (found == entries_.end()) return;
+  if (found == entries_.end()) return false;
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
   entries_.erase(found);
   if (entries_.empty()) WakeLocked();
+  return true;
 }
 
 void ExitWatch::Stop() {

@@ -33,7 +33,8 @@ class ExitWatch {
 
   // With `reap` the process must be our child: it is waited for, so that it leaves no zombie.
   int Add(uint64_t id, int pidfd, bool reap);
-  void Remove(uint64_t id);
+  // False when it has been told of already, or is about to be.
+  bool Remove(uint64_t id);
   // Ends the thread and waits for it; may be called again. Children are waited for all the same.
   void Stop();
 

@@ -35,6 +35,14 @@ class EnvironmentExits : public std::enable_shared_from_this<EnvironmentExits> {
     if (watched_.erase(id) > 0) watch_.Remove(id);
   }
 
+  // Of a child, which nobody waits for then. False when it has ended: its callback is called all the same.
+  bool Leave(Napi::Env env, uint64_t id) {
+    if (!watch_.Remove(id)) return false;
+    SetKeepAlive(env, id, false);
+    watched_.erase(id);
+    return true;
+  }
+
   // A watch keeps the event loop alive only while somebody awaits it.
   void SetKeepAlive(Napi::Env env, uint64_t id, bool keep_alive) {
     auto found = watched_.find(id);
@@ -142,6 +150,13 @@ void RegisterExitWatch(Napi::Env env, Napi::Object control) {
         exits->Remove(info.Env(), static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
       },
       "unwatchExit");
+  control["leaveExit"] = Napi::Function::New(
+      env,
+      [exits](const Napi::CallbackInfo& info) -> Napi::Value {
+        uint64_t id = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
+        return Napi::Boolean::New(info.Env(), exits->Leave(info.Env(), id));
+      },
+      "leaveExit");
   control["keepExitAlive"] = Napi::Function::New(
       env,
       [exits](const Napi::CallbackInfo& info) {

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -235,6 +236,19 @@ Napi::Value FileCapabilities(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// becomeProgram(path: Uint8Array, args: Uint8Array) -> errno: execve(2) of this process, which returns only
+// when it fails. Its children stay its own.
+Napi::Value BecomeProgram(const Napi::CallbackInfo& info) {
+  std::string path = ToBytes(info[0]);
+  std::vector<std::string> words = SplitZeros(info[1]);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  char* environment[] = {nullptr};
+  execve(path.c_str(), arguments.data(), environment);
+  return Napi::Number::New(info.Env(), errno);
+}
+
 }  // namespace
 
 void RegisterSpawn(Napi::Env env, Napi::Object exports) {
@@ -251,6 +265,7 @@ void RegisterSpawn(Napi::Env env, Napi::Object exports) {
   spawn["startGate"] = Napi::Function::New(env, StartGate, "startGate");
   spawn["openGate"] = Napi::Function::New(env, OpenGate, "openGate");
   spawn["cancelGate"] = Napi::Function::New(env, CancelGate, "cancelGate");
+  spawn["becomeProgram"] = Napi::Function::New(env, BecomeProgram, "becomeProgram");
   RegisterAccounts(env, spawn);
   exports["spawn"] = spawn;
 }

@@ -40,6 +40,8 @@ export interface Reaping {
   readonly ended: Promise<ChildEnd | undefined>
   /** Whether the event loop goes on until it has ended; not unless told so. */
   keepAlive(keep: boolean): void
+  /** Nobody here waits for it any more; false when that has been done already, and `ended` is about to tell. */
+  leave(): boolean
   /** Resolves when it has ended, or so many milliseconds have passed. */
   within(ms: number): Promise<void>
 }
@@ -76,6 +78,7 @@ export function reapChild(identity: ProcessIdentity, handle: NativePidHandle): R
     errno: Math.max(0, -id),
     ended,
     keepAlive: (keep) => native.control.keepExitAlive(id, keep),
+    leave: () => native.control.leaveExit(id),
     async within(ms) {
       let timer: NodeJS.Timeout | undefined
       const patience = new Promise<void>((resolve) => {

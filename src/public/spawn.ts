@@ -1,4 +1,5 @@
 export { type Account, findUser } from '../spawn/account.js'
+export { type KeptExit, keepExit, readKeptExit } from '../spawn/keep_exit.js'
 export { dropPidFile } from '../spawn/pid_file.js'
 export type { FileTarget, SpawnOptions, StdioTarget } from '../spawn/spawn_options.js'
 export { spawnProcess } from '../spawn/spawn_process.js'

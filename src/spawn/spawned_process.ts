@@ -92,4 +92,12 @@ export class SpawnedProcess implements ProcessIdentity {
     this.#started.reaping.keepAlive(true)
     return this
   }
+
+  /**
+   * Leaves it to whatever this process becomes by exec to wait for it; false when it has ended already.
+   * @internal
+   */
+  leave(): boolean {
+    return this.#started.reaping.leave()
+  }
 }

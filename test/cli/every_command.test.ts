@@ -126,6 +126,7 @@ const ON_THE_HOST: Readonly<Record<string, () => readonly Arguments[]>> = {
   'jobs suspend': () => [['swept'], ['none']],
   'jobs continue': () => [['swept'], ['none']],
   'jobs attach': () => [['none']],
+  'jobs wait': () => [['none']],
   'jobs clean': () => [[]],
   cap: () => [[pids.root, '--pids', '1000']],
   uncap: () => [[pids.own], [pids.root], [GONE]],

@@ -39,7 +39,8 @@ test.runIf(has('mandoc'))(
     ]
     for (const [command, words] of commands(program, 'muster')) {
       expect(text).toContain(words)
-      for (const { flags } of command.options) expect(text, words).toContain(flags)
+      for (const { flags } of command.options.filter(({ hidden }) => !hidden))
+        expect(text, words).toContain(flags)
     }
     for (const [code, meaning] of EXIT_MEANINGS) expect(text).toContain(`${code} ${meaning}`)
   },

@@ -38,6 +38,7 @@ interface Job {
   state: string
   log: string
   stoppedBy: string | null
+  keeper: { pid: number }
 }
 const jobs = async (): Promise<Job[]> =>
   JSON.parse((await muster(['jobs', '--json'], { env })).stdout) as Job[]
@@ -426,11 +427,69 @@ describe('muster jobs', () => {
     await writeFile(at('go'), '')
     expect(await run.ended).toMatchObject({
       ...{ code: 0, stdout: 'line 19\nline 20\nlast\n' },
-      stderr: `muster: talker (${job.pid}) has ended (nobody has kept its exit code)\n`,
+      stderr: `muster: talker (${job.pid}): exited 0\n`,
     })
     expect((await other.ended).stdout).toMatch(/^(last\n)?$/)
     const after = await muster(['jobs', 'attach', 'talker'], { env })
     expect(after.stdout.split('\n').slice(0, 2)).toEqual(['line 12', 'line 13'])
+  })
+
+  test('how a job ended while nobody looked is kept; wait ends with its code', async () => {
+    const states = async () => (await muster(['jobs'], { env })).stdout
+    await background(['--name', 'failed', '--', 'sh', '-c', 'exit 3'])
+    // Has ended before its starter could become the keeper, or after it.
+    await background(['--name', 'quick', '--', 'true'])
+    const killed = await background(['--name', 'killed', '--', 'sleep', '100'])
+    const waiting = new Run(['jobs', 'wait', 'killed'], { env })
+    process.kill(killed.pid, 'SIGKILL')
+    expect(await waiting.ended).toMatchObject({ code: 137, stdout: '', stderr: '' })
+    const text = await states()
+    for (const line of [/^failed .* exited 3 /m, /^quick .* exited 0 /m, /^killed .* killed by KILL /m]) {
+      expect(text).toMatch(line)
+    }
+    expect(await muster(['jobs', 'wait', 'failed'], { env })).toMatchObject({ code: 3, stderr: '' })
+    expect((await muster(['jobs', 'wait', 'quick', '--json'], { env })).stdout).toMatch(
+      /"exit":{"exitCode":0,"signal":null,"coreDumped":false,"endedAtMs":\d+}/,
+    )
+    // A later job of that name takes nothing over.
+    await background(['--name', 'failed', '--', 'sleep', '100'])
+    expect((await jobs()).find(({ name }) => name === 'failed')).toMatchObject({
+      state: 'running',
+      exit: null,
+    })
+  })
+
+  test('where the keeper was killed the code is unknown, and nothing else is taken for it', async () => {
+    const job = await background(['--name', 'web', '--', 'sleep', '100'])
+    const [{ keeper }] = (await jobs()) as [Job]
+    const parent = (await readFile(`/proc/${job.pid}/stat`, 'latin1')).split(' ')[3]
+    expect(parent).toBe(String(keeper.pid))
+    await waitFor(async () => (await readFile(`/proc/${keeper.pid}/comm`, 'latin1')) === 'muster-keeper\n')
+    // It holds nothing that somebody may wait for.
+    const descriptors = await readdir(`/proc/${keeper.pid}/fd`)
+    const targets = await Promise.all(descriptors.map((fd) => readlink(`/proc/${keeper.pid}/fd/${fd}`)))
+    expect(targets).toEqual(['/dev/null', '/dev/null', '/dev/null'])
+    process.kill(keeper.pid, 'SIGKILL')
+    process.kill(job.pid, 'SIGKILL')
+    expect(await muster(['jobs', 'wait', 'web'], { env })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^muster: web \(\d+\) has ended, with what code is unknown: .*\n$/),
+    })
+    expect((await muster(['jobs'], { env })).stdout).toMatch(/^web .* ended, code unknown /m)
+  })
+
+  test('a wait is left by a signal, and the job goes on', async () => {
+    const job = await background(['--name', 'web', '--', 'sleep', '100'])
+    const waiting = new Run(['jobs', 'wait', 'web'], { env })
+    // Its handler is there once it watches the job.
+    await waitFor(async () => {
+      const fds = await readdir(`/proc/${waiting.pid}/fdinfo`)
+      const infos = fds.map((fd) => readFile(`/proc/${waiting.pid}/fdinfo/${fd}`, 'latin1').catch(() => ''))
+      return (await Promise.all(infos)).some((info) => info.includes(`Pid:\t${job.pid}\n`))
+    })
+    waiting.child.kill('SIGTERM')
+    expect((await waiting.ended).code).toBe(143)
+    expect(await jobs()).toMatchObject([{ state: 'running' }])
   })
 
   test('Ctrl-C detaches, and the job goes on', async () => {

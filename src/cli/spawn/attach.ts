@@ -1,15 +1,14 @@
 import { once } from 'node:events'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ProcessHandle } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { StopSignals } from '../stop_signals.js'
 import { quoted, readNumber } from '../values.js'
-import { type JobNow, refuseUnknown, sessionsOf } from './job_session.js'
-import { JobStore } from './job_store.js'
-import { find, type RawAttach } from './jobs.js'
+import { ended, refuseUnknown, sessionsOf } from './job_session.js'
+import { type JobNow, JobStore } from './job_store.js'
+import { find, type RawAttach, wordedEnd } from './jobs.js'
 import { LogText } from './log_text.js'
 
 const LINES = { flag: '-n/--lines', wanted: 'a number from 0 to 100000', min: 0, max: 100_000, integer: true }
@@ -30,10 +29,10 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
   )
   using signals = new StopSignals()
   try {
-    const ended = endOf(job!)
+    const end = endOf(job!, signals.signal)
     const text = process.stdout.isTTY === true && raw.raw !== true ? new LogText() : undefined
-    await follow(file, await lastLines(file, lines!), { ended, left: signals.signal, text })
-    if (ended.reason instanceof ProcmusterError) throw ended.reason
+    await follow(file, await lastLines(file, lines!), { ended: end, left: signals.signal, text })
+    if (end.reason instanceof ProcmusterError) throw end.reason
   } finally {
     await file.close()
   }
@@ -43,34 +42,27 @@ export async function attach(word: string, raw: RawAttach): Promise<void> {
     return
   }
   const now = await store.again(job!)
-  const how = now?.stoppedBy == null ? ' (nobody has kept its exit code)' : ` by ${now.stoppedBy}`
-  process.stderr.write(`muster: ${job!.name} (${job!.pid}) has ended${how}\n`)
+  process.stderr.write(`muster: ${job!.name} (${job!.pid}): ${now ? wordedEnd(now) : 'ended'}\n`)
 }
 
 /** Becomes aborted when nobody is left in its session, or with the reason why that cannot be seen. */
-function endOf(job: JobNow): AbortSignal {
-  const ended = new AbortController()
-  awaitEnd(job).then(
-    () => ended.abort(),
-    (error) => ended.abort(error),
+function endOf(job: JobNow, left: AbortSignal): AbortSignal {
+  const end = new AbortController()
+  awaitEnd(job, left).then(
+    () => end.abort(),
+    (error) => end.abort(error),
   )
-  return ended.signal
+  return end.signal
 }
 
-async function awaitEnd(job: JobNow): Promise<void> {
+async function awaitEnd(job: JobNow, left: AbortSignal): Promise<void> {
   if (job.state === 'ended') return
   await refuseUnknown(job)
   for (;;) {
     const [member] = (await sessionsOf([job])).get(job)!
     if (member === undefined) return
-    try {
-      using handle = await ProcessHandle.open(member.identity)
-      const { exited } = handle
-      handle.unref()
-      await exited
-    } catch (error) {
-      if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
-    }
+    await ended(member.identity, left)
+    if (left.aborted) return
   }
 }
 

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import {
   getScheduling,
   identify,
+  ProcessHandle,
   type TreeMemberEnd,
   type TreeTermination,
   terminateTree,
@@ -9,16 +11,12 @@ import { ProcmusterError } from '../../public/errors.js'
 import { readProcFiles } from '../../public/inspect.js'
 import { Sampler } from '../../public/sampler.js'
 import type { ProcessIdentity, ProcessRow, Table } from '../../public/table.js'
-import { identityOf, type Job } from './job_store.js'
+import { identityOf, type Job, type JobNow } from './job_store.js'
 
 /**
  * Of an `orphaned` one the program has ended, and others of its session run on. `unknown`: this /proc hides it.
  */
-type JobState = 'running' | 'suspended' | 'orphaned' | 'ended' | 'unknown'
-
-export interface JobNow extends Job {
-  readonly state: JobState
-}
+export type JobState = 'running' | 'suspended' | 'orphaned' | 'ended' | 'unknown'
 
 interface Member {
   readonly identity: ProcessIdentity
@@ -26,16 +24,25 @@ interface Member {
 }
 
 /** What has become of jobs, of which those of an earlier boot have ended. */
-export async function jobsNow(jobs: readonly Job[], bootId: string): Promise<JobNow[]> {
+export async function statesOf(jobs: readonly Job[], bootId: string): Promise<JobState[]> {
   const states = await Promise.all(
     jobs.map((job) => (job.bootId === bootId ? leaderState(job) : ('ended' as const))),
   )
   const left = jobs.filter((job, index) => states[index] === 'ended' && job.bootId === bootId)
   const sessions = await sessionsOf(left)
-  return jobs.map((job, index) => ({
-    ...job,
-    state: (sessions.get(job) ?? []).length > 0 ? 'orphaned' : states[index]!,
-  }))
+  return jobs.map((job, index) => ((sessions.get(job) ?? []).length > 0 ? 'orphaned' : states[index]!))
+}
+
+type Identified = Pick<ProcessIdentity, 'pid' | 'startTicks'>
+
+/** Resolves when a process has ended, or that is waited for no more. @throws ProcmusterError where it cannot be seen */
+export async function ended({ pid, startTicks }: Identified, left: AbortSignal): Promise<void> {
+  try {
+    using handle = await ProcessHandle.open({ pid, startTicks, settled: true })
+    if (!left.aborted) await Promise.race([handle.exited, once(left, 'abort')])
+  } catch (error) {
+    if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
+  }
 }
 
 async function leaderState(job: Job): Promise<Exclude<JobState, 'orphaned'>> {

@@ -3,13 +3,14 @@ import { lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'no
 import { homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { uncapProcess } from '../../public/cgroups.js'
+import { ProcmusterError } from '../../public/errors.js'
 import { lockFile } from '../../public/lock.js'
-import { dropPidFile } from '../../public/spawn.js'
+import { dropPidFile, type KeptExit, readKeptExit } from '../../public/spawn.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { fail } from '../fault.js'
 import { quoted } from '../values.js'
-import { type JobNow, jobsNow } from './job_session.js'
+import { ended, type JobState, statesOf } from './job_session.js'
 
 /** What is kept of a program in the background, a file each. */
 export interface Job {
@@ -33,6 +34,14 @@ export interface Job {
   readonly capped: boolean
   /** The signal that `muster jobs stop` ended it by. */
   readonly stoppedBy: string | null
+  /** Waits for it, and writes how it ended. */
+  readonly keeper: Pick<ProcessIdentity, 'pid' | 'startTicks'>
+}
+
+export interface JobNow extends Job {
+  readonly state: JobState
+  /** Null while it runs, and where its keeper was killed. */
+  readonly exit: KeptExit | null
 }
 
 /** A name that no other job has, before there is a job. */
@@ -42,6 +51,8 @@ const NAME = /^(?!\d+$)\w[\w.-]{0,63}$/
 const MOST_NAMES = 10_000
 /** Longer than a start may take. */
 const LOCK_WAIT_MS = 30_000
+/** Longer than a keeper takes from the end of its job to its own. */
+const KEEPER_WAIT_MS = 1000
 
 export const identityOf = ({ pid, startTicks }: Job): ProcessIdentity => ({ pid, startTicks, settled: true })
 
@@ -99,14 +110,14 @@ export class JobStore {
     const names = (await readdir(this.#directory)).filter((name) => name.endsWith('.json'))
     const read = await Promise.all(names.map((name) => this.#read(name.slice(0, -'.json'.length))))
     const jobs = read.filter((job) => job !== undefined).sort((a, b) => a.startedAtMs - b.startedAtMs)
-    return jobsNow(jobs, this.#bootId)
+    return this.#now(jobs)
   }
 
   /** The same job, as it is now. */
   async again({ name, pid, startTicks, bootId }: Job): Promise<JobNow | undefined> {
     const job = await this.#read(name)
     const isSame = job?.pid === pid && job.startTicks === startTicks && job.bootId === bootId
-    return isSame ? (await jobsNow([job], this.#bootId))[0] : undefined
+    return isSame ? (await this.#now([job]))[0] : undefined
   }
 
   /**
@@ -136,9 +147,15 @@ export class JobStore {
     await rename(`${path}.new`, path)
   }
 
+  /** What its keeper writes. */
+  exitFile(name: string): string {
+    return this.#path(name, 'exit')
+  }
+
   /** While it is locked. The record, and the log where it is one of muster's own. */
   async forget({ name, log, ownLog }: Reserved): Promise<void> {
     await rm(this.#path(name, 'json'), { force: true })
+    await rm(this.exitFile(name), { force: true })
     if (ownLog) await rm(log, { force: true })
   }
 
@@ -146,6 +163,26 @@ export class JobStore {
   async tidy(job: Job): Promise<void> {
     if (job.pidFile !== null) await dropPidFile(job.pidFile, identityOf(job))
     if (job.capped && job.bootId === this.#bootId) await uncapProcess([identityOf(job)], { emptyOnly: true })
+  }
+
+  async #now(jobs: readonly Job[]): Promise<JobNow[]> {
+    const states = await statesOf(jobs, this.#bootId)
+    return Promise.all(
+      jobs.map(async (job, index) => {
+        const state = states[index]!
+        const mayBeKept = state === 'ended' || state === 'orphaned'
+        if (mayBeKept && job.bootId === this.#bootId) await this.#keeperEnd(job)
+        const exit = mayBeKept ? await readKeptExit(job, this.exitFile(job.name)) : undefined
+        return { ...job, state, exit: exit ?? null }
+      }),
+    )
+  }
+
+  /** It writes right after the job has ended. One that is stopped, or another user's by now, is not waited for long. */
+  async #keeperEnd({ keeper }: Job): Promise<void> {
+    await ended(keeper, AbortSignal.timeout(KEEPER_WAIT_MS)).catch((error: unknown) => {
+      if (!(error instanceof ProcmusterError)) throw error
+    })
   }
 
   async #nameNear(name: string): Promise<string> {
@@ -163,7 +200,7 @@ export class JobStore {
   async #makeRoom(name: string): Promise<void> {
     const before = await this.#read(name)
     if (before !== undefined) {
-      const [{ state, pid }] = (await jobsNow([before], this.#bootId)) as [JobNow]
+      const [{ state, pid }] = (await this.#now([before])) as [JobNow]
       if (state !== 'ended') {
         fail(
           EXIT.failure,
@@ -192,7 +229,7 @@ export class JobStore {
     }
   }
 
-  #path(name: string, kind: 'json' | 'log'): string {
+  #path(name: string, kind: 'json' | 'log' | 'exit'): string {
     return join(this.#directory, `${name}.${kind}`)
   }
 }
@@ -200,7 +237,8 @@ export class JobStore {
 function isJob(value: unknown): value is Job {
   if (typeof value !== 'object' || value === null) return false
   const job = value as Partial<Record<keyof Job, unknown>>
-  const numbers = [job.pid, job.startTicks, job.startedAtMs]
+  const keeper: Partial<Job['keeper']> = job.keeper ?? {}
+  const numbers = [job.pid, job.startTicks, job.startedAtMs, keeper.pid, keeper.startTicks]
   const texts = [job.name, job.bootId, job.program, job.directory, job.log, ...[job.arguments].flat()]
   return (
     job.version === 1 &&

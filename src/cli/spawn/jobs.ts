@@ -6,11 +6,13 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { fineDuration, shortAge } from '../quantities.js'
+import { StopSignals } from '../stop_signals.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
-import { endSession, type JobNow, memberOf } from './job_session.js'
-import { type Job, JobStore } from './job_store.js'
+import { ended, endSession, memberOf, refuseUnknown } from './job_session.js'
+import { identityOf, type Job, type JobNow, JobStore } from './job_store.js'
+import { exitCodeOf } from './run.js'
 
 /** As commander hands them over. */
 export interface RawJobs {
@@ -37,8 +39,7 @@ const COLUMNS: readonly TextColumn<JobNow>[] = [
   {
     heading: 'STATE',
     align: 'left',
-    text: ({ state, stoppedBy }) =>
-      state === 'ended' && stoppedBy !== null ? `ended by ${stoppedBy}` : state,
+    text: (job) => (job.state === 'ended' ? wordedEnd(job) : job.state),
   },
   {
     heading: 'SINCE',
@@ -48,6 +49,16 @@ const COLUMNS: readonly TextColumn<JobNow>[] = [
   { heading: 'COMMAND', align: 'left', text: (job) => truncate(commandOf(job), commandWidth()) },
   { heading: 'LOG', align: 'left', text: ({ log }) => escapeForTerminal(belowHome(log)) },
 ]
+
+/** Of a job that has ended. */
+export function wordedEnd({ exit, stoppedBy }: JobNow): string {
+  if (stoppedBy !== null) return `ended by ${stoppedBy}`
+  if (exit === null) return 'ended, code unknown'
+  const core = exit.coreDumped ? ', core dumped' : ''
+  return exit.signal === null
+    ? `exited ${exit.exitCode}`
+    : `killed by ${exit.signal.replace(/^SIG/, '')}${core}`
+}
 
 const commandOf = (job: Job): string => escapeForTerminal([job.program, ...job.arguments].join(' '))
 
@@ -93,7 +104,7 @@ export async function stop(words: readonly string[], raw: RawStopJobs): Promise<
           const now = await store.again(job)
           if (now === undefined) return
           await store.tidy(job)
-          const { state: _, ...record } = now
+          const { state: _, exit: _exit, ...record } = now
           await store.put({ ...record, stoppedBy: endedBy === 'itself' ? null : endedBy })
         })
         return { name, endedBy, tookMs }
@@ -105,6 +116,31 @@ export async function stop(words: readonly string[], raw: RawStopJobs): Promise<
       ? `${name} (${pid}): had ended`
       : `${name} (${pid}): ended by ${endedBy} after ${fineDuration(tookMs)}`,
   )
+}
+
+/** `muster jobs wait JOB` */
+export async function wait(word: string, { json }: RawJobs): Promise<void> {
+  const store = await JobStore.open()
+  const [job] = (await find(store, [word])) as [JobNow]
+  using signals = new StopSignals()
+  await refuseUnknown(job)
+  if (job.state !== 'ended') await ended(identityOf(job), signals.signal)
+  if (signals.signal.aborted) {
+    process.exitCode = signals.exitCode
+    return
+  }
+  const now = await store.again(job)
+  if (json && now !== undefined) process.stdout.write(arrayOf([now]))
+  const exit = now?.exit
+  if (exit != null) {
+    const { exitCode, signal } = exit
+    process.exitCode = exitCodeOf({ exitCode: exitCode ?? undefined, signal: signal ?? undefined })
+  } else {
+    fail(
+      EXIT.failure,
+      `${job.name} (${job.pid}) has ended, with what code is unknown: its keeper was killed, or the job is forgotten`,
+    )
+  }
 }
 
 /** `muster jobs suspend JOB...` */

@@ -4,7 +4,7 @@ import type { RawAttach, RawJobs, RawStopJobs } from './jobs.js'
 
 export function command(): Command {
   return new Command('jobs')
-    .description('the programs that muster run -b started: list, stop, suspend, continue, attach to')
+    .description('the programs that muster run -b started: list, stop, suspend, attach, wait')
     .addCommand(
       withJson(new Command('list').description('the jobs of this user')).action(async (raw: RawJobs) =>
         (await import('./jobs.js')).list(raw),
@@ -42,6 +42,12 @@ export function command(): Command {
         .action(async (job: string, raw: RawAttach) => (await import('./attach.js')).attach(job, raw)),
     )
     .addCommand(
+      withJson(new Command('wait'))
+        .description('until a job has ended; ends with its exit code')
+        .addArgument(new Argument('<job>', 'name or pid'))
+        .action(async (job: string, raw: RawJobs) => (await import('./jobs.js')).wait(job, raw)),
+    )
+    .addCommand(
       withJson(new Command('clean'))
         .description('forget the jobs that have ended, with the logs that muster made for them')
         .action(async (raw: RawJobs) => (await import('./jobs.js')).clean(raw)),
@@ -56,17 +62,19 @@ const withJson = (command: Command): Command =>
 
 const HELP = `
   Jobs are kept in $XDG_STATE_HOME/muster/jobs (~/.local/state/muster/jobs), a file each with pid, start and boot, so that a
-  pid that another process has by now is never taken for the job. A job that has ended by itself has left no exit code:
-  nothing of muster stays with it to see it. It is orphaned when others of its session run on without it: stop, suspend and
-  continue reach those, as long as the kernel tells its session from a later one of the same number (autogroups).
+  pid that another process has by now is never taken for the job. How a job ended, as exited 3 or killed by KILL, is kept
+  by a small process that waits for it, muster-keeper; the code is unknown where that one was killed. A job is orphaned when
+  others of its session run on without it: stop, suspend and continue reach those, as long as the kernel tells its session
+  from a later one of the same number (autogroups).
 
 Examples:
   muster run -b --name web -- node main.js
   muster jobs
   muster jobs attach web
   muster jobs suspend web && muster jobs continue web
+  muster jobs wait web; echo $?
   muster jobs stop web --grace 30
   muster jobs clean
 
-Exit codes: 0 done; 1 failed, or not in time; 2, 3, 4 bad input; 5 no such job, or it has ended; 6 no permission;
+Exit codes: of wait those of the job, 128 and the signal's number when a signal ended it, 1 unknown; 0 done; 1 failed, or not in time; 2, 3, 4 bad input; 5 no such job, or it has ended; 6 no permission;
   7 the directory is not usable; 130 attach was ended by Ctrl-C. \`muster --help\` lists all.`

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { Cgroup, capProcess, detectCgroups, uncapProcess } from '../../public/cgroups.js'
-import { type SignalName, signalNumber } from '../../public/control.js'
+import { identify, type SignalName, signalNumber } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
 import { type ProcessExit, type SpawnedProcess, type SpawnOptions, spawnProcess } from '../../public/spawn.js'
 import type { ProcessIdentity } from '../../public/table.js'
@@ -13,6 +13,7 @@ import { fineDuration, shortTime } from '../quantities.js'
 import { escapeForTerminal, safeJson } from '../terminal.js'
 import { autogroupOf } from './job_session.js'
 import { JobStore } from './job_store.js'
+import { becomeKeeper, startInKeeper } from './keeper.js'
 import { type RawStart, readStart, type Start } from './start_flags.js'
 
 /** As commander hands them over. */
@@ -22,6 +23,8 @@ export interface RawRun extends RawStart {
   log?: string
   usage?: boolean
   json?: boolean
+  /** The muster that becomes the keeper of the job. */
+  kept?: boolean
 }
 
 /** `muster run -- PROGRAM` */
@@ -37,10 +40,14 @@ export async function run(program: string, args: readonly string[], raw: RawRun)
     }
   }
   if (raw.usage && raw.background) {
-    faults.add(EXIT.usage, '--usage is for the foreground: nothing of muster stays with a job to see its end')
+    faults.add(
+      EXIT.usage,
+      '--usage is for the foreground; of a job muster keeps how it ended, see muster jobs',
+    )
   }
   faults.throwIfAny()
-  if (raw.background) await runInBackground(program, args, start, raw)
+  if (raw.kept) await runInBackground(program, args, start, raw)
+  else if (raw.background) await startInKeeper()
   else await runInForeground(program, args, start, raw)
 }
 
@@ -109,7 +116,8 @@ async function runInBackground(
 ): Promise<void> {
   const { cwd = process.cwd(), pidFile } = start.options
   const store = await JobStore.open()
-  const { pid, startTicks, name, log } = await store.locked(async () => {
+  const keeper = await identify(process.pid)
+  const { child, name, log } = await store.locked(async () => {
     const reserved = await store.reserve(raw.name, program, raw.log)
     try {
       const { child } = await startProgram(program, args, start, {
@@ -124,19 +132,21 @@ async function runInBackground(
               pidFile: pidFile ? resolve(pidFile) : null,
               capped: hasLimits(start.limits),
               stoppedBy: null,
+              keeper: { pid: keeper.pid, startTicks: keeper.startTicks },
             },
           }),
       })
-      return { ...reserved, pid: child.pid, startTicks: child.startTicks }
+      return { ...reserved, child }
     } catch (error) {
       await store.forget(reserved)
       throw error
     }
   })
+  const { pid, startTicks } = child
   const text = raw.json
     ? safeJson({ name, pid, startTicks, log })
     : `${name}: pid ${pid}, log ${escapeForTerminal(log)}`
-  process.stdout.write(`${text}\n`)
+  await becomeKeeper(child, store.exitFile(name), `${text}\n`)
 }
 
 /**
@@ -195,7 +205,8 @@ function forward(child: SpawnedProcess, signal: SignalName): void {
   }
 }
 
-function exitCodeOf({ exitCode, signal }: ProcessExit): number {
+/** As shells have it. */
+export function exitCodeOf({ exitCode, signal }: Pick<ProcessExit, 'exitCode' | 'signal'>): number {
   if (signal === undefined) return exitCode ?? EXIT.failure
   return 128 + signalNumber(signal as SignalName)
 }

@@ -10,6 +10,7 @@ export function command(): Command {
     // What follows the program is its own.
     .passThroughOptions()
     .addOption(new Option('--debug').hideHelp())
+    .addOption(new Option('--kept').hideHelp())
     .addArgument(new Argument('<program>', 'path, or name to be found in PATH'))
     .addArgument(new Argument('[arguments...]', 'its arguments; flags behind the program are its own'))
     .option('--env <NAME=VALUE>', 'a variable of its environment; may be given several times', collectValues)
@@ -55,8 +56,9 @@ const HELP = `
   A program of another user (--user) that shares your terminal could type into it where the kernel lets it
   (dev.tty.legacy_tiocsti): start one that you do not trust with -b, which has none.
 
-  A job leads a session of its own, without a terminal, and nothing of muster stays: that is why nobody can tell the exit
-  code of a job that has ended. Where it counts, keep it in the foreground, or in a service (muster unit generate).
+  A job leads a session of its own, without a terminal. A small process, muster-keeper, stays with it and keeps how it
+  ended, for muster jobs and muster jobs wait; where that one was killed, the exit code of the job is unknown. What a job
+  has to outlive, a reboot or its own crash, takes a service (muster unit generate).
 
 Examples:
   muster run --usage -- make -j4
