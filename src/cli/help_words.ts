@@ -21,15 +21,26 @@ export function helpWords(program: Command, words: readonly string[]): readonly 
     const inner = command.commands.find((each) => each.name() === word)
     if (inner === undefined) {
       if (!isAsked) break
-      const names = command.commands.map((each) => each.name())
-      const whole = ['muster', ...path].join(' ')
-      fail(
-        EXIT.usage,
-        `${whole} has no command ${quoted(word)}${didYouMean(word, names)}; \`${whole} --help\` lists them`,
-      )
+      fail(EXIT.usage, noCommand(command, word))
     }
     path.push(word)
     command = inner
   }
   return isAsked && words.slice(0, path.length + 1).includes('help') ? [...path, '--help'] : words
+}
+
+/** `muster jobs attach` */
+export function wholeName(command: Command): string {
+  const outer = command.parent === null ? '' : `${wholeName(command.parent)} `
+  return outer + command.name()
+}
+
+/** What a person is told who has misspelt a command inside another. */
+export function noCommand(outer: Command, word: string): string {
+  const near = didYouMean(
+    word,
+    outer.commands.map((each) => each.name()),
+  )
+  const whole = wholeName(outer)
+  return `${whole} has no command ${quoted(word)}${near}; \`${whole} --help\` lists them`
 }

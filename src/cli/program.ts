@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { EXIT, exitCodeHelp } from './exit_codes.js'
 import { fail } from './fault.js'
+import { noCommand, wholeName } from './help_words.js'
 import { quoted } from './values.js'
 
 /** What the file of a command exports; its action and what that needs are imported when it is called. */
@@ -106,20 +107,25 @@ export async function createProgram(words: readonly string[] = []): Promise<Comm
 function add(command: Command, program: Command): void {
   program.addCommand(command.copyInheritedSettings(program))
   for (const inner of command.commands) inner.copyInheritedSettings(command)
-  if (command.registeredArguments.length === 0 && command.commands.length === 0) {
+  for (const each of [command, ...command.commands]) {
+    if (each.registeredArguments.length > 0 || each.commands.length > 0) continue
     // commander counts what is too much; a person wants to know which word it was.
-    command.allowExcessArguments(true).hook('preAction', () => refuseWords(command))
+    each.allowExcessArguments(true).hook('preAction', () => refuseWords(each))
   }
 }
 
 function refuseWords(command: Command): void {
   const [word] = command.args
   if (word === undefined) return
+  const outer = command.parent!
+  if (outer.parent !== null && outer.args[0] !== command.name()) {
+    // The outer one's default, which nobody has named.
+    fail(EXIT.usage, noCommand(outer, word))
+  }
   const takesPid = command.options.some(({ long }) => long === '--pid')
-  const hint = takesPid
-    ? '; a process is given with -p PID'
-    : `; \`muster ${command.name()} --help\` lists them`
-  fail(EXIT.usage, `${quoted(word)} is no flag of muster ${command.name()}${hint}`)
+  const whole = wholeName(command)
+  const hint = takesPid ? '; a process is given with -p PID' : `; \`${whole} --help\` lists them`
+  fail(EXIT.usage, `${quoted(word)} is no flag of ${whole}${hint}`)
 }
 
 const EXAMPLES = `Examples:

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { EXIT } from './exit_codes.js'
 import { faultsOf, messageOf } from './fault.js'
-import { helpWords } from './help_words.js'
+import { helpWords, wholeName } from './help_words.js'
 import { endQuietlyOnBrokenPipe } from './output.js'
 import { createProgram, HELP_WIDTH } from './program.js'
 import { output } from './stop_signals.js'
@@ -57,7 +57,7 @@ for (const command of [program, ...program.commands.flatMap((each) => [each, ...
       process.stderr.write(
         `muster: ${escapeForTerminal(text.trim())
           .replace(/^error: /, '')
-          .replaceAll('\\n', ' ')}\n`,
+          .replaceAll('\\n', ' ')}; see \`${wholeName(command)} --help\`\n`,
       ),
   })
 }

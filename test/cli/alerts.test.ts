@@ -306,7 +306,7 @@ test('a notifier of the configuration that is wrong is named with its line', asy
   }
   expect(await refusal('  - { type: webhok, url: "http://x/" }\n')).toMatch(/muster\.yaml:3:\d+: notify\[0\]/)
   expect(await refusal('  - { type: log, pth: x }\n')).toMatch(
-    /:3:\d+: unknown key "pth" \(did you mean "path"\?\)/,
+    /:3:\d+: notify\[0\]: unknown key "pth" \(did you mean "path"\?\)/,
   )
   expect(await refusal('  - { type: webhook, url: "ftp://x/" }\n')).toMatch(
     /:3:\d+: notify\[0\]\.url: give an http/,

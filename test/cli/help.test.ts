@@ -184,7 +184,20 @@ test('completion names the shells that it knows', async () => {
 test('an unknown command is named with the nearest one', async () => {
   const { code, stderr } = await muster(['wacht'])
   expect(code).toBe(2)
-  expect(stderr).toBe("muster: unknown command 'wacht' (Did you mean watch?)\n")
+  expect(stderr).toBe("muster: unknown command 'wacht' (Did you mean watch?); see `muster --help`\n")
+})
+
+test.each([
+  [['jobs', 'attach', '--foo'], "unknown option '--foo'; see `muster jobs attach --help`"],
+  [['ps', '--foo'], "unknown option '--foo'; see `muster ps --help`"],
+  [
+    ['jobs', 'sotp', 'web'],
+    'muster jobs has no command "sotp" (did you mean "stop"?); `muster jobs --help` lists them',
+  ],
+  [['service', 'foo'], 'muster service has no command "foo"; `muster service --help` lists them'],
+  [['jobs', 'clean', 'web'], '"web" is no flag of muster jobs clean; `muster jobs clean --help` lists them'],
+])('%j: what is wrong inside a command names the help of that very one', async (args, told) => {
+  expect(await muster(args)).toMatchObject({ code: 2, stdout: '', stderr: `muster: ${told}\n` })
 })
 
 test('help of a command, also of one inside another; of one that there is not it is a fault', async () => {

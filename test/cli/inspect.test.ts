@@ -205,7 +205,7 @@ test('the ends of pipes and sockets are told with who has them', async () => {
     })
     const { stdout } = await muster(['files', writer!, '--peers'])
     const inode = /\d+/.exec(readlinkSync(`/proc/${reader}/fd/0`))![0]
-    expect(stdout).toMatch(new RegExp(`^pipe ${inode} +1w +pid ${reader} fd 0r$`, 'm'))
+    expect(stdout).toMatch(new RegExp(`^1w +pid ${reader} fd 0r +pipe ${inode}$`, 'm'))
     // Node hears its child by a unix socket.
     const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] })
     try {
@@ -376,13 +376,15 @@ test('what is wrong is told with a code of its own', async () => {
     [['find', '--command', '('], 3, /--command "\(" is no pattern/],
     [['find', '--unit', '/(/'], 3, /--unit "\/\(\/" is no pattern of a unit/],
     [['find', '--cgroup', '/(/'], 3, /--cgroup "\/\(\/" is no pattern of a cgroup/],
-    [['find', '--namespace', 'net'], 3, /--namespace "net" is none; give KIND:INODE or KIND:PID/],
+    [['find', '--namespace', 'net'], 3, /--namespace "net" is none; give KIND:\[INODE\] or KIND:PID/],
     [['find', '--namespace', `foo:${process.pid}`], 3, /foo:\d+: process \d+ has none of that kind.*net, /],
     [
       ['find', '--namespace', 'foo:4026531840'],
       3,
       /--namespace "foo:\[4026531840\]" is no namespace; .* of cgroup, ipc/,
     ],
+    // In brackets it is an inode, whoever has a pid of that number.
+    [['find', '--namespace', `net:[${process.pid}]`], 5, /no process for which all of it holds/],
     [['find', '--namespace', 'net:4194304'], 5, /PID 4194304: no such process/],
     [['find', '--session', 'x'], 3, /--session "x" is not a whole number; give the PID of who leads it/],
     [['find', '--pgroup', '-1'], 4, /--pgroup "-1" is out of range/],

@@ -93,7 +93,7 @@ rules:
   const expected = [
     /rules\.yaml:10:26: rules\[2\]\.limits\.perWindow: "3 per hour" is not so many in such a time; write '3\/1h'$/,
     /rules\.yaml:1:1: unknown key "intreval" \(did you mean "interval"\?\)$/,
-    /rules\.yaml:4:14: unknown key "nmae" \(did you mean "name"\?\)$/,
+    /rules\.yaml:4:14: rules\[0\]\.match: unknown key "nmae" \(did you mean "name"\?\)$/,
     /rules\.yaml:4:44: rules\[0\]\.match\.any\[0\]\.commandLine: pattern "a\(\?=b\)": look-around/,
     /rules\.yaml:5:11: rules\[0\]\.when: .*at character 13: unknown column 'cpuu'; did you mean 'cpu'\?$/,
     /rules\.yaml:7:11: rules\[1\]\.when: count\(\) is of many processes; say by 'per'/,
@@ -155,11 +155,11 @@ test('rules schema prints the JSON Schema of a configuration file', async () => 
 test('what is no command of rules is told in a line', async () => {
   expect(await muster(['rules', 'chek'])).toMatchObject({
     code: 2,
-    stderr: "muster: unknown command 'chek' (Did you mean check?)\n",
+    stderr: "muster: unknown command 'chek' (Did you mean check?); see `muster rules --help`\n",
   })
   expect(await muster(['rules', 'check'])).toMatchObject({
     code: 2,
-    stderr: "muster: missing required argument 'file'\n",
+    stderr: "muster: missing required argument 'file'; see `muster rules check --help`\n",
   })
 })
 

@@ -65,7 +65,11 @@ async function listPeers(target: ProcessIdentity, json: boolean): Promise<void> 
     )
   }
   if (json) return printJson({ pipes: pipes.found, sockets: sockets.found.map(socketJson) })
-  return printTable([...pipes.found.map(pipeLine), ...sockets.found.map(socketLine)], PEER_COLUMNS)
+  const lines = [...pipes.found.map(pipeLine), ...sockets.found.map(socketLine)]
+  const rows = lines.flatMap(({ others, ...line }) =>
+    (others.length > 0 ? others : ['-']).map((other) => ({ ...line, other })),
+  )
+  return printTable(rows, PEER_COLUMNS)
 }
 
 const socketJson = ({ error, ...rest }: SocketPeers) =>
@@ -95,8 +99,9 @@ const socketLine = ({ socket, peers }: SocketPeers): PeerLine => ({
   others: peers.map(({ identity, fd }) => `pid ${identity.pid} fd ${fd}`),
 })
 
-const PEER_COLUMNS: readonly TextColumn<PeerLine>[] = [
-  { heading: 'WHAT', align: 'left', text: ({ what }) => escapeForTerminal(what) },
+// What a narrow terminal cuts is the last one: a name may be cut, a pid not.
+const PEER_COLUMNS: readonly TextColumn<{ own: string; other: string; what: string }>[] = [
   { heading: 'FD', align: 'left', text: ({ own }) => own },
-  { heading: 'OTHERS', align: 'left', text: ({ others }) => others.join('; ') || '-' },
+  { heading: 'OTHER', align: 'left', text: ({ other }) => other },
+  { heading: 'WHAT', align: 'left', text: ({ what }) => escapeForTerminal(what) },
 ]

@@ -16,7 +16,8 @@ const HELP = `
   ACCESS: r read, w write, rw both, p a mere path (O_PATH). A cell that could not be read is shown as -.
   Of a socket TARGET is its protocol, state and addresses, and its number where its network namespace does not tell them.
   --peers joins unix sockets by what the kernel tells of its own network namespace (of others with CAP_SYS_ADMIN), and TCP
-  sockets by their addresses. OTHERS is - where the other end is on another host, or nobody's who may be looked into.
+  sockets by their addresses, a line for each at the other end. OTHER is - where that is on another host, or nobody's who
+  may be looked into.
 
 Examples:
   muster files 1234

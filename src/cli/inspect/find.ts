@@ -119,20 +119,24 @@ function readQuery(raw: RawFindOptions, faults: FaultList): ProcessQuery {
 interface NamespaceWord {
   readonly kind: string
   readonly number: number
+  readonly isInode: boolean
 }
 
-const NAMESPACE = 'KIND:INODE or KIND:PID, such as net:4026531840, or net:1234 for that of process 1234'
+const NAMESPACE = 'KIND:[INODE] or KIND:PID, such as "net:[4026531840]", or net:1234 for that of process 1234'
 
 function readNamespace(word: string, faults: FaultList): NamespaceWord | undefined {
   const [, kind, bracketed, plain] = /^([a-z]+):(?:\[(\d+)\]|(\d+))$/.exec(word) ?? []
-  if (kind !== undefined) return { kind, number: Number(bracketed ?? plain) }
+  if (kind !== undefined) {
+    const number = Number(bracketed ?? plain)
+    // Inodes of namespaces begin far above all PIDs.
+    return { kind, number, isInode: bracketed !== undefined || number > PID_MAX }
+  }
   return faults.add(EXIT.malformed, `--namespace ${quoted(word)} is none; give ${NAMESPACE}`)
 }
 
-/** As the kernel writes it. Its inodes begin far above all PIDs, so that a small number is a PID. */
-async function idOf({ kind, number }: NamespaceWord): Promise<string> {
-  const word = `${kind}:[${number}]`
-  if (number > PID_MAX) return word
+/** As the kernel writes it. */
+async function idOf({ kind, number, isInode }: NamespaceWord): Promise<string> {
+  if (isInode) return `${kind}:[${number}]`
   const { lookInto } = await import('./target.js')
   const { readNamespaces } = await import('../../public/inspect.js')
   const namespaces = await lookInto(number, (target) => readNamespaces(target))

@@ -23,7 +23,10 @@ export function command(): Command {
       valueOption('--library <LIBRARY>', 'with this library loaded: a path, or a name such as libssl'),
     )
     .addOption(
-      valueOption('--namespace <KIND:ID>', 'in this namespace: net:INODE, or net:PID for that of a process'),
+      valueOption(
+        '--namespace <KIND:ID>',
+        'in this namespace: net:[INODE], or net:PID for that of a process',
+      ),
     )
     .addOption(valueOption('--cgroup <GLOB>', 'in these control groups (/RE2/ between slashes)'))
     .addOption(valueOption('--unit <GLOB>', 'of these units of the service manager (/RE2/ between slashes)'))

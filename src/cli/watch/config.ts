@@ -82,7 +82,7 @@ export async function checkedFile<S extends ReturnType<typeof configSchemaOf<z.Z
   const parsed = schema.safeParse(yaml.value, { reportInput: true })
   if (!parsed.success) {
     for (const { path, key, reason } of schemaFaults(parsed.error, schema)) {
-      const where = key === undefined && path.length > 0 ? `${z.core.toDotPath(path)}: ` : ''
+      const where = path.length > 0 ? `${z.core.toDotPath(path)}: ` : ''
       yaml.add(path, where + reason, key)
     }
     yaml.throwIfAny()
