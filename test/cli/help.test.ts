@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -270,6 +270,37 @@ test('the other shells know the values too', async () => {
     expect(stdout).toMatch(/[('"]HUP INT /)
     expect(stdout).toMatch(/attach.*_muster_jobs/)
   }
+})
+
+const shells = ['fish', 'zsh'].filter((shell) => spawnSync(shell, ['-c', 'true']).status === 0)
+for (const shell of ['fish', 'zsh']) {
+  if (!shells.includes(shell)) console.warn(`SKIPPED, the completion in a real ${shell}: it is not installed`)
+}
+
+test.runIf(shells.includes('fish'))('fish completes values that begin with a dash', async () => {
+  const { stdout: script } = await muster(['completion', 'fish'])
+  const complete = async (line: string): Promise<string[]> => {
+    const { stdout } = await run('fish', ['--no-config', '-c', `${script}\ncomplete -C '${line}'`])
+    return stdout.trimEnd().split('\n')
+  }
+  const columns = ['rss', 'rssAnonBytes', 'rssBytes', 'rssFileBytes', 'rssShmemBytes']
+  for (const flags of ['ps --sort', 'ps -s', 'top --sort']) {
+    expect(await complete(`muster ${flags} rss`)).toEqual(columns)
+    expect(await complete(`muster ${flags} -rss`)).toEqual(columns.map((column) => `-${column}`))
+  }
+  expect((await complete('muster ps --sort=-rssB')).map((line) => line.split('\t')[0])).toEqual([
+    '--sort=-rssBytes',
+  ])
+  expect((await complete('muster ps --sort -rss --lim')).map((line) => line.split('\t')[0])).toEqual([
+    '--limit',
+  ])
+  expect(await complete('muster help doc')).toEqual(['doctor'])
+})
+
+test.runIf(shells.includes('zsh'))('zsh reads its completion', async () => {
+  const { stdout: script } = await muster(['completion', 'zsh'])
+  const { stdout } = await run('zsh', ['-f', '-c', `compdef() { print $1 $2 }\n${script}`])
+  expect(stdout).toBe('_muster muster\n')
 })
 
 test('the bash completion offers commands, flags and files', async () => {

@@ -1,4 +1,4 @@
-import type { KnownCommand, KnownValue } from './known_command.js'
+import type { KnownCommand, KnownFlag, KnownValue } from './known_command.js'
 
 /** The completion script of fish. */
 export function fish(program: KnownCommand): string {
@@ -27,18 +27,27 @@ end`,
     }
     lines.push(...linesOf(command, seen))
   }
+  const all = program.commands.map(({ name }) => name).join(' ')
+  lines.push(`complete -c muster -n '__fish_seen_subcommand_from help' -a '${all}'`)
   return `${lines.join('\n')}\n`
 }
 
 const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`
 
 function linesOf({ flags, operand }: KnownCommand, condition: string): string[] {
-  const start = `complete -c muster -n '${condition}'`
-  const ofFlags = flags.map(({ names, description, value }) => {
+  // Where a word begins with - fish takes its letters for flags, and asks none before it for its values.
+  const dashed = flags.filter(({ value }) => value?.words.some((word) => word.startsWith('-')))
+  const after = ({ names }: KnownFlag) => `contains -- (commandline -poc)[-1] ${names.join(' ')}`
+  const elsewhere = dashed.map((flag) => `; and not ${after(flag)}`).join('')
+  const start = `complete -c muster -n '${condition}${elsewhere}'`
+  const lines = flags.map(({ names, description, value }) => {
     const spelt = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`))
     return `${start} ${spelt.join(' ')}${value === undefined ? '' : ofFlag(value)} -d ${quote(description)}`
   })
-  return operand === undefined ? ofFlags : [...ofFlags, `${start}${ofOperand(operand)}`]
+  for (const flag of dashed) {
+    lines.push(`complete -c muster -n '${condition}; and ${after(flag)}' -a ${wordsOf(flag.value!)}`)
+  }
+  return operand === undefined ? lines : [...lines, `${start}${ofOperand(operand)}`]
 }
 
 const ofFlag = (value: KnownValue): string =>

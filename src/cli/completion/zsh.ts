@@ -22,6 +22,7 @@ _muster() {
   (( CURRENT > 3 )) && inner=$words[3]
   case "$words[2] $inner" in
 ${cases.join('\n')}
+    'help '*) _arguments '2:command:(${program.commands.map(({ name }) => name).join(' ')})' ;;
   esac
 }
 compdef _muster muster

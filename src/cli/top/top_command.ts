@@ -1,13 +1,22 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
+import { fieldWords } from '../ps/fields.js'
 import { SAMPLE_SOURCES, sourceOption } from '../source_option.js'
-import { valueOption } from '../value_option.js'
+import { completing, valueOption } from '../value_option.js'
 import { HELP_LINES } from './help.js'
 import type { RawTop } from './options.js'
 
 export function command(): Command {
   return new Command('top')
     .description('all processes on the whole screen: sort, filter, tree, act on them')
-    .option('-s, --sort <COLUMN>', 'sort by a column, cpu unless given; -COLUMN, +COLUMN for a direction')
+    .addOption(
+      completing(
+        new Option(
+          '-s, --sort <COLUMN>',
+          'sort by a column, cpu unless given; -COLUMN, +COLUMN for a direction',
+        ),
+        fieldWords().flatMap((word) => [word, `-${word}`, `+${word}`]),
+      ),
+    )
     .addOption(valueOption('-i, --interval <SECONDS>', 'between two samples, 0.1 and more; 1 unless given'))
     .addOption(valueOption('-f, --filter <TEXT>', 'processes with TEXT in name, user, command line or unit'))
     .addOption(valueOption('-u, --user <USER>', "this user's processes only (name or uid)"))
