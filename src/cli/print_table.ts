@@ -28,7 +28,13 @@ export async function printTable<T>(
   await writer.flush()
 }
 
-/** The lines of an aligned table, its headings first; the last column is cut where there is a width. */
+/** Cells that the last column has at least, where the others leave fewer. */
+const LAST_LEAST = 8
+
+/**
+ * The lines of an aligned table, its headings first. Where there is a width the last column is cut to it, and the line where
+ * the others take more than that already.
+ */
 export function* tableLines<T>(
   rows: readonly T[],
   all: readonly TextColumn<T>[],
@@ -44,14 +50,14 @@ export function* tableLines<T>(
     let used = 0
     for (const [index, text] of texts.entries()) {
       const isLast = index === texts.length - 1
-      const room = isLast && width !== undefined ? Math.max(8, width - used) : undefined
+      const room = isLast && width !== undefined ? Math.max(LAST_LEAST, width - used) : undefined
       const shown = room === undefined ? text : truncate(text, room)
       const padding = ' '.repeat(Math.max(0, widths[index]! - cellWidth(shown)))
       const padded = columns[index]!.align === 'right' ? padding + shown : isLast ? shown : shown + padding
       result += isLast ? padded : `${padded} `
       used += widths[index]! + 1
     }
-    return result
+    return width === undefined ? result : truncate(result, width)
   }
   yield line(columns.map((column) => column.heading))
   for (const texts of cells) yield line(texts)
@@ -65,7 +71,10 @@ function fittingColumns<T>(
   if (width === undefined || !columns.some(({ isExtra }) => isExtra)) return columns
   const widthOfColumn = (column: TextColumn<T>): number =>
     rows.reduce((widest, row) => Math.max(widest, cellWidth(column.text(row))), column.heading.length) + 1
-  let needed = columns.reduce((sum, column) => sum + widthOfColumn(column), -1)
+  const last = columns.at(-1)!
+  const needOfLast =
+    last.align === 'left' ? Math.min(widthOfColumn(last), LAST_LEAST + 1) : widthOfColumn(last)
+  let needed = columns.slice(0, -1).reduce((sum, column) => sum + widthOfColumn(column), needOfLast - 1)
   const isKept = (column: TextColumn<T>): boolean => {
     if (!column.isExtra || needed <= width) return true
     needed -= widthOfColumn(column)

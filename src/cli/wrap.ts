@@ -20,13 +20,22 @@ export function hanging(label: string, text: string, width: number | undefined):
   return [...lines, line]
 }
 
+/** Begins what is set in from its second line on. */
+const EXIT_CODES = 'Exit codes: '
+
 const indentOf = (line: string): string => /^ */.exec(line)![0]
 
-/** Help for that many columns; examples stay as they are, to be copied. */
+/** Help for that many columns; examples stay as they are, to be copied, and are written for 80. */
 export function wrapHelp(text: string, width: number): string {
   const done: string[] = []
   let paragraph: string[] = []
   const endParagraph = () => {
+    if (paragraph[0]?.startsWith(EXIT_CODES)) {
+      const [first, ...more] = hanging('', paragraph.map((line) => line.trim()).join(' '), width - 2)
+      done.push(first!, ...more.map((line) => `  ${line}`))
+      paragraph = []
+      return
+    }
     const isFitting = paragraph.every((line) => line.length <= width)
     const joined = paragraph.map((line) => line.trim()).join(' ')
     done.push(...(isFitting ? paragraph : hanging(indentOf(paragraph[0]!), joined, width)))
@@ -37,7 +46,8 @@ export function wrapHelp(text: string, width: number): string {
     isExample = /^Examples?:/.test(line) || (isExample && line !== '')
     const [, label, rest] = /^( *\S.*? {2,})(\S.*)$/.exec(line) ?? []
     const isProse = !isExample && line !== '' && label === undefined
-    if (!isProse || indentOf(line) !== indentOf(paragraph[0] ?? line)) endParagraph()
+    const isOn = paragraph[0]?.startsWith(EXIT_CODES) || indentOf(line) === indentOf(paragraph[0] ?? line)
+    if (!isProse || !isOn) endParagraph()
     if (isProse) paragraph.push(line)
     else if (isExample || label === undefined) done.push(line)
     else done.push(...hanging(label, rest!, width))

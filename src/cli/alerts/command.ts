@@ -31,8 +31,8 @@ Lines (since when, severity, state, id, rule and message; newest first):
 
 Examples:
   muster alerts -d ./evidence --state firing
-  muster alerts --journal /var/lib/muster/muster.jsonl --severity critical --limit 10
-  muster alerts -d ./evidence --json | jq -r '.alerts[] | select(.state == "firing") | .id'
+  muster alerts --journal /var/lib/muster.jsonl --severity critical --limit 10
+  muster alerts -d ./evidence --state firing --json | jq -r '.alerts[].id'
 
 Exit codes: 0 also when there are none; 2, 3, 4 bad input; 6 not permitted; 7 no such journal.
 \`muster --help\` lists all.`

@@ -23,8 +23,8 @@ export function command(): Command {
   taken as ever. Of an alert that outlasts the silence notifiers are told then. A silence outlasts the watch.
 
 Examples:
-  muster silence --rule 'leaking workers' --for 2h -d ./evidence --note 'known; fix is on its way'
-  muster silence --name '/^import/' --severity warning --for 8h --journal /var/lib/muster/muster.jsonl
+  muster silence --rule 'leaking workers' --for 2h -d ./evidence --note 'known'
+  muster silence --name '/^import/' --severity warning --for 8h -d ./evidence
 ${EXIT_HELP}`,
     )
     .action(async (raw: RawSilence) => (await import('./requests.js')).silence(raw))

@@ -11,8 +11,9 @@ import { wordedBytes } from '../../public/text.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { shortTime } from '../quantities.js'
-import { escapeForTerminal, safeJson } from '../terminal.js'
+import { escapeForTerminal, safeJson, widthOf } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
+import { hanging } from '../wrap.js'
 import { hasLimits, limitsOf, type RawLimits } from './cgroup_limits.js'
 import { report } from './report.js'
 import { pidsOf, Targets } from './targets.js'
@@ -174,14 +175,14 @@ function wordedGroup(
     ...some(events.pidsMaxHits, (count) => `${count} forks refused`),
   ]
   const list = (title: string, words: readonly string[], none: string) =>
-    `  ${title}${(words.length === 0 ? [none] : words).join(', ')}`
+    hanging(`  ${title}`, (words.length === 0 ? [none] : words).join(', '), widthOf(process.stdout))
   return [
     `${escapeForTerminal(path)} (${controllers.join(' ')})`,
     ...directories.map((directory) => `  ${escapeForTerminal(directory)}`),
-    list('limits:    ', wordedLimits(limits), 'none'),
-    list('use:       ', wordedUse(use), '-'),
-    list('events:    ', happened, '-'),
-    list('processes: ', use.processes.map(String), 'none'),
+    ...list('limits:    ', wordedLimits(limits), 'none'),
+    ...list('use:       ', wordedUse(use), '-'),
+    ...list('events:    ', happened, '-'),
+    ...list('processes: ', use.processes.map(String), 'none'),
   ]
 }
 

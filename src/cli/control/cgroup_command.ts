@@ -70,8 +70,8 @@ const HELP = `
   A path is the same in every tree of cgroup version 1, which has one for each controller.
 
 Examples:
-  muster cgroup                               the mounted trees and their controllers
-  muster cgroup /web                          limits, use and events
+  muster cgroup                             the mounted trees, their controllers
+  muster cgroup /web                        limits, use and events
   muster cgroup create /web --memory 2G --cpu 150% --pids 500
   muster cgroup set /web --io 8:0,wbps=10M
   muster cgroup move /web 1234 5678

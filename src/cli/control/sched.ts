@@ -12,7 +12,9 @@ import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
 import { didYouMean } from '../suggest.js'
+import { widthOf } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
+import { hanging } from '../wrap.js'
 import { report } from './report.js'
 import { type RawSetting, threadOptions, wordedIo } from './settings.js'
 import { pidsOf, Targets } from './targets.js'
@@ -124,7 +126,10 @@ async function show(targets: Targets, raw: RawSched): Promise<void> {
   const read = await getScheduling(targets.identities, { threads: raw.threads ? 'all' : 'leader' })
   report(targets.merge(read), raw.json, ({ pid, threads }) =>
     threads
-      .map((thread) => `${pid}${raw.threads ? ` thread ${thread.tid}` : ''}: ${wordedScheduling(thread)}`)
+      .flatMap((thread) => {
+        const who = `${pid}${raw.threads ? ` thread ${thread.tid}` : ''}: `
+        return hanging(who, wordedScheduling(thread), widthOf(process.stdout))
+      })
       .join('\n'),
   )
 }

@@ -24,8 +24,8 @@ const HELP = `
 
 Examples:
   muster doctor
-  muster doctor --require bpf-source,lifecycle-events && echo "the kernel can fill the table"
-  muster doctor --json | jq -r '.grants[-1].systemd[]?'     lines for a unit's [Service] section
+  muster doctor --require bpf-source,lifecycle-events && echo 'bpf works here'
+  muster doctor --json | jq -r '.grants[-1].systemd[]?'   lines for a [Service]
 
 Exit codes: 0 all is ok; 12 something is limited or missing (with --require: of what it names); 2, 3 bad input.
 \`muster --help\` lists all.`

@@ -13,8 +13,9 @@ export function reportLines(diagnosis: Diagnosis, colors: Colors, columns?: numb
   const { host, process: own, checks, grants } = diagnosis
   const width = Math.max(...checks.map(({ title }) => title.length))
   const user = own.uid === undefined ? '' : `, uid ${own.uid}`
+  const system = `Linux ${escapeForTerminal(host.kernelRelease)} ${host.architecture}`
   return [
-    `Linux ${escapeForTerminal(host.kernelRelease)} ${host.architecture}, Node.js ${own.nodeVersion}${user}`,
+    ...hanging('', 0, `${system}, Node.js ${own.nodeVersion}${user}`, columns),
     ...AREAS.flatMap(([area, heading]) => [
       '',
       colors.bold(heading),
@@ -26,19 +27,23 @@ export function reportLines(diagnosis: Diagnosis, colors: Colors, columns?: numb
     tally(checks),
     ...(grants.length === 0 ? [] : ['', colors.bold('Granting what is lacking')]),
     ...grants.flatMap(grantLines),
-    ...(grants.some(({ setcap }) => setcap !== undefined) ? ['', NOTE] : []),
+    ...(grants.some(({ setcap }) => setcap !== undefined) ? ['', ...hanging('  ', 2, NOTE, columns)] : []),
   ]
 }
+
+/** Cells for what was found next to the title; where there are fewer it is told below. */
+const ROOM_LEAST = 20
 
 function checkLines(check: Check, width: number, colors: Colors, columns?: number): string[] {
   const { state, title, found, gain, instead, remedy } = check
   const color = colors[COLOR_OF[state]]
-  const lines = hanging(
-    `  ${color(state.padEnd(7))}  ${title.padEnd(width)}  `,
-    13 + width,
-    escapeForTerminal(found),
-    columns,
-  )
+  const head = `  ${color(state.padEnd(7))}  `
+  const beside = 13 + width
+  const told = escapeForTerminal(found)
+  const lines =
+    columns === undefined || columns - beside >= ROOM_LEAST
+      ? hanging(`${head}${title.padEnd(width)}  `, beside, told, columns)
+      : [...hanging(head, 11, title, columns), ...hanging(' '.repeat(13), 13, told, columns)]
   const more = (word: string, text = ''): void => {
     lines.push(...hanging(`${' '.repeat(11)}${word.padEnd(9)}`, 20, escapeForTerminal(text), columns))
   }
@@ -52,7 +57,7 @@ function checkLines(check: Check, width: number, colors: Colors, columns?: numbe
 
 /** Text behind a head of so many cells, its lines broken between words where a terminal is narrower. */
 function hanging(head: string, indent: number, text: string, columns = Number.POSITIVE_INFINITY): string[] {
-  const room = Math.max(20, columns - indent)
+  const room = columns - indent
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const last = lines.at(-1)
@@ -79,5 +84,5 @@ function grantLines({ purpose, setcap, systemd, docker }: Grant): string[] {
   ]
 }
 
-const NOTE = `  Each line replaces what was granted before. setcap gives them to every script that this node runs: a copy of the
-  program for this purpose, or a unit, keeps that apart.`
+const NOTE =
+  'Each line replaces what was granted before. setcap gives them to every script that this node runs: a copy of the program for this purpose, or a unit, keeps that apart.'

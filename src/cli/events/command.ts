@@ -43,10 +43,11 @@ Lines (time, type, PID, name, parent, then by type):
   are written as escapes.
 
 Examples:
-  muster events --type exit --failed                 what fails on this host, and who killed what
+  muster events --type exit --failed    what fails here, and who killed what
   muster events --name nginx --type exec,exit
-  muster events --ppid 1234 --for 10s --json         all children of a process in ten seconds
-  muster events --type fork --count 1000 --json | jq -r '.ppid // empty' | sort | uniq -c | sort -n
+  muster events --ppid 1234 --for 10s --json   children of a process for 10 s
+  muster events --type fork --count 1000 --json | jq -r '.ppid // empty' \\
+    | sort | uniq -c | sort -n
 
 Exit codes: 0 --count or --for reached; 2, 3, 4 bad input; 6 a source that is not permitted; 130 Ctrl-C.
 \`muster --help\` lists all.`

@@ -35,10 +35,11 @@ const COLUMNS: readonly TextColumn<UsedFile>[] = [
     align: 'right',
     text: ({ kind, sizeBytes }) => (kind === 'file' && sizeBytes !== undefined ? shortBytes(sizeBytes) : '-'),
   },
-  { heading: 'POSITION', align: 'right', text: ({ position }) => String(position ?? '-') },
+  { heading: 'POSITION', align: 'right', isExtra: true, text: ({ position }) => String(position ?? '-') },
   {
     heading: 'FLAGS',
     align: 'left',
+    isExtra: true,
     text: ({ flags }) => flags?.join(',').replaceAll('O_', '').toLowerCase() || '-',
   },
   {

@@ -22,6 +22,7 @@ const HELP = `
 Examples:
   muster files 1234
   muster files 1234 --peers
-  muster files 1234 --json | jq '[.[] | select(.isDeleted)]'      space that is not free until it ends
+  muster files 1234 --json | jq '[.[] | select(.isDeleted)]'
+                                        space that is not free until it ends
 
 ${PID_EXIT_CODES}`

@@ -42,9 +42,9 @@ const HELP = `
 Examples:
   muster find --command 'java .*-jar app' --user www-data
   muster find --port 8080
-  muster find --deleted --unit 'nginx*'          muster files PID shows sizes and paths
+  muster find --deleted --unit 'nginx*'  muster files PID shows sizes, paths
   muster find --library libssl --pids
-  muster find --namespace net:1234               who shares the network of process 1234; kinds: muster ns 1234
+  muster find --namespace net:1234       who shares the network of PID 1234
   muster find --session "$$" --state T
   muster find --unit 'nginx*' --state D --json
 

@@ -24,6 +24,6 @@ Examples:
   muster info 1234
   muster info 1234 --environment
   muster info 1234 --file mountinfo --file schedstat
-  muster info 1234 --json | jq '{exe, rss: .usage.memory.rssBytes, unit: .cgroup.unit}'
+  muster info 1234 --json | jq '.exe, .usage.memory.rssBytes, .cgroup.unit'
 
 ${PID_EXIT_CODES}`

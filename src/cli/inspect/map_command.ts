@@ -17,7 +17,7 @@ const HELP = `
 
 Examples:
   muster map 1234
-  muster map 1234 --all | sort -k4 -h | tail      the mappings with most resident memory
+  muster map 1234 --all | sort -k4 -h | tail   those with most resident memory
   muster map 1234 --json | jq '.totals.heap.rssBytes'
 
 ${PID_EXIT_CODES}`

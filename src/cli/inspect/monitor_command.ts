@@ -24,7 +24,8 @@ const HELP = `
 Examples:
   muster monitor 1234
   muster monitor 1234 --interval 0.5 --pss
-  muster monitor "$(pgrep -o mysqld)" --for 1m --json | jq -c 'select(.type == "end")'
+  muster monitor "$(pgrep -o mysqld)" --for 1m --json \\
+    | jq -c 'select(.type == "end")'
 
 Exit codes: 0 success, also when the process has ended, however it did; 2, 3, 4 bad input; 5 no such process; 129, 130, 143 it
 was stopped. \`muster --help\` lists all.`

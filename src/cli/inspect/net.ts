@@ -79,8 +79,13 @@ const COLUMNS: readonly TextColumn<OwnedSocket>[] = [
     align: 'left',
     text: ({ state, type }) => (type === undefined ? state : `${state} ${type}`),
   },
-  { heading: 'RECV-Q', align: 'right', text: ({ receiveQueue }) => String(receiveQueue ?? '-') },
-  { heading: 'SEND-Q', align: 'right', text: ({ sendQueue }) => String(sendQueue ?? '-') },
+  {
+    heading: 'RECV-Q',
+    align: 'right',
+    isExtra: true,
+    text: ({ receiveQueue }) => String(receiveQueue ?? '-'),
+  },
+  { heading: 'SEND-Q', align: 'right', isExtra: true, text: ({ sendQueue }) => String(sendQueue ?? '-') },
   {
     heading: 'LOCAL',
     align: 'left',

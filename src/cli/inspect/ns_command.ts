@@ -11,7 +11,7 @@ export function command(): Command {
 
 const HELP = `
 Examples:
-  muster ns                          every namespace, with how many processes are in it
+  muster ns                          every namespace, with how many are in it
   muster ns 1234
   muster who 'net:[4026531840]'      who is in one
 

@@ -40,10 +40,16 @@ const COLUMNS: readonly TextColumn<Thread>[] = [
   {
     heading: 'WAITED',
     align: 'right',
+    isExtra: true,
     text: ({ runQueueWaitNs }) => (runQueueWaitNs === undefined ? '-' : shortTime(runQueueWaitNs)),
   },
   { heading: 'CPU', align: 'right', text: ({ lastCpu }) => String(lastCpu) },
-  { heading: 'WAITS-IN', align: 'left', text: ({ waitChannel }) => escapeForTerminal(waitChannel ?? '-') },
+  {
+    heading: 'WAITS-IN',
+    align: 'left',
+    isExtra: true,
+    text: ({ waitChannel }) => escapeForTerminal(waitChannel ?? '-'),
+  },
 ]
 
 const STACK_COLUMNS: readonly TextColumn<Thread>[] = [

@@ -3,6 +3,7 @@ import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
 import { clockTime, shortBytes } from '../quantities.js'
 import { StopSignals } from '../stop_signals.js'
+import { widthOf } from '../terminal.js'
 import { printJson } from './json.js'
 import { lookInto, readPid } from './target.js'
 import { type RawTrack, readTrackOptions } from './track_options.js'
@@ -17,13 +18,14 @@ export async function trackProcess(word: string | undefined, raw: RawTrack): Pro
   const options = { durationMs, intervalMs, signal: stop.signal }
   let samples = 0
   let left = count
+  const columns = fittingColumns(widthOf(process.stdout))
   await lookInto(pid!, async (target) => {
     for await (const sample of trackResources(target, options)) {
       if (samples++ === 0 && raw.json !== true) {
-        process.stdout.write(lineOf(COLUMNS.map(({ heading }) => heading)))
+        process.stdout.write(lineOf(columns.map(({ heading }) => heading)))
       }
       if (raw.json === true) printJson(sample)
-      else process.stdout.write(lineOf(COLUMNS.map(({ text }) => text(sample))))
+      else process.stdout.write(lineOf(columns.map(({ text }) => text(sample))))
       if (--left === 0) return
     }
   })
@@ -54,6 +56,15 @@ const COLUMNS: readonly Column[] = [
   { heading: 'THREADS', width: 7, text: ({ threads }) => String(threads) },
   { heading: 'FILES', width: 6, text: ({ openFiles }) => String(openFiles ?? '-') },
 ]
+
+/** The first ones that a terminal has room for. */
+function fittingColumns(width = Number.POSITIVE_INFINITY): readonly Column[] {
+  let used = -1
+  return COLUMNS.filter((column) => {
+    used += column.width + 1
+    return used <= width
+  })
+}
 
 const lineOf = (words: readonly string[]): string =>
   `${words.map((word, at) => word.padStart(COLUMNS[at]!.width)).join(' ')}\n`

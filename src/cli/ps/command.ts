@@ -91,7 +91,7 @@ Examples:
   muster ps --state D,Z --columns pid,ppid,state,age,command
   muster ps --user www-data --min-cpu 5 --sort -cpu
   muster ps --top memory --exact --source bpf -v
-  muster ps --sort -openFiles --limit 5 --columns pid,openFiles,oomScoreAdj,cgroup,name
+  muster ps --sort -openFiles --limit 5 --columns pid,openFiles,cgroup,name
   muster ps --json | jq '[.[] | select(.rssBytes > 1e9)]'
 
 Exit codes: 0 success; 2, 3, 4 bad input; 5 no such process; 6 a source that is not permitted;

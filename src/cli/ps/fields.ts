@@ -40,8 +40,12 @@ export const textColumns = (fields: readonly Field[], context: FieldContext): Te
   fields.map((field) => ({
     heading: field.heading,
     align: field.align,
+    // Who has named columns gets them.
+    isExtra: (fields === DEFAULT_FIELDS || fields === AUX_FIELDS) && LESS_NEEDED.has(field.name),
     text: (row) => field.text(row, context),
   }))
+
+const LESS_NEEDED = new Set(['ppid', 'memoryPercent', 'vszBytes', 'threads', 'nice', 'tty', 'startedAtMs'])
 
 const TICKS_PER_SECOND = 100 // USER_HZ, part of the kernel's ABI on x64 and arm64
 const MISSING = '-'

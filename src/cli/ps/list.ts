@@ -9,7 +9,7 @@ import { printTable, tableLines } from '../print_table.js'
 import { requireSource } from '../require_source.js'
 import { Screen } from '../screen.js'
 import { passed, StopSignals } from '../stop_signals.js'
-import { escapeForTerminal } from '../terminal.js'
+import { escapeForTerminal, widthOf } from '../terminal.js'
 import { requireUser } from '../users.js'
 import { type FieldContext, textColumns } from './fields.js'
 import { type PsOptions, type RawPsOptions, readPsOptions } from './options.js'
@@ -49,7 +49,10 @@ async function listProcesses(options: PsOptions): Promise<void> {
     const limit = options.json ? options.limit : Math.min(options.limit, screen.height - 1)
     const view = await viewOf(await sampler.sample(), sampler, { ...options, limit })
     if (options.json) await printJson(view.rows, options.fields, view.context, process.stdout, '')
-    else await screen.show(tableLines(view.rows, textColumns(options.fields, view.context), undefined))
+    else
+      await screen.show(
+        tableLines(view.rows, textColumns(options.fields, view.context), widthOf(process.stdout)),
+      )
     waitMs = options.watchSeconds * 1000
   }
   if (signals.exitCode !== undefined) process.exitCode = signals.exitCode

@@ -4,9 +4,10 @@ import { checkRules, type Rule, ruleSchema } from '../../public/schema.js'
 import { EXIT } from '../exit_codes.js'
 import { fail, messageOf } from '../fault.js'
 import { ChunkedWriter } from '../output.js'
-import { safeJson } from '../terminal.js'
+import { safeJson, widthOf } from '../terminal.js'
 import { quoted } from '../values.js'
 import { checkedFile, configSchemaOf } from '../watch/config.js'
+import { hanging } from '../wrap.js'
 import type { Matching } from './matching.js'
 import { matchLine, ruleLine, ruleRecord } from './rule_line.js'
 
@@ -24,6 +25,7 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
   const builtin = builtinRules(Object.fromEntries((written.builtin ?? []).map((name) => [name, true])))
   const rules = [...builtin, ...(written.rules ?? [])]
   const matching = options.static ? undefined : await matchingOf(file, rules)
+  const width = widthOf(process.stdout)
   const writer = new ChunkedWriter(process.stdout)
   for (const [at, rule] of checkRules(rules).entries()) {
     const found = rule.enabled ? matching?.[at] : undefined
@@ -31,7 +33,14 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
       const matches = options.static ? {} : { matches: found ?? null }
       await writer.write(`${safeJson({ ...ruleRecord(rule), ...matches })}\n`)
     } else {
-      await writer.write(`${ruleLine(rule)}\n${found ? `  ${matchLine(found)}\n` : ''}`)
+      const lines = [
+        // Set in, so that the next rule is told from it.
+        ...hanging('', ruleLine(rule), width && width - 4).map((line, at) =>
+          at === 0 ? line : `    ${line}`,
+        ),
+        ...(found ? hanging('  ', matchLine(found), width) : []),
+      ]
+      await writer.write(`${lines.join('\n')}\n`)
     }
   }
   await writer.flush()

@@ -37,4 +37,4 @@ Examples:
   muster rules check /etc/muster.yaml
   muster rules check muster.yaml --json | jq -r '.name + ": " + .when'
   muster rules schema > muster.schema.json     then, on top of muster.yaml:
-                                               # yaml-language-server: $schema=muster.schema.json`
+                              # yaml-language-server: $schema=muster.schema.json`

@@ -46,8 +46,10 @@ const HOMES = ['hidden', 'read-only', 'writable']
 
 const EXAMPLES = `
 Examples:
-  muster unit generate --user www-data --memory 500M -- /usr/bin/node /srv/web/main.js --port 8080
-  muster unit generate --watch /etc/muster.yaml --output /etc/systemd/system/muster.service
+  muster unit generate --user www-data --memory 500M \\
+    -- /usr/bin/node /srv/web/main.js --port 8080
+  muster unit generate --watch /etc/muster.yaml \\
+    --output /etc/systemd/system/muster.service
   systemctl daemon-reload && muster service enable --now muster`
 
 const HELP = EXAMPLES

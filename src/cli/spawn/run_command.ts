@@ -63,7 +63,8 @@ const HELP = `
 Examples:
   muster run --usage -- make -j4
   muster run --memory 500M --cpu 50% --nice 10 -- ./import.sh --all
-  muster run --user www-data --dir /srv/web --env PORT=8080 --limit nofile=4096:8192 -- node main.js
+  muster run --user www-data --dir /srv/web --env PORT=8080 \\
+    --limit nofile=4096:8192 -- node main.js
   muster run -b --name web --pid-file /run/web.pid -- node main.js
   muster run -b --log /var/log/web.log -- /usr/sbin/webd -f
 

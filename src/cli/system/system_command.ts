@@ -26,7 +26,7 @@ Examples:
   muster system memory pressure
   muster system cpu disks --watch 2
   muster system interrupts
-  muster system --json | jq '{free: .memory.availableBytes, busy: .rates.cpu.busy}'
+  muster system --json | jq '.memory.availableBytes, .rates.cpu.busy'
 
 Exit codes: 0 success; 1 nothing of it is to be had here; 2, 3, 4 bad input; 129, 130, 143 --watch was stopped.
 \`muster --help\` lists all.`

@@ -8,7 +8,8 @@ import { printJson } from '../inspect/json.js'
 import { readPid } from '../inspect/target.js'
 import { noSuchProcess } from '../no_such_process.js'
 import { fineDuration } from '../quantities.js'
-import { escapeForTerminal } from '../terminal.js'
+import { escapeForTerminal, widthOf } from '../terminal.js'
+import { hanging } from '../wrap.js'
 
 /** As commander hands them over. */
 export interface RawZombies {
@@ -123,8 +124,10 @@ function textOf(records: readonly Told[]): string {
       ...(outcome === undefined ? [] : [`  nudge: ${wordedOutcome(outcome, zombies.length)}`]),
     ]
   })
+  const width = widthOf(process.stdout)
   const blocks = [[first.advice[0]!], ...paragraphs]
-  return blocks.map((lines) => lines.map((line) => `${escapeForTerminal(line)}\n`).join('')).join('\n')
+  const broken = (line: string) => hanging(/^ */.exec(line)![0], escapeForTerminal(line.trimStart()), width)
+  return blocks.map((lines) => `${lines.flatMap(broken).join('\n')}\n`).join('\n')
 }
 
 function wordedOutcome(outcome: Outcome, zombies: number): string {

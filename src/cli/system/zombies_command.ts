@@ -21,7 +21,7 @@ Examples:
   muster zombies
   muster zombies --nudge
   muster zombies 1234 --nudge        only the zombies that 1234 has left
-  muster zombies --json | jq '.[] | {pid: .parent.pid, zombies: (.zombies | length)}'
+  muster zombies --json | jq '.[] | {pid: .parent.pid, n: (.zombies | length)}'
 
 Exit codes: 0 success; 1 after --nudge: some are still there; 2, 3, 4 bad input; 5 no such process; 6 a nudge that is
   not permitted. \`muster --help\` lists all.`

@@ -92,4 +92,4 @@ Examples:
   muster watch -p 1234 -t 80 -i 5 -d ./evidence -r
   muster watch --name node --rule 'rss > 500MiB for 30s' -d ./evidence --dry-run
   muster watch --config /etc/muster.yaml --json
-  muster watch -p $(pgrep -o mysqld) -t 60 --once || echo "over 60 % of memory, or not watchable"`
+  muster watch -p $(pgrep -o mysqld) -t 60 --once || echo 'over 60 % of memory'`

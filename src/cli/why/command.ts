@@ -27,9 +27,10 @@ export function command(): Command {
 
 const HELP = `
 Examples:
-  muster why 1234 -d ./evidence              what was decided about a process, newest first
-  muster why 1a2b3c4d-7 -d ./evidence        an alert, with its decision, actions and outcome
-  muster why 1234 --all --json -d ./evidence | jq '.subjects[].decisions[].decision.clauses'
+  muster why 1234 -d ./evidence         what was decided about it, newest first
+  muster why 1a2b3c4d-7 -d ./evidence   an alert: decision, actions, outcome
+  muster why 1234 --all --json -d ./evidence \\
+    | jq '.subjects[].decisions[].decision.clauses'
 
 Exit codes: 0 also when nothing was decided about a PID; 2, 3, 4 bad input; 5 no such id; 7 no such journal.
 \`muster --help\` lists all.`
