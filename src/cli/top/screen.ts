@@ -47,10 +47,11 @@ export class Screen implements Disposable {
   enter(): void {
     this.#isEntered = true
     this.#painted = []
+    // First: in the background the kernel stops us here, before anything is written.
+    this.#input.setRawMode(true).resume()
     this.#output.write(ENTER)
     this.#output.on('resize', this.#onResize)
     this.#input.on('keypress', this.#onKey)
-    this.#input.setRawMode(true).resume()
   }
 
   leave(): void {

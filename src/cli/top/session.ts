@@ -22,6 +22,8 @@ const DETAILS_AT_ONCE = 256
 const REDRAW_MS = 250
 /** Far more than a stop takes that comes. */
 const UNHEEDED_MS = 200
+/** The process group, to kill(2). */
+const JOB = 0
 
 /** What is known of the host at one tick. */
 interface Tick {
@@ -74,8 +76,9 @@ export class Session {
   /** Until `q`, or until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#quit())
-    // Stopped from outside, it finds the terminal as the shell has left it.
+    // Stopped by SIGSTOP, it finds the terminal as the shell has left it.
     process.on('SIGCONT', this.#enterAnew)
+    process.on('SIGTSTP', this.#onStop)
     if (signal.aborted) this.#quit()
     while (!this.#stop.signal.aborted) {
       const wake = new AbortController()
@@ -93,6 +96,7 @@ export class Session {
       await passed(Math.max(0, restMs), wake.signal)
     }
     process.off('SIGCONT', this.#enterAnew)
+    process.off('SIGTSTP', this.#onStop)
     clearTimeout(this.#unheeded)
     clearImmediate(this.#drawing)
     this.#unread = undefined
@@ -134,7 +138,7 @@ export class Session {
       case 'repaint':
         return this.#screen.repaint()
       case 'suspend':
-        return this.#suspend()
+        return this.#suspend(JOB)
       case 'act':
         this.#tell(await act(effect.action, effect.target))
         return this.#wake.abort()
@@ -161,16 +165,21 @@ export class Session {
     this.draw()
   }
 
-  /** As the terminal itself would have done it, with all of the job. */
-  #suspend(): void {
+  /** @param whom `JOB`, as the terminal itself would have done it, or this process */
+  #suspend(whom: number): void {
+    process.off('SIGTSTP', this.#onStop)
     this.#screen.leave()
     // Without a shell that could continue it (ssh host muster top), the kernel does not stop it.
     this.#unheeded = setTimeout(this.#enterAnew, UNHEEDED_MS)
-    process.kill(0, 'SIGTSTP')
+    process.kill(whom, 'SIGTSTP')
   }
+
+  /** Others of the job have got theirs. */
+  readonly #onStop = (): void => this.#suspend(process.pid)
 
   readonly #enterAnew = (): void => {
     clearTimeout(this.#unheeded)
+    process.off('SIGTSTP', this.#onStop).on('SIGTSTP', this.#onStop)
     this.#screen.leave()
     this.#screen.enter()
     this.draw()

@@ -229,6 +229,37 @@ onTerminal('Ctrl-Z gives the terminal back until fg', async () => {
   await terminal.shows(/exit code 148/)
 })
 
+onTerminal(
+  'stopped from outside it gives the terminal back where it can, and paints its screen anew at fg',
+  async () => {
+    await using terminal = await Terminal.open([], { after: 'read line; fg; read line; fg; exec cat' })
+    await terminal.shows(/COMMAND/)
+    const pid = Number(await childOf(Number(await terminal.format('pane_pid'))))
+    const isStopped = async () => (await readState(pid)) === 'T'
+    process.kill(pid, 'SIGTSTP')
+    await terminal.shows(/exit code 148/)
+    expect(await terminal.format('alternate_on')).toBe('0')
+    // In the background it leaves the terminal alone: the kernel stops it at the first change.
+    process.kill(pid, 'SIGCONT')
+    await waitFor(isStopped, { what: 'the stop of a background process' })
+    expect(await terminal.format('alternate_on')).toBe('0')
+    await terminal.press('Enter')
+    await terminal.shows(/PID .*COMMAND/)
+    // That cannot be heard: the screen stays, in the terminal's raw mode, for the shell to clear.
+    process.kill(pid, 'SIGSTOP')
+    await waitFor(isStopped, { what: 'the stop' })
+    await terminal.press('C-j')
+    await waitFor(async () => !(await isStopped()), { what: 'fg' })
+    await terminal.press('F1')
+    await terminal.shows(/move the cursor/)
+    await terminal.press('Escape')
+    await terminal.shows(/PID .*COMMAND/)
+    await terminal.press('q')
+    await waitFor(async () => (await terminal.format('alternate_on')) === '0', { what: 'the end' })
+    await terminal.shows(/exit code 148/)
+  },
+)
+
 onTerminal('it ends with its terminal', async () => {
   let pid = 0
   {
