@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { EXIT } from './exit_codes.js'
 import { fail } from './fault.js'
+import { insteadOf } from './other_tools.js'
 import { didYouMean } from './suggest.js'
 import { quoted } from './values.js'
 
@@ -20,7 +21,8 @@ export function helpWords(program: Command, words: readonly string[]): readonly 
     }
     const inner = command.commands.find((each) => each.name() === word)
     if (inner === undefined) {
-      if (!isAsked) break
+      const isTool = command === program && insteadOf(word) !== undefined
+      if (!isAsked && !isTool) break
       fail(EXIT.usage, noCommand(command, word))
     }
     path.push(word)
@@ -42,5 +44,7 @@ export function noCommand(outer: Command, word: string): string {
     outer.commands.map((each) => each.name()),
   )
   const whole = wholeName(outer)
+  const instead = outer.parent === null ? insteadOf(word) : undefined
+  if (instead !== undefined) return `${whole} has no command ${quoted(word)}; see ${instead}`
   return `${whole} has no command ${quoted(word)}${near}; \`${whole} --help\` lists them`
 }

@@ -25,7 +25,7 @@ const EXIT_CODES = 'Exit codes: '
 
 const indentOf = (line: string): string => /^ */.exec(line)![0]
 
-/** Help for that many columns; examples stay as they are, to be copied, and are written for 80. */
+/** Help for that many columns; examples and files stay as they are, to be copied, and are written for 80. */
 export function wrapHelp(text: string, width: number): string {
   const done: string[] = []
   let paragraph: string[] = []
@@ -43,7 +43,7 @@ export function wrapHelp(text: string, width: number): string {
   }
   let isExample = false
   for (const line of text.split('\n')) {
-    isExample = /^Examples?:/.test(line) || (isExample && line !== '')
+    isExample = /^(Examples?|Configuration file\b.*):$/.test(line) || (isExample && line !== '')
     const [, label, rest] = /^( *\S.*? {2,})(\S.*)$/.exec(line) ?? []
     const isProse = !isExample && line !== '' && label === undefined
     const isOn = paragraph[0]?.startsWith(EXIT_CODES) || indentOf(line) === indentOf(paragraph[0] ?? line)

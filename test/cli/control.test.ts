@@ -74,6 +74,9 @@ test('what is wrong is named with the way out, and nothing is done', async () =>
   expect(await refused(3, 'signal', 'TREM', pid)).toMatch(
     /^muster: SIGNAL: unknown signal "TREM"; use .*SIGTERM/,
   )
+  expect(await refused(3, 'signal', '-9', '1')).toMatch(
+    /"-9" is no signal; it is written without a dash: "9"/,
+  )
   expect(await refused(2, 'signal', 'TERM')).toMatch(/missing required argument 'pid'/)
   expect(await refused(2, 'signal', 'TERM', pid, '--tree', '--session')).toMatch(
     /--tree and --session .*one of them/,

@@ -205,6 +205,16 @@ test('completion names the shells that it knows', async () => {
   })
 })
 
+test('the configuration file in the help of watch can be copied, and is a right one', async () => {
+  const { stdout } = await muster(['watch', '--help'])
+  const [, told] = /\nConfiguration file [^\n]*:\n(.*?)\n\n/s.exec(stdout)!
+  const directory = await mkdtemp(join(tmpdir(), 'muster-help-'))
+  const file = join(directory, 'muster.yaml')
+  await writeFile(file, told!.replaceAll(/^ {2}/gm, ''))
+  expect(await muster(['rules', 'check', file, '--static'])).toMatchObject({ code: 0, stderr: '' })
+  await rm(directory, { recursive: true })
+})
+
 test('an unknown command is named with the nearest one', async () => {
   const { code, stderr } = await muster(['wacht'])
   expect(code).toBe(2)
@@ -219,6 +229,8 @@ test.each([
     'muster jobs has no command "sotp" (did you mean "stop"?); `muster jobs --help` lists them',
   ],
   [['service', 'foo'], 'muster service has no command "foo"; `muster service --help` lists them'],
+  [['lsof', '-i'], 'muster has no command "lsof"; see `muster files` and `muster who`'],
+  [['kill', '--help'], 'muster has no command "kill"; see `muster signal` and `muster stop`'],
   [['jobs', 'clean', 'web'], '"web" is no flag of muster jobs clean; `muster jobs clean --help` lists them'],
 ])('%j: what is wrong inside a command names the help of that very one', async (args, told) => {
   expect(await muster(args)).toMatchObject({ code: 2, stdout: '', stderr: `muster: ${told}\n` })

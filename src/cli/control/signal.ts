@@ -13,7 +13,7 @@ import { ProcmusterError } from '../../public/errors.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
-import { readNumber } from '../values.js'
+import { quoted, readNumber } from '../values.js'
 import type { RawControl } from './options.js'
 import { report } from './report.js'
 import { type Outcome, outcomeOf, pidsOf, Targets } from './targets.js'
@@ -102,6 +102,12 @@ function membersOf(root: ProcessIdentity, result: MembersResult): MemberOutcome[
 
 /** A signal by name or number; what is none is a fault. */
 export function numberOf(word: string, flag: string, faults: FaultList): number | undefined {
+  if (word.startsWith('-')) {
+    return faults.add(
+      EXIT.malformed,
+      `${flag}: ${quoted(word)} is no signal; it is written without a dash: ${quoted(word.slice(1))}`,
+    )
+  }
   try {
     return signalNumber(word as SignalName)
   } catch (error) {

@@ -26,8 +26,7 @@ export function command(): Command {
 const HELP = `
 Sources:
   bpf        everything: exit code or signal and who sent it, CPU time, peak memory, I/O, life time
-  netlink    births, execs, ends with their exit code or signal; the names of very short lives are not known, and
-             --name leaves those out
+  netlink    births, execs, ends with their exit code or signal; the names of very short lives are not known, and --name leaves those out
   snapshots  compares samples: what lives for less than the interval is not seen, exit codes are not known
   auto takes the first that works here and says which; \`muster doctor\` says what the others lack.
 

@@ -10,7 +10,7 @@ export function command(): Command {
 }
 
 const HELP = `
-  SOFT holds; the process may raise it up to HARD.
+  SOFT holds; the process may raise it up to HARD. \`muster limit\` sets them.
 
 Examples:
   muster limits 1234

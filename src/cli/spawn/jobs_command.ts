@@ -43,7 +43,7 @@ export function command(): Command {
     )
     .addCommand(
       withJson(new Command('wait'))
-        .description('until a job has ended; ends with its exit code')
+        .description('wait until a job has ended, and end with its exit code')
         .addArgument(new Argument('<job>', 'name or pid'))
         .action(async (job: string, raw: RawJobs) => (await import('./jobs.js')).wait(job, raw)),
     )

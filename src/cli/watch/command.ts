@@ -50,7 +50,9 @@ Rules:
   timeTo(rss, 2GiB) < 30m                     at its present growth
   stateSeconds(D) > 20                        openFiles / limit.openFiles > 90%
   host.memAvailable < 1GiB and rss > 10%      host.pressure.memory.some10 > 20
-  In a configuration file, of groups: \`per: unit\` with sum(rss) > 4GiB, count() < 3, exitRate(5m) > 0.1/s
+
+  In a configuration file, of groups: \`per: unit\` with sum(rss) > 4GiB, count() < 3, exitRate(5m) > 0.1/s.
+
   Columns: \`muster ps --help\`. A rule never holds on a value that could not be read.
   \`muster rules check FILE\` finds the faults of a file and says what matches now. All of it: docs/rules.md.
 
@@ -58,12 +60,16 @@ Configuration file (YAML; paths are relative to it):
   interval: 5                # seconds
   directory: evidence
   grace: 10                  # seconds
-  outcome: 60                # seconds that a restarted process is followed before it is told what came of it
+  outcome: 60                # seconds that a restarted process is followed
   source: auto               # auto, bpf, procfs
-  governor: { concurrent: 2 } # what keeps restarts in bounds; see docs/governor.md
+  governor:                  # keeps restarts in bounds; see docs/governor.md
+    concurrent: 2
   builtin: [zombies, stuck]
   notify:                    # webhook, command, log; see docs/alerts.md
-    - { type: webhook, url: "https://alerts.example.com/hook", secretEnv: HOOK_SECRET, minSeverity: critical }
+    - type: webhook
+      url: https://alerts.example.com/hook
+      secretEnv: HOOK_SECRET
+      minSeverity: critical
   rules:
     - name: leaking workers
       match: { name: node, user: www-data }
