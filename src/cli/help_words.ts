@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { EXIT } from './exit_codes.js'
 import { fail } from './fault.js'
-import { insteadOf } from './other_tools.js'
+import { commandsFor } from './other_tools.js'
 import { didYouMean } from './suggest.js'
 import { quoted } from './values.js'
 
@@ -21,7 +21,7 @@ export function helpWords(program: Command, words: readonly string[]): readonly 
     }
     const inner = command.commands.find((each) => each.name() === word)
     if (inner === undefined) {
-      const isTool = command === program && insteadOf(word) !== undefined
+      const isTool = command === program && commandsFor(word) !== undefined
       if (!isAsked && !isTool) break
       fail(EXIT.usage, noCommand(command, word))
     }
@@ -44,7 +44,7 @@ export function noCommand(outer: Command, word: string): string {
     outer.commands.map((each) => each.name()),
   )
   const whole = wholeName(outer)
-  const instead = outer.parent === null ? insteadOf(word) : undefined
+  const instead = outer.parent === null ? commandsFor(word) : undefined
   if (instead !== undefined) return `${whole} has no command ${quoted(word)}; see ${instead}`
   return `${whole} has no command ${quoted(word)}${near}; \`${whole} --help\` lists them`
 }

@@ -1,5 +1,5 @@
 /** What does the work of a tool that people know, as `muster X` and `muster Y`. */
-const INSTEAD: Readonly<Record<string, readonly string[]>> = {
+const COMMANDS_FOR: Readonly<Record<string, readonly string[]>> = {
   chrt: ['sched'],
   free: ['system'],
   htop: ['top'],
@@ -24,8 +24,8 @@ const INSTEAD: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** What of muster does the work of that tool; undefined where it is none that is known. */
-export function insteadOf(tool: string): string | undefined {
-  return Object.hasOwn(INSTEAD, tool)
-    ? INSTEAD[tool]!.map((name) => `\`muster ${name}\``).join(' and ')
+export function commandsFor(tool: string): string | undefined {
+  return Object.hasOwn(COMMANDS_FOR, tool)
+    ? COMMANDS_FOR[tool]!.map((name) => `\`muster ${name}\``).join(' and ')
     : undefined
 }

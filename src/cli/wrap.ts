@@ -20,6 +20,14 @@ export function hanging(label: string, text: string, width: number | undefined):
   return [...lines, line]
 }
 
+/** Escaped text in lines of at most `width` cells, set in from the second one on: what follows is told from it. */
+export function setIn(text: string, indent: number, width: number | undefined): string[] {
+  if (width === undefined || cellWidth(text) <= width) return [text]
+  const own = indentOf(text)
+  const lines = hanging(own, text.slice(own.length), width - indent)
+  return lines.map((line, at) => (at === 0 ? line : ' '.repeat(indent) + line))
+}
+
 /** Begins what is set in from its second line on. */
 const EXIT_CODES = 'Exit codes: '
 
@@ -31,8 +39,7 @@ export function wrapHelp(text: string, width: number): string {
   let paragraph: string[] = []
   const endParagraph = () => {
     if (paragraph[0]?.startsWith(EXIT_CODES)) {
-      const [first, ...more] = hanging('', paragraph.map((line) => line.trim()).join(' '), width - 2)
-      done.push(first!, ...more.map((line) => `  ${line}`))
+      done.push(...setIn(paragraph.map((line) => line.trim()).join(' '), 2, width))
       paragraph = []
       return
     }

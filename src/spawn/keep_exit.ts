@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { checkIdentity, PATH } from '../arguments.js'
 import { type SignalName, signalName, signalNumber } from '../control/signal_names.js'
-import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
+import { codeOfErrno, errnoName, errnoOf, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import { PACKAGE_FILES } from '../package_files.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -27,7 +27,8 @@ export interface KeptExit {
  * goes. Resolves only when the child has ended already; the file is written then.
  * @param child started by this process
  * @param file absolute path, in a directory that nobody else may write; replaced where it is there
- * @throws ProcmusterError `INVALID_ARGUMENT`, and what the errno of execve(2) stands for: nobody waits for the child then
+ * @throws ProcmusterError `INVALID_ARGUMENT`; what the errno of a file stands for; that of execve(2), and nobody waits for
+ * the child then
  */
 export async function keepExit(child: SpawnedProcess, file: string): Promise<void> {
   if (!(child instanceof SpawnedProcess)) {
@@ -57,8 +58,15 @@ export async function keepExit(child: SpawnedProcess, file: string): Promise<voi
   if (exitCode === null && signal === undefined) return
   const number = signal === undefined ? null : signalNumber(signal as SignalName)
   const record = { pid, startTicks, exitCode, signal: number, coreDumped, endedAtMs: Date.now() }
-  await writeFile(`${file}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  try {
+    await writeFile(`${file}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+    await rename(`${file}.new`, file)
+  } catch (cause) {
+    const errno = errnoOf(cause)
+    if (errno === undefined) throw cause
+    const message = `how process ${pid} ended cannot be kept in ${JSON.stringify(file)} (${errnoName(errno)})`
+    throw new ProcmusterError(codeOfErrno(errno), { message, path: file, errno, cause })
+  }
 }
 
 /** What a keeper has written of that process; undefined where it has not, or has of another one. */

@@ -1,7 +1,8 @@
 import { isJournalInUse, readAlerts, readRequests, type WaitingRequest } from '../../public/alerts.js'
 import { FaultList, messageOf } from '../fault.js'
-import { colorsFor, safeJson } from '../terminal.js'
+import { colorsFor, safeJson, widthOf } from '../terminal.js'
 import { readNumber, readPids, readText } from '../values.js'
+import { setIn } from '../wrap.js'
 import { journalOf, type RawPlace, useJournal } from './place.js'
 import { alertLine, requestLine, silenceLine } from './text.js'
 import { ALERT_STATES, DEFAULT_LIMIT, SEVERITIES, wordOf } from './words.js'
@@ -57,5 +58,5 @@ export async function list(raw: RawList): Promise<void> {
     ...waiting.map((request) => requestLine(request, isRunning)),
     ...(isRunning ? [] : ['no watch writes this journal now: what is said to fire did so when it ended']),
   ]
-  stdout.write(`${lines.join('\n')}\n`)
+  stdout.write(`${lines.flatMap((line) => setIn(line, 4, widthOf(stdout))).join('\n')}\n`)
 }

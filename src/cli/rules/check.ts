@@ -7,7 +7,7 @@ import { ChunkedWriter } from '../output.js'
 import { safeJson, widthOf } from '../terminal.js'
 import { quoted } from '../values.js'
 import { checkedFile, configSchemaOf } from '../watch/config.js'
-import { hanging } from '../wrap.js'
+import { hanging, setIn } from '../wrap.js'
 import type { Matching } from './matching.js'
 import { matchLine, ruleLine, ruleRecord } from './rule_line.js'
 
@@ -34,10 +34,7 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
       await writer.write(`${safeJson({ ...ruleRecord(rule), ...matches })}\n`)
     } else {
       const lines = [
-        // Set in, so that the next rule is told from it.
-        ...hanging('', ruleLine(rule), width && width - 4).map((line, at) =>
-          at === 0 ? line : `    ${line}`,
-        ),
+        ...setIn(ruleLine(rule), 4, width),
         ...(found ? hanging('  ', matchLine(found), width) : []),
       ]
       await writer.write(`${lines.join('\n')}\n`)

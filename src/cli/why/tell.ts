@@ -4,8 +4,9 @@ import { explainTrace, type Trace, type TraceQuery, traceDecisions } from '../..
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail, messageOf } from '../fault.js'
 import { clockTime, localDate } from '../quantities.js'
-import { safeJson } from '../terminal.js'
+import { safeJson, widthOf } from '../terminal.js'
 import { PID_MAX, quoted, readNumber, readText } from '../values.js'
+import { setIn } from '../wrap.js'
 import { DEFAULT_LIMIT } from './command.js'
 
 /** As commander hands them over. */
@@ -44,7 +45,7 @@ export async function tell(what: string | undefined, raw: RawWhyOptions): Promis
     const lives = older.length === 1 ? 'one earlier life' : `${older.length} earlier lives`
     lines.push('', `${lives} of this pid, or groups with it, left out; --all tells them`)
   }
-  stdout.write(`${lines.join('\n')}\n`)
+  stdout.write(`${lines.flatMap((line) => setIn(line, 4, widthOf(stdout))).join('\n')}\n`)
 }
 
 async function readTrace(journal: string, query: TraceQuery): Promise<Trace> {
