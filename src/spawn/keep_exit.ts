@@ -54,7 +54,7 @@ export async function keepExit(child: SpawnedProcess, file: string): Promise<voi
       errno,
     })
   }
-  const { exitCode = null, signal, coreDumped = false } = await child.exited
+  const { exitCode = null, signal, coreDumped = false } = await child.ref().exited
   if (exitCode === null && signal === undefined) return
   const number = signal === undefined ? null : signalNumber(signal as SignalName)
   const record = { pid, startTicks, exitCode, signal: number, coreDumped, endedAtMs: Date.now() }

@@ -50,7 +50,7 @@ test('of a child that runs the process becomes the keeper, and lets go of its ou
 })
 
 test('of one that has ended it writes that at once, and goes on', async () => {
-  const { told, ended } = keeper('exit 7', 'await child.exited')
+  const { told, ended } = keeper('exit 7', 'await child.ref().exited')
   const began = Date.now()
   const identified = await identity(told)
   expect(await told).toContain('returned')
