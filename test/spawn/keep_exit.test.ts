@@ -27,7 +27,7 @@ function keeper(command: string, before = '') {
     await keepExit(child, ${JSON.stringify(file)})
     console.log('returned')`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   })
   return { child, told: text(child.stdout), ended: once(child, 'exit') }
 }

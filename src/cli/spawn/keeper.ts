@@ -4,6 +4,8 @@ import { writeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { keepExit, type SpawnedProcess } from '../../public/spawn.js'
+import { EXIT } from '../exit_codes.js'
+import { fail } from '../fault.js'
 
 // `muster run -b` starts the program in a second muster, which is its parent and becomes the keeper of its exit code; the
 // first one is whom the shell waits for.
@@ -28,8 +30,9 @@ export async function startInKeeper(): Promise<void> {
     child.unref()
     return
   }
-  const [code] = (await exited) as [number | null]
-  process.exitCode = code ?? 1
+  const [code, signal] = (await exited) as [number | null, string | null]
+  if (code === null) fail(EXIT.failure, `the start of the job was ended by ${signal}; give the command again`)
+  process.exitCode = code
 }
 
 /** In the second muster. Resolves only where the program has ended already. */
