@@ -481,7 +481,7 @@ describe('muster jobs', () => {
   test('a wait is left by a signal, and the job goes on', async () => {
     const job = await background(['--name', 'web', '--', 'sleep', '100'])
     const waiting = new Run(['jobs', 'wait', 'web'], { env })
-    // Its handler is there once it watches the job.
+    // Its handler is there before it looks at the job.
     await waitFor(async () => {
       const fds = await readdir(`/proc/${waiting.pid}/fdinfo`)
       const infos = fds.map((fd) => readFile(`/proc/${waiting.pid}/fdinfo/${fd}`, 'latin1').catch(() => ''))

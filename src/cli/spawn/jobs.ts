@@ -120,9 +120,9 @@ export async function stop(words: readonly string[], raw: RawStopJobs): Promise<
 
 /** `muster jobs wait JOB` */
 export async function wait(word: string, { json }: RawJobs): Promise<void> {
+  using signals = new StopSignals()
   const store = await JobStore.open()
   const [job] = (await find(store, [word])) as [JobNow]
-  using signals = new StopSignals()
   await refuseUnknown(job)
   if (job.state !== 'ended') await ended(identityOf(job), signals.signal)
   if (signals.signal.aborted) {
