@@ -37,11 +37,17 @@ type Identified = Pick<ProcessIdentity, 'pid' | 'startTicks'>
 
 /** Resolves when a process has ended, or that is waited for no more. @throws ProcmusterError where it cannot be seen */
 export async function ended({ pid, startTicks }: Identified, left: AbortSignal): Promise<void> {
+  // Of many that are waited for in turn none leaves a listener behind.
+  const over = new AbortController()
   try {
     using handle = await ProcessHandle.open({ pid, startTicks, settled: true })
-    if (!left.aborted) await Promise.race([handle.exited, once(left, 'abort')])
+    if (left.aborted) return
+    const isLeft = once(left, 'abort', { signal: over.signal }).catch(() => {})
+    await Promise.race([handle.exited, isLeft])
   } catch (error) {
     if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
+  } finally {
+    over.abort()
   }
 }
 
