@@ -17,7 +17,7 @@ it('lists what is pending only when asked, from its source', () => {
   const alerting = new Alerting({
     ...{ capacity: 10, notifiers: [], log: pino({ level: 'silent' }) },
     ...{ note: () => {}, tell: () => {}, onNotifyFailed: () => {}, onError: () => {} },
-    ...{ ruleNames: () => ['r', 'q'], pending: () => pending, userOf: () => undefined },
+    ...{ ruleNames: () => ['r', 'q'], pending: () => pending, userOf: () => undefined, resume: () => false },
   })
   expect(alerting.list()).toEqual([])
   const listed = alerting.list({ state: 'pending' })

@@ -68,7 +68,7 @@ describe('the record of a decision', () => {
     const unknown = { truth: undefined, value: undefined }
     const identity = { pid: 3, startTicks: 4, settled: true }
     const group = {
-      ...{ kind: 'unit', key: 'web.service', count: 2 },
+      ...({ kind: 'unit', key: 'web.service', count: 2 } as const),
       members: [
         { identity, name: 'read', value: 1 },
         { identity, name: 'unread', value: undefined },

@@ -96,8 +96,8 @@ describe('an engine killed during a restart', () => {
     ]
     const engine = await bench.start({ rules, governor: { suspendAfter: 1 } })
     const outcome = await heard(engine, 'outcome')
-    const [{ actionId }] = (await bench.recordsOf('action-done')) as [{ actionId: string }]
-    expect(outcome).toMatchObject({ actionId, breachedAgain: true, relieved: false })
+    const [done] = await bench.recordsOf('action-done')
+    expect(outcome).toMatchObject({ actionId: done!.actionId, breachedAgain: true, relieved: false })
     // The rule is suspended by what the run before had done: the successor is left alone.
     await heard(engine, 'alert', ({ kind }) => kind === 'suspended' || kind === 'gave-up')
     await engine.close()

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Alert } from '../../dist/index.js'
 import { fixtureProgram, startProcess, waitFor } from '../fixtures/processes.js'
 import { Bench, heard, isAlive, nextTick } from './engines.js'
 
@@ -78,9 +79,8 @@ describe('with events from the kernel', () => {
       { name: 'before', match: { commandLine: bench.token }, when: 'rss > 0' },
       { name: 'after', match: { commandLine: `^${other} mode=idle$` }, when: 'rss > 0' },
     ])
-    const isOf =
-      (rule: string, state: string) => (alert: { rule: string; state: string; identity: { pid: number } }) =>
-        alert.rule === rule && alert.state === state && alert.identity.pid === pid
+    const isOf = (rule: string, state: string) => (alert: Alert) =>
+      alert.rule === rule && alert.state === state && alert.identity?.pid === pid
     await heard(engine, 'alert', isOf('before', 'firing'))
     process.kill(pid, 'SIGUSR1')
     await heard(engine, 'alert', isOf('before', 'resolved'))

@@ -224,6 +224,7 @@ describe('held children', () => {
     cause: 'condition',
     slot: 0,
     identity: identity(pid),
+    group: undefined,
     name: 'n',
     clauses: [],
     sinceMs: 0,

@@ -146,7 +146,7 @@ describe('a restart', () => {
     await engine.close()
     expect(ballast).toHaveLength(160 * MIB)
     const fired = (await bench.recordsOf('decision')).filter(({ kind }) => kind === 'fire')
-    expect(fired.map(({ identity }) => identity.pid)).toEqual([pid])
+    expect(fired.map(({ identity }) => identity?.pid)).toEqual([pid])
   })
 
   it('is followed by the alert when the successor ends by itself', async () => {
@@ -223,7 +223,7 @@ describe('a restart', () => {
     expect(running).toBeDefined()
     // The rule still names the old pid; it means the successor.
     process.kill(running!, 'SIGKILL')
-    await heard(second, 'alert', ({ kind, identity }) => kind === 'died' && identity.pid === running)
+    await heard(second, 'alert', ({ kind, identity }) => kind === 'died' && identity?.pid === running)
   })
 
   it('that has begun to end its process is completed before the engine is closed', async () => {

@@ -23,7 +23,8 @@ const successor = { ...identity, startTicks: 2 }
 const target = { rule: 'r', identity, name: 'n' }
 const alert = {
   ...target,
-  ...{ id: '0000000a-1', severity: 'warning', kind: 'breach', state: 'firing', values: [], message: 'm' },
+  ...({ id: '0000000a-1', severity: 'warning', kind: 'breach', state: 'firing' } as const),
+  ...{ values: [], message: 'm' },
   ...{ atMs: 1, repeats: 1, lastAtMs: 2, acknowledged: { by: 'me', atMs: 3, note: 'why' } },
 } as const
 const group = { kind: 'unit', key: 'u', count: 1, members: [{ identity, name: 'n', value: 1 }] } as const

@@ -146,7 +146,7 @@ describe('a governor after a start anew', () => {
     const verdict = startedAfter([
       [0, start()],
       [5000, suspended],
-      ...(more as [number, JournalBody][]),
+      ...more.map(([atMs, body]): [number, JournalBody] => [atMs, body]),
     ]).admit(1)
     expect('bound' in verdict ? verdict.bound : undefined).toBe(bound)
   })

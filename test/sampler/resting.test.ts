@@ -19,10 +19,9 @@ const WALKS = 20 // more than a remembered reading is used for
 
 /** What both sources tell alike of a process that does nothing; the approximate memory is left out. */
 function cellsOf(table: Table, pid: number): Record<string, unknown> {
-  const { slot, generation, readTimeNs, cpuTimeNs, rssBytes, sharedBytes, memoryPercent, ...cells } = {
-    ...table.get(pid)!.toJSON(),
-    slot: undefined,
-  }
+  const { slot, generation, readTimeNs, cpuTimeNs, rssBytes, sharedBytes, memoryPercent, ...cells } = table
+    .get(pid)!
+    .toJSON() as Record<string, unknown>
   const ticks = (ns: unknown) => Math.floor(Number(ns) / TICK_NS)
   return { ...cells, userTimeNs: ticks(cells.userTimeNs), systemTimeNs: ticks(cells.systemTimeNs) }
 }

@@ -18,7 +18,7 @@ const bpf = {
 const status = {
   ...{ uids: [0, 0, 0, 0], gids: [0, 0, 0, 0], groups: [], umask: 18, processors: '3' },
   ...{ inheritable: 0n, permitted: ALL, effective: ALL, bounding: ALL, ambient: 0n },
-  ...{ noNewPrivileges: false, seccompFilters: 0 },
+  ...{ noNewPrivileges: false, seccompMode: undefined, seccompFilters: 0 },
 }
 const FINE: HostReadings = {
   ...{ bpf, status, groups: [] },

@@ -301,7 +301,8 @@ it('a state of other rules takes over what both know', () => {
     const plan = planMatch(new LocalMatcher(matches).compiled, 0, matches.length)
     const state = mapMatchState(plan, 40, new SharedArrayBuffer(matchStateBytes(plan, 40)), 0)
     return { plan, state }
-  }) as [{ plan: ReturnType<typeof planMatch>; state: ReturnType<typeof mapMatchState> }, never]
+  })
+  if (before === undefined || after === undefined) throw new Error('unreachable')
   before.state.yes.set([1, 0, 2, 3])
   before.state.subtreeYes[39] = 1
   before.state.asked[0] = 7
