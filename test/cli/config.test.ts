@@ -74,12 +74,12 @@ test.each<[string, string, RegExp[]]>([
   [
     'an unknown key of a rule',
     `${RULE}    sevrity: info\n`,
-    [/^FILE:4:5: unknown key "sevrity" \(did you mean "severity"\?\)$/],
+    [/^FILE:4:5: rules\[0\]: unknown key "sevrity" \(did you mean "severity"\?\)$/],
   ],
   [
     'an unknown key of a match',
     `${RULE}    match: { nam: node }\n`,
-    [/^FILE:4:14: unknown key "nam" \(did you mean "name"\?\)$/],
+    [/^FILE:4:14: rules\[0\]\.match: unknown key "nam" \(did you mean "name"\?\)$/],
   ],
   ['a wrong type', `interval: soon\n${RULE}`, [/^FILE:1:11: interval: "soon" is no number; give a number$/]],
   ['a value out of range', `interval: 0\n${RULE}`, [/^FILE:1:11: interval: 0: give at least 0\.1$/]],
