@@ -1,3 +1,4 @@
+import { forgetOldest } from '../forget_oldest.js'
 import { type Place, samePlace } from '../journal/place.js'
 import type { EngineStartBody, JournalRecord } from '../journal/records.js'
 import type { Alert } from './alert.js'
@@ -49,7 +50,7 @@ export class AlertFold {
         this.#raises(record.alert)
         break
       case 'acknowledged':
-        this.#fires(record.alert)
+        this.#fires(alertKey(record.alert), record.alert)
         break
       case 'alert-resolved': {
         const key = alertKey(record.alert)
@@ -87,7 +88,7 @@ export class AlertFold {
     // Raised once more by this run, it begins anew.
     if (before?.id !== alert.id || before.repeats !== alert.repeats) this.#seenMs.delete(key)
     this.#raisedMs.set(key, this.#watchedMs)
-    this.#fires(alert)
+    this.#fires(key, alert)
   }
 
   /** With what the run that comes to its end here has seen; what it has not raised it has seen the end of. */
@@ -100,12 +101,12 @@ export class AlertFold {
     )
   }
 
-  #fires(alert: Alert): void {
-    const key = alertKey(alert)
-    if (!this.#firing.has(key) && this.#firing.size >= MOST_FIRING) {
-      this.#firing.delete(this.#firing.keys().next().value!)
-    }
+  #fires(key: string, alert: Alert): void {
     this.#firing.set(key, alert)
+    for (const forgotten of forgetOldest(this.#firing, MOST_FIRING)) {
+      this.#seenMs.delete(forgotten)
+      this.#raisedMs.delete(forgotten)
+    }
   }
 
   #started({ place, atMs }: EngineStartBody & { readonly atMs: number }): void {

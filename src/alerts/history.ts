@@ -1,5 +1,7 @@
 import { type Checks, checkQuery, LIMIT, NUMBER, oneOf, PATH, TEXT } from '../arguments.js'
+import { forgetOldest } from '../forget_oldest.js'
 import { readJournal } from '../journal/reader.js'
+import { UNFOLDED } from '../journal/recover.js'
 import type { Alert, AlertState } from './alert.js'
 import { type AlertQuery, isWanted } from './alert_book.js'
 import { AlertFold } from './alert_fold.js'
@@ -42,7 +44,7 @@ export async function readAlerts(journal: string, query: HistoryQuery = {}): Pro
   const fold = new AlertFold()
   const alerts = new Map<string, Alert>()
   let current = new Set<string>()
-  for await (const record of readJournal(journal)) {
+  for await (const record of readJournal(journal, { without: UNFOLDED })) {
     fold.add(record)
     if (record.type === 'engine-start') current = new Set()
     if (record.type !== 'alert' && record.type !== 'alert-resolved' && record.type !== 'acknowledged')
@@ -50,7 +52,7 @@ export async function readAlerts(journal: string, query: HistoryQuery = {}): Pro
     const { alert } = record
     if (record.type === 'alert') current.add(alert.id)
     alerts.set(alert.id, alert)
-    if (alerts.size > MOST_KEPT) alerts.delete(alerts.keys().next().value!)
+    forgetOldest(alerts, MOST_KEPT)
   }
   const { firing, silences: kept } = fold.state
   const silences = new Silences()

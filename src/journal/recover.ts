@@ -1,5 +1,6 @@
 import { AlertFold, type FoldedAlerts } from '../alerts/alert_fold.js'
 import { ITERABLE, refuse } from '../arguments.js'
+import { forgetOldest } from '../forget_oldest.js'
 import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { ActionBegunBody, ActionDoneBody, RestartStep } from './action_records.js'
 import { type Place, samePlace } from './place.js'
@@ -109,7 +110,7 @@ export class JournalFold {
     const key = stepKey(record)
     this.#lastBegun.delete(key)
     this.#lastBegun.set(key, { atMs: record.atMs, place: record.place })
-    if (this.#lastBegun.size > MOST_BEGUN) this.#lastBegun.delete(this.#lastBegun.keys().next().value!)
+    forgetOldest(this.#lastBegun, MOST_BEGUN)
   }
 
   #done(record: UnjudgedRestart['done']): void {
@@ -121,7 +122,7 @@ export class JournalFold {
       this.#lastBegun.delete(stepKey(begun))
     if (action !== 'restart' || status !== 'done' || successor === undefined || place === undefined) return
     this.#unjudged.set(actionId, { done: record, successor, place })
-    if (this.#unjudged.size > MOST_UNJUDGED) this.#unjudged.delete(this.#unjudged.keys().next().value!)
+    forgetOldest(this.#unjudged, MOST_UNJUDGED)
   }
 
   get state(): JournalState {

@@ -106,3 +106,13 @@ it('knows for how long each was seen to last since it was raised last, over star
     [],
   )
 })
+
+it('keeps no more of a long run than the newest alerts, nor for how long they were seen', () => {
+  const bodies = Array.from({ length: 30_000 }, (_, i): JournalBody => {
+    return { type: 'alert', alert: alert(`${i}`, { kind: 'died', identity: identity(i + 1) }) }
+  })
+  const { firing, seenMs } = fold(start(), ...bodies, start())
+  expect(firing.length).toBeLessThanOrEqual(12_000)
+  expect(seenMs.size).toBe(firing.length)
+  expect(firing.at(-1)!.id).toBe('29999')
+})
