@@ -60,9 +60,9 @@ export type CapResult =
 
 /**
  * Puts running processes under limits, each into a control group of its own, and leaves it there until `uncapProcess`. Called
- * again, it changes the limits. Empty groups that caps of ended processes have left beside it are removed. In version 1 the group is made below the one where the process is, so that the limits there go on holding; in
- * version 2, where such a group can have none below it, beside it, with the tighter of both limits. The service manager
- * then finds the process in another group than it put it into.
+ * again, it changes the limits. In version 1 the group is made below the one where the process is, so that the limits there go on
+ * holding; in version 2, where such a group can have none below it, beside it, with the tighter of both limits. The service manager
+ * then finds the process in another group than it put it into. Empty groups that caps of ended processes have left there are removed.
  * @throws ProcmusterError `INVALID_ARGUMENT` for limits that are none
  */
 export async function capProcess(
@@ -82,7 +82,13 @@ export async function capProcess(
     })
   }
   const host = await detectCgroups(detection(options))
-  return eachOf(targets, (target) => capOne(host, target, controllers, limits, options))
+  const results = await eachOf(targets, (target) => capOne(host, target, controllers, limits, options))
+  // Nobody is there to remove a group when its last process ends.
+  const parents = new Set(
+    results.flatMap((result) => (result.ok ? result.directories.map((group) => dirname(group)) : [])),
+  )
+  for (const parent of parents) await removeEndedCaps(parent).catch(() => {})
+  return results
 }
 
 async function capOne(
@@ -104,8 +110,6 @@ async function capOne(
     if (!result!.ok) throw result!.error
     const moved = [target.pid]
     if (options.descendants ?? true) moved.push(...(await moveDescendants(places, target, options)))
-    // Nobody is there to remove a group when its last process ends.
-    for (const { group } of places) await removeEndedCaps(dirname(group)).catch(() => {})
     return { directories, moved, uncountedBytes: made.length > 0 ? uncountedBytes : 0 }
   } catch (error) {
     // As it was before: nobody stays in a group whose limits are not all there.

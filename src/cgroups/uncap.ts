@@ -130,7 +130,7 @@ export async function removeEndedCaps(directory: string): Promise<void> {
     const group = `${directory}/${name}`
     const capped = capOf(group)
     if (capped === undefined) continue
-    const current = await identify(capped.pid).catch(() => undefined)
+    const current = await identify(capped.pid).catch(goneOrThrow)
     const isThere = current?.startTicks === capped.startTicks && !(await hasExited(current))
     if (!isThere) await removeEmpty({ origin: capped.origin, group })
   }
