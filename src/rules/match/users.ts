@@ -23,9 +23,8 @@ export async function lookUpUsers(
   const over = new AbortController()
   const limit = sleep(limitMs, undefined, { signal: over.signal })
   try {
-    const found = Promise.all(unknown.map(askServices))
     return await Promise.race([
-      found.then((others) => new Map([...uidOf, ...others.flat()])),
+      askServices(unknown, over.signal).then((others) => new Map([...uidOf, ...others])),
       limit.then(() => {
         throw timedOut(unknown, limitMs)
       }),
@@ -36,15 +35,20 @@ export async function lookUpUsers(
   }
 }
 
-async function askServices(name: string): Promise<[string, number][]> {
+/** One after the other: each takes a thread of libuv's pool for as long as the services say nothing, and a watch writes with those. */
+async function askServices(names: readonly string[], over: AbortSignal): Promise<Map<string, number>> {
   // Only here: rules are checked in places, too, that have no addon.
   const { findUser } = await import('../../spawn/account.js')
-  try {
-    return [[name, (await findUser(name)).uid]]
-  } catch (error) {
-    if (error instanceof ProcmusterError && error.code === 'NOT_FOUND') return []
-    throw error
+  const found = new Map<string, number>()
+  for (const name of names) {
+    if (over.aborted) break
+    try {
+      found.set(name, (await findUser(name)).uid)
+    } catch (error) {
+      if (!(error instanceof ProcmusterError) || error.code !== 'NOT_FOUND') throw error
+    }
   }
+  return found
 }
 
 function namesIn(match: Match): string[] {
