@@ -55,9 +55,9 @@ function doneText(done: Done): string {
 function resultText({ action, result = {}, successor, reason }: Done): string {
   switch (action) {
     case 'evidence':
-      return ` in ${String(result.directory)} (${wordedBytes(Number(result.bytes ?? 0))}, ${String(result.files)} files)`
+      return ` in ${String(result.directory)} (${sizeText(result.bytes)}, ${String(result.files)} files)`
     case 'restart': {
-      const took = typeof result.exitedInMs === 'number' ? ` in ${wordedDuration(result.exitedInMs)}` : ''
+      const took = durationText(' in ', result.exitedInMs)
       const ended = result.endedBy === undefined ? '' : `, ended by ${String(result.endedBy)}${took}`
       const attempts = Number(result.startAttempts ?? 1)
       const tries = attempts > 1 ? ` at attempt ${attempts}` : ''
@@ -68,16 +68,21 @@ function resultText({ action, result = {}, successor, reason }: Done): string {
       const { parent, reaped, tookMs } = result as {
         readonly parent?: { readonly pid: number; readonly name: string } | null
         readonly reaped?: boolean
-        readonly tookMs?: number
+        readonly tookMs?: unknown
       }
       const whom = !parent ? '' : `: SIGCHLD to ${JSON.stringify(parent.name)} (pid ${parent.pid})`
       const came = reaped === true ? 'it was reaped' : 'it was not reaped'
-      return `${whom}; ${came}${tookMs === undefined ? '' : ` within ${wordedDuration(tookMs)}`}`
+      return `${whom}; ${came}${durationText(' within ', tookMs)}`
     }
     default:
       return reason === undefined ? '' : `: ${reason}`
   }
 }
+
+/** Nobody has looked at what is in the result of an action. */
+const durationText = (before: string, ms: unknown): string =>
+  typeof ms === 'number' ? before + wordedDuration(ms) : ''
+const sizeText = (bytes: unknown): string => (typeof bytes === 'number' ? wordedBytes(bytes) : 'size unknown')
 
 function warningsText(warnings: unknown): string {
   return Array.isArray(warnings) && warnings.length > 0 ? `; lacking: ${warnings.join('; ')}` : ''

@@ -123,6 +123,8 @@ const BODIES: Partial<Record<JournalBody['type'], Is>> = {
     actionId: text,
     step: oneOf('captured', 'terminating', 'exited', 'ready'),
     child: optional(identity),
+    endedBy: optional(text),
+    tookMs: optional(number),
   }),
   'action-done': object({
     ...targeted,
@@ -139,9 +141,16 @@ const BODIES: Partial<Record<JournalBody['type'], Is>> = {
     successor: optional(identity),
     relieved: optional(oneOf(true, false, 'unknown')),
     observedMs: number,
+    rssBeforeBytes: optional(number),
+    rssAfterBytes: optional(number),
   }),
   suspended: object({ ...suspension, reason: text, untilMs: time }),
   resumed: object(suspension),
+  judging: object({
+    state: oneOf('failed', 'recovered'),
+    reason: optional(text),
+    lastedMs: optional(number),
+  }),
 }
 const bodies = new Map<string, Is>(Object.entries(BODIES))
 

@@ -171,7 +171,7 @@ function scopeOf(record: JournalRecord, id: string): Scope | string | undefined 
       return record.decisionId === id ? ownScope(record) : undefined
     case 'alert':
     case 'alert-resolved':
-      return record.alert?.id === id ? ownScope(record.alert) : undefined
+      return record.alert.id === id ? ownScope(record.alert) : undefined
     case 'action-begun':
     case 'action-done':
       if (record.actionId !== id) return undefined

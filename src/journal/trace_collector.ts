@@ -4,7 +4,7 @@ import { wordedDuration } from '../words.js'
 import type { ActionBegunBody } from './action_records.js'
 import { type RecordedDecision, readDecision } from './decision_reading.js'
 import type { RecordedGroup } from './decision_records.js'
-import type { Place } from './place.js'
+import { type Place, samePlace } from './place.js'
 import type { JournalRecord } from './records.js'
 import { type ActionStory, addNote, Stories, type Story, type Writable } from './stories.js'
 import type { Trace, TracedOrigin, TracedRun } from './trace.js'
@@ -61,15 +61,14 @@ export class TraceCollector {
         break
       case 'alert':
       case 'alert-resolved':
-        if (isAlert(record.alert)) this.#alerted(record.alert, record.atMs)
+        this.#alerted(record.alert, record.atMs)
         break
       case 'action-begun':
         this.#begun(record)
         break
       case 'action-step': {
         const { atMs, step, child, endedBy, tookMs } = record
-        const known = { step, atMs, child: identityOrNone(child), endedBy, tookMs }
-        this.#stories.action(record.actionId)?.steps.push(known)
+        this.#stories.action(record.actionId)?.steps.push({ step, atMs, child, endedBy, tookMs })
         break
       }
       case 'action-done':
@@ -77,7 +76,7 @@ export class TraceCollector {
         break
       case 'outcome': {
         const action = this.#stories.action(record.actionId)
-        if (action !== undefined && identityOrNone(record.successor)) action.outcome = record
+        if (action !== undefined && record.successor !== undefined) action.outcome = record
         break
       }
       case 'rules':
@@ -114,15 +113,9 @@ export class TraceCollector {
   #started(record: JournalRecord & { type: 'engine-start' }): void {
     const { place, rules, dryRun, atMs } = record
     this.#stories.endAll(atMs)
-    const same = place?.bootId === this.#place?.bootId && place?.pidNamespace === this.#place?.pidNamespace
-    if (!same && this.#place !== undefined) this.#boot++
+    if (this.#place !== undefined && !samePlace(this.#place, place)) this.#boot++
     this.#place = place
-    this.#run = {
-      startedAtMs: atMs,
-      stoppedAtMs: undefined,
-      rules: Array.isArray(rules) ? rules : [],
-      dryRun: dryRun === true,
-    }
+    this.#run = { startedAtMs: atMs, stoppedAtMs: undefined, rules, dryRun: dryRun === true }
   }
 
   #decided(record: JournalRecord & { type: 'decision' }): void {
@@ -170,17 +163,15 @@ export class TraceCollector {
   #begun(record: JournalRecord & ActionBegunBody): void {
     const story = this.#stories.ofDecision(record.decisionId)
     const action = story && this.#stories.addAction(story, record)
-    if (action !== undefined) action.parameters = record.parameters ?? {}
+    if (action !== undefined) action.parameters = record.parameters
   }
 
   #done(record: JournalRecord & { type: 'action-done' }): void {
-    const { actionId, decisionId, rule, atMs } = record
-    const [identity, successor] = [identityOrNone(record.identity), identityOrNone(record.successor)]
+    const { actionId, decisionId, rule, identity, successor, atMs } = record
     const action = this.#stories.action(actionId) ?? this.#neverBegun(record)
-    if (action !== undefined) action.done = { ...record, successor, result: record.result ?? undefined }
-    const { isAsked } = this.#options
-    if (identity !== undefined && successor !== undefined && isAsked?.(successor)) {
-      const key = `${this.#boot} ${subjectKey({ identity: successor })}`
+    if (action !== undefined) action.done = record
+    if (successor !== undefined && this.#options.isAsked?.(successor)) {
+      const key = `${this.#boot} ${identityKey(successor)}`
       const subject = this.#subject(key, { identity: successor, name: record.name, atMs })
       subject.origin = { identity, rule, actionId, decisionId, atMs }
     }
@@ -200,9 +191,7 @@ export class TraceCollector {
 
   /** Breaches of these rules lasted until then; a rule that has changed has begun anew under its name. */
   #changed(record: JournalRecord & { type: 'rules' }): void {
-    const [added = [], changed = [], removed = []] = [record.added, record.changed, record.removed].map(
-      (names): readonly string[] => (Array.isArray(names) ? names : []),
-    )
+    const { added, changed, removed } = record
     this.#noteLasting(record, ({ rule }) => {
       if (changed.includes(rule)) return 'the rule was changed, and begins anew'
       return removed.includes(rule) ? 'the rule was removed' : undefined
@@ -304,10 +293,4 @@ export function subjectKey(record: object): string | undefined {
 function identityOrNone(value: Partial<ProcessIdentity> | null | undefined): ProcessIdentity | undefined {
   const isOne = typeof value?.pid === 'number' && typeof value.startTicks === 'number'
   return isOne ? (value as ProcessIdentity) : undefined
-}
-
-function isAlert(value: unknown): value is Alert {
-  const { id, rule, kind, advice } = (value ?? {}) as Partial<Record<keyof Alert, unknown>>
-  const isTold = advice === undefined || Array.isArray(advice)
-  return typeof id === 'string' && typeof rule === 'string' && typeof kind === 'string' && isTold
 }

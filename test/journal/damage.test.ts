@@ -57,16 +57,27 @@ const WHOLE: readonly JournalBody[] = [
   { type: 'request-refused', reason: 'no', request: 'q' },
   { type: 'rules', added: ['s'], changed: [], removed: [] },
   { type: 'action-begun', ...restart, decisionId: '0000000a-d1', place, parameters: {}, group: 'unit:u' },
+  { type: 'action-step', actionId: restart.actionId, step: 'exited', endedBy: 'SIGTERM', tookMs: 1 },
   { type: 'action-step', actionId: restart.actionId, step: 'ready', child: successor },
   { type: 'action-done', ...restart, status: 'done', successor, result: { exitedInMs: 1 } },
   {
     ...{ type: 'outcome', ...restart, successor, endedBy: 'SIGTERM', relieved: false },
-    ...{ breachedAgain: true, successorGone: false, observedMs: 5 },
+    ...{ breachedAgain: true, successorGone: false, observedMs: 5, rssBeforeBytes: 2, rssAfterBytes: 1 },
+  },
+  {
+    ...{ type: 'action-done', ...restart, decisionId: '0000000a-d1', actionId: '0000000a-4' },
+    ...{ action: 'evidence', status: 'done', result: { directory: 'd', bytes: 1, files: 1, errors: 0 } },
+  },
+  {
+    ...{ type: 'action-done', ...restart, decisionId: '0000000a-d1', actionId: '0000000a-5' },
+    ...{ action: 'nudgeParent', status: 'done' },
+    result: { parent: { pid: 1, name: 'p' }, reaped: true, tookMs: 1 },
   },
   { type: 'action-begun', ...restart, actionId: '0000000a-3', decisionId: 'd', place, parameters: {} },
   { type: 'suspended', scope: 'process', ...target, reason: 'flaps', untilMs },
   { type: 'resumed', scope: 'rule', rule: 'r', by: 'time' },
   { type: 'judging', state: 'failed', reason: 'x' },
+  { type: 'judging', state: 'recovered', lastedMs: 1 },
   { type: 'alert-resolved', alert: { ...alert, state: 'resolved', resolvedAtMs: 9 } },
 ]
 const headOf = (index: number) => ({ v: 1, seq: index + 1, atMs: 1000 + index, time: 'then' })
@@ -101,9 +112,7 @@ it('an engine starts over lines with a good head and no body: they are skipped, 
   const decisions = await traceDecisions(path, { pid: identity.pid })
   const folded: JournalRecord[] = []
   for await (const record of readJournal(path)) folded.push(record)
-  const types = [...new Set(WHOLE.map(({ type }) => type))].filter(
-    (type) => type !== 'decision' && type !== 'judging',
-  )
+  const types = [...new Set(WHOLE.map(({ type }) => type))].filter((type) => type !== 'decision')
   const damaged = good.flatMap((record, index) => {
     const type = types[index]
     return type === undefined ? [record] : [{ ...headOf(index * 2), type }, record]
@@ -184,6 +193,31 @@ function damagedJournal(damages: readonly Damage[]): object[] {
   return records
 }
 const damages = fc.array(damage, { minLength: 1, maxLength: 4 })
+
+/** Ways to all parts of a value. */
+function waysInto(value: unknown): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, part]) => [
+    [key],
+    ...waysInto(part).map((way) => [key, ...way]),
+  ])
+}
+
+it('each part of each record may be of another type: what is told of the rest is told', async () => {
+  const records = WHOLE.map((body, index) => ({ ...headOf(index), ...body }))
+  for (const [index, record] of records.entries()) {
+    for (const way of waysInto(record)) {
+      for (const value of [null, 'x', {}]) {
+        const copy: object = structuredClone(record)
+        const inner = way.slice(0, -1).reduce((at, key) => at[key as never] as object, copy)
+        Object.assign(inner, { [way.at(-1)!]: value })
+        await write(records.with(index, copy as (typeof records)[number]))
+        const told = explainTrace(await traceDecisions(path, { pid: identity.pid }))
+        expect(told.length, `${index} ${way.join('.')} ${JSON.stringify(value)}`).toBeGreaterThan(0)
+      }
+    }
+  }
+}, 60_000)
 
 it('whatever is missing or of another type, nothing that reads a journal throws', async () => {
   await fc.assert(
