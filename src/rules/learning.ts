@@ -47,7 +47,7 @@ export class Learning {
   /** All processes have been seen, and what is to be learned of them is wanted by now. */
   settleOnceLearned(): void {
     const facts = this.#facts
-    void facts?.idle.then(() => {
+    void facts?.learnedSoFar.then(() => {
       if (this.#facts === facts) this.#isSettling = false
     })
   }

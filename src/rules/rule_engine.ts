@@ -160,7 +160,7 @@ export class RuleEngine implements AsyncDisposable {
 
   /** Resolves when all facts that were wanted so far have been learned; the next tick takes them into account. */
   get factsLearned(): Promise<void> {
-    return this.#learning.facts?.idle ?? Promise.resolve()
+    return this.#learning.facts?.learnedSoFar ?? Promise.resolve()
   }
 
   /**

@@ -64,7 +64,11 @@ export class Facts {
   #learned: Learned[] = []
   /** How many of them were handed to the tick under way. */
   #handed = 0
-  #learning: Promise<void> | undefined
+  #isLearning = false
+  /** Batches that are done, of all that were queued. */
+  #done = 0
+  /** Who waits until so many are done; fewest first. */
+  readonly #waiters: { readonly done: number; readonly resolve: () => void }[] = []
   /** Leaves that were warned of. */
   readonly #slow = new Set<number>()
   #closed = false
@@ -91,9 +95,12 @@ export class Facts {
     this.#needs = { limits: spec.numbers.some(({ kind }) => kind === 'limit') }
   }
 
-  /** Resolves when all that was wanted so far has been learned. */
-  get idle(): Promise<void> {
-    return this.#learning ?? Promise.resolve()
+  /** Resolves when all that was wanted so far has been learned; what is wanted meanwhile is not waited for. */
+  get learnedSoFar(): Promise<void> {
+    if (!this.#isLearning) return Promise.resolve()
+    // The one under way, too.
+    const done = this.#done + 1 + this.#waiting.length
+    return new Promise((resolve) => this.#waiters.push({ done, resolve }))
   }
 
   /** The text behind a group key's number. */
@@ -115,10 +122,7 @@ export class Facts {
       const { slots, generations } = batch
       this.#queue(pick(batch, (place) => generationOf[slots[place]!] === generations[place]))
     }
-    if (this.#waiting.length === 0 || this.#learning !== undefined) return
-    this.#learning = this.#learn(nowMs).finally(() => {
-      this.#learning = undefined
-    })
+    if (!this.#isLearning) void this.#learn(nowMs)
   }
 
   /** Asks for facts, and waits until they have been learned, no longer than the limit. */
@@ -131,7 +135,7 @@ export class Facts {
     this.want([slots], generationOf, nowMs)
     const over = new AbortController()
     const limit = sleep(limitMs, undefined, { signal: over.signal }).catch(() => {})
-    await Promise.race([this.idle, limit])
+    await Promise.race([this.learnedSoFar, limit])
     over.abort()
   }
 
@@ -177,15 +181,21 @@ export class Facts {
   }
 
   async #learn(nowMs: number): Promise<void> {
+    this.#isLearning = true
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       try {
         await this.#learnBatch(batch, nowMs)
       } catch (error) {
-        if (this.#closed) return
+        if (this.#closed) break
         this.#failed.push({ ...batch, retryMs: nowMs + RETRY_MS })
         this.#onWarning(error)
       }
+      this.#done++
+      while (this.#waiters.length > 0 && this.#waiters[0]!.done <= this.#done)
+        this.#waiters.shift()!.resolve()
     }
+    this.#isLearning = false
+    for (const { resolve } of this.#waiters.splice(0)) resolve()
   }
 
   async #learnBatch(batch: Batch, nowMs: number): Promise<void> {

@@ -51,7 +51,7 @@ describe('facts', () => {
     )
     learner.want([Uint32Array.of(3, 7), Uint32Array.of(7, 9)], generations(10), 0)
     expect(learner.learned()).toBeUndefined()
-    await learner.idle
+    await learner.learnedSoFar
     const learned = learner.learned()!
     expect(asked).toEqual([[[3, 7, 9], { limits: true }]])
     expect([...learned.slots]).toEqual([3, 7, 9])
@@ -79,12 +79,12 @@ describe('facts', () => {
       return [...slots].map(() => undefined)
     })
     learner.want([Uint32Array.of(1, 2)], generations(4), 0)
-    await learner.idle
+    await learner.learnedSoFar
     learner.want([], generations(4), 9_000)
-    await learner.idle
+    await learner.learnedSoFar
     expect(asked).toEqual([[1, 2]])
     learner.want([], Uint32Array.of(1, 1, 2, 1), 10_000)
-    await learner.idle
+    await learner.learnedSoFar
     expect(asked).toEqual([[1, 2], [1]])
   })
 
@@ -95,11 +95,11 @@ describe('facts', () => {
       return [...slots].map(() => facts({ exe: '/bin/a' }))
     })
     learner.want([Uint32Array.of(0)], generations(1), 0)
-    await learner.idle
+    await learner.learnedSoFar
     expect(warnings).toHaveLength(1)
     fails = false
     learner.want([], generations(1), 10_000)
-    await learner.idle
+    await learner.learnedSoFar
     expect([...learner.learned()!.yes]).toEqual([1])
   })
 
@@ -120,11 +120,40 @@ describe('facts', () => {
       pool,
     )
     learner.want([Uint32Array.from({ length: 1000 }, (_, slot) => slot)], generations(1000), 0)
-    await learner.idle
+    await learner.learnedSoFar
     const { slots, yes } = learner.learned()!
     expect(sizes).toEqual([512, 212, 488, 188])
     expect([...yes].every((bit, place) => bit === (slots[place]! % 3 === 0 ? 1 : 0))).toBe(true)
     expect(slots).toHaveLength(1000)
+  })
+
+  it('what was wanted so far is not waited for until there is nothing more to learn', async () => {
+    const reads: (() => void)[] = []
+    const { learner } = open({ texts: [exeLeaf] }, async (slots) => {
+      await new Promise<void>((resolve) => reads.push(resolve))
+      return [...slots].map(() => facts({ exe: '/bin/a' }))
+    })
+    learner.want([Uint32Array.of(0)], generations(3), 0)
+    const { learnedSoFar } = learner
+    learner.want([Uint32Array.of(1)], generations(3), 0)
+    const both = learner.learnedSoFar
+    reads[0]!()
+    await learnedSoFar
+    expect([...learner.learned()!.slots]).toEqual([0])
+    await vi.waitFor(() => expect(reads).toHaveLength(2))
+    reads[1]!()
+    await both
+    expect([...learner.learned()!.slots]).toEqual([0, 1])
+  })
+
+  it('nobody waits for what is left when it is closed', async () => {
+    const { learner } = open({ texts: [exeLeaf] }, async () => {
+      throw new Error('no')
+    })
+    learner.want([Uint32Array.from({ length: 2000 }, (_, slot) => slot)], generations(2000), 0)
+    const { learnedSoFar } = learner
+    await learner.close()
+    await learnedSoFar
   })
 
   it('a slow pattern is named, once', async () => {
@@ -146,7 +175,7 @@ describe('facts', () => {
         pool,
       )
       learner.want([Uint32Array.of(0, 1, 2)], generations(3), 0)
-      await learner.idle
+      await learner.learnedSoFar
       expect(warnings.map(String)).toEqual([
         expect.stringMatching(/2900 ms .*unit "\*\.service" of rule "services"/),
       ])
@@ -161,11 +190,11 @@ describe('facts', () => {
       [...slots].map((slot) => facts({ cgroup: `0::/u${slot}.service` }))
     const first = new Facts(localPool(spec), spec, read, () => {})
     first.want([Uint32Array.of(1, 2)], generations(4), 0)
-    await first.idle
+    await first.learnedSoFar
     const before = first.learned()!.numbers
     const next = new Facts(localPool(spec), spec, read, () => {}, first)
     next.want([Uint32Array.of(3, 2, 1)], generations(4), 0)
-    await next.idle
+    await next.learnedSoFar
     const after = next.learned()!.numbers
     expect([after[2], after[1]]).toEqual([before[0], before[1]])
     expect(next.keyOf('unit', after[0]!)).toBe('u3.service')

@@ -76,7 +76,7 @@ class LiveMatcher implements AsyncDisposable {
         this.#nowMs,
       )
       this.#nowMs += 20_000
-      await this.#facts.idle
+      await this.#facts.learnedSoFar
     }
     return this.#found.get(process.pid) ?? []
   }
