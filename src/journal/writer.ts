@@ -42,6 +42,8 @@ export class Journal {
   readonly badLines: number
   #file: FileHandle
   #lookedAtMs = performance.now()
+  /** The record of this run's start, which a new file begins with. */
+  #startLine = ''
   readonly #now: () => number
   readonly #onError: JournalOptions['onError']
   readonly #onRecord: JournalOptions['onRecord']
@@ -135,7 +137,9 @@ export class Journal {
     // Not two spreads: V8 takes twenty times as long to write down what they make.
     const record: JournalRecord = Object.assign(head, body)
     this.#onRecord?.(record)
-    return `${escapeUnprintable(JSON.stringify(record))}\n`
+    const line = `${escapeUnprintable(JSON.stringify(record))}\n`
+    if (body.type === 'engine-start') this.#startLine = line
+    return line
   }
 
   #drain(): void {
@@ -154,7 +158,7 @@ export class Journal {
       try {
         const isCommit = batch.some((entry) => entry.resolve !== undefined)
         if (isCommit || performance.now() - this.#lookedAtMs >= LOOK_MS) await this.#followPath()
-        await this.#write(batch)
+        await this.#write(batch.map((entry) => entry.line).join(''))
         if (isCommit) await this.#file.datasync()
         this.#dropped = 0
         this.#isFailing = false
@@ -180,17 +184,19 @@ export class Journal {
     const before = this.#file
     this.#file = file
     // Whatever stands there: a record begins on a line of its own.
-    this.#tornLine = there !== undefined && there.size > 0n
+    const isNew = there === undefined || there.size === 0n
+    this.#tornLine = !isNew
     await before.close()
     this.#onError?.(
       this.#error(
         `The journal ${this.path} was moved or deleted: its records go on in a new file of that name`,
       ),
     )
+    // Whose records follow, and where: a process of theirs is a stranger after a reboot.
+    if (isNew) await this.#write(this.#startLine)
   }
 
-  async #write(batch: readonly Entry[]): Promise<void> {
-    const lines = batch.map((entry) => entry.line).join('')
+  async #write(lines: string): Promise<void> {
     const bytes = Buffer.from(this.#tornLine ? `\n${lines}` : lines)
     for (let written = 0; written < bytes.length; ) {
       const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written)

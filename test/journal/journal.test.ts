@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readJournal } from '../../dist/journal/reader.js'
 import type { JournalBody, JournalRecord } from '../../dist/journal/records.js'
+import { recover } from '../../dist/journal/recover.js'
 import { Journal, syncDirectory } from '../../dist/journal/writer.js'
 
 let directory: string
@@ -73,6 +74,25 @@ describe('journal', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     // It is its only writer there too.
     await expect(Journal.open(path)).rejects.toMatchObject({ code: 'BUSY' })
+    await journal.close()
+  })
+
+  it('begins a new file with the start of its run: who reads it knows where its processes are, and whether it ended', async () => {
+    const journal = await Journal.open(path)
+    const place = { bootId: 'b', pidNamespace: 'pid:[1]' }
+    await journal.commit({
+      ...{ type: 'engine-start', engine: { pid: 9, startTicks: 1 }, place, source: 'procfs' },
+      ...{ intervalMs: 1, dryRun: false, rules: ['r'] },
+    })
+    await journal.commit(body(1))
+    await rename(path, `${path}.1`)
+    await journal.commit(body(2))
+    const { records } = await readAll()
+    expect(records.map(({ type, seq }) => [type, seq])).toEqual([
+      ['engine-start', 1],
+      [body(2).type, 3],
+    ])
+    expect(recover(records)).toMatchObject({ crashed: true })
     await journal.close()
   })
 
