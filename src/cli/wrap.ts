@@ -1,15 +1,19 @@
+import { stripVTControlCharacters } from 'node:util'
 import { cellWidth } from './terminal.js'
+
+/** Cells of escaped text, which our own colours take none of. */
+const shownWidth = (text: string): number => cellWidth(stripVTControlCharacters(text))
 
 /** A label and its escaped text in lines of at most `width` cells, set in below the text; a word that is longer stays whole. */
 export function hanging(label: string, text: string, width: number | undefined): string[] {
   const whole = label + text
-  if (width === undefined || cellWidth(whole) <= width) return [whole]
-  const indent = ' '.repeat(cellWidth(label))
+  if (width === undefined || shownWidth(whole) <= width) return [whole]
+  const indent = ' '.repeat(shownWidth(label))
   const lines: string[] = []
   let line = label
   let isEmpty = true
   for (const word of text.split(' ')) {
-    if (!isEmpty && cellWidth(line) + 1 + cellWidth(word) > width) {
+    if (!isEmpty && shownWidth(line) + 1 + shownWidth(word) > width) {
       lines.push(line)
       line = indent
       isEmpty = true
@@ -22,7 +26,7 @@ export function hanging(label: string, text: string, width: number | undefined):
 
 /** Escaped text in lines of at most `width` cells, set in from the second one on: what follows is told from it. */
 export function setIn(text: string, indent: number, width: number | undefined): string[] {
-  if (width === undefined || cellWidth(text) <= width) return [text]
+  if (width === undefined || shownWidth(text) <= width) return [text]
   const own = indentOf(text)
   const lines = hanging(own, text.slice(own.length), width - indent)
   return lines.map((line, at) => (at === 0 ? line : ' '.repeat(indent) + line))

@@ -324,3 +324,30 @@ test('a command that is not there fails to be told, and does not end the watch',
   expect(stdout).not.toMatch(/stopping/)
   expect(code).toBe(10)
 })
+
+test('an alert of a journal that counts no repeats yet is told without them', async () => {
+  const head = { v: 1, atMs: 1e12, time: '' }
+  const alert = {
+    ...{
+      id: 'a-1',
+      rule: 'r',
+      severity: 'warning',
+      kind: 'breach',
+      state: 'resolved',
+      name: 'n',
+      values: [],
+    },
+    ...{ identity: { pid: 1, startTicks: 1 }, message: 'it was large', atMs: 1e12 },
+  }
+  const place = { bootId: 'b', pidNamespace: 'p' }
+  const records = [
+    { ...head, seq: 1, type: 'engine-start', place, rules: ['r'] },
+    { ...head, seq: 2, type: 'alert-resolved', alert },
+  ]
+  await writeFile(
+    join(directory, 'muster.jsonl'),
+    records.map((record) => `${JSON.stringify(record)}\n`).join(''),
+  )
+  const { stdout } = await muster(['alerts', '-d', directory])
+  expect(stdout.split('\n')[0]).toMatch(/warning {3}resolved {2}a-1 {2}r: it was large$/)
+})

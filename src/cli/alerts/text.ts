@@ -10,7 +10,8 @@ const at = (ms: number): string => `${localDate(ms)} ${clockTime(ms).slice(0, 8)
 /** One alert on one line, fit for a terminal. */
 export function alertLine(alert: ListedAlert, colors: Colors): string {
   const { severity, state, id, rule, message, repeats } = alert
-  const again = repeats === 0 ? '' : ` (${repeats + 1} times, last ${at(alert.lastAtMs)})`
+  // Missing in journals of version 0.1.
+  const again = repeats > 0 ? ` (${repeats + 1} times, last ${at(alert.lastAtMs)})` : ''
   const over = alert.resolvedAtMs === undefined ? '' : ` until ${at(alert.resolvedAtMs)}`
   const marks = [
     ...(alert.acknowledged === undefined ? [] : [acknowledgedText(alert.acknowledged)]),

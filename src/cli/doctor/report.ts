@@ -1,5 +1,6 @@
 import type { Check, CheckState, Diagnosis, Grant } from '../../index.js'
-import { type Colors, cellWidth, escapeForTerminal } from '../terminal.js'
+import { type Colors, escapeForTerminal } from '../terminal.js'
+import { hanging } from '../wrap.js'
 
 const AREAS: readonly (readonly [Check['area'], heading: string])[] = [
   ['observe', 'Seeing processes'],
@@ -15,7 +16,7 @@ export function reportLines(diagnosis: Diagnosis, colors: Colors, columns?: numb
   const user = own.uid === undefined ? '' : `, uid ${own.uid}`
   const system = `Linux ${escapeForTerminal(host.kernelRelease)} ${host.architecture}`
   return [
-    ...hanging('', 0, `${system}, Node.js ${own.nodeVersion}${user}`, columns),
+    ...hanging('', `${system}, Node.js ${own.nodeVersion}${user}`, columns),
     ...AREAS.flatMap(([area, heading]) => [
       '',
       colors.bold(heading),
@@ -27,7 +28,7 @@ export function reportLines(diagnosis: Diagnosis, colors: Colors, columns?: numb
     tally(checks),
     ...(grants.length === 0 ? [] : ['', colors.bold('Granting what is lacking')]),
     ...grants.flatMap(grantLines),
-    ...(grants.some(({ setcap }) => setcap !== undefined) ? ['', ...hanging('  ', 2, NOTE, columns)] : []),
+    ...(grants.some(({ setcap }) => setcap !== undefined) ? ['', ...hanging('  ', NOTE, columns)] : []),
   ]
 }
 
@@ -42,10 +43,10 @@ function checkLines(check: Check, width: number, colors: Colors, columns?: numbe
   const told = escapeForTerminal(found)
   const lines =
     columns === undefined || columns - beside >= ROOM_LEAST
-      ? hanging(`${head}${title.padEnd(width)}  `, beside, told, columns)
-      : [...hanging(head, 11, title, columns), ...hanging(' '.repeat(13), 13, told, columns)]
+      ? hanging(`${head}${title.padEnd(width)}  `, told, columns)
+      : [...hanging(head, title, columns), ...hanging(' '.repeat(13), told, columns)]
   const more = (word: string, text = ''): void => {
-    lines.push(...hanging(`${' '.repeat(11)}${word.padEnd(9)}`, 20, escapeForTerminal(text), columns))
+    lines.push(...hanging(`${' '.repeat(11)}${word.padEnd(9)}`, escapeForTerminal(text), columns))
   }
   if (state !== 'ok') {
     more('gains', gain)
@@ -53,18 +54,6 @@ function checkLines(check: Check, width: number, colors: Colors, columns?: numbe
     more('way out', remedy)
   }
   return lines
-}
-
-/** Text behind a head of so many cells, its lines broken between words where a terminal is narrower. */
-function hanging(head: string, indent: number, text: string, columns = Number.POSITIVE_INFINITY): string[] {
-  const room = columns - indent
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last === undefined || cellWidth(last) + 1 + cellWidth(word) > room) lines.push(word)
-    else lines[lines.length - 1] = `${last} ${word}`
-  }
-  return lines.map((line, index) => (index === 0 ? head : ' '.repeat(indent)) + line)
 }
 
 function tally(checks: readonly Check[]): string {
