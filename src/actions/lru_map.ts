@@ -1,4 +1,6 @@
-/** A map that forgets what was used longest ago once it holds more than its limit. */
+import { forgetOldest } from '../forget_oldest.js'
+
+/** A map that forgets what was used longest ago once it holds a fifth more than its limit. */
 export class LruMap<V> {
   readonly #limit: number
   /** In order of use. */
@@ -24,7 +26,7 @@ export class LruMap<V> {
   set(key: string, value: V): void {
     this.#entries.delete(key)
     this.#entries.set(key, value)
-    if (this.#entries.size > this.#limit) this.#entries.delete(this.#entries.keys().next().value!)
+    forgetOldest(this.#entries, this.#limit)
   }
 
   /** The value of the key, made when there is none. */
