@@ -138,7 +138,7 @@ export async function wait(word: string, { json }: RawJobs): Promise<void> {
   } else {
     fail(
       EXIT.failure,
-      `${job.name} (${job.pid}) has ended, with what code is unknown: its keeper was killed, or the job is forgotten`,
+      `${job.name} (${job.pid}) has ended, with what code is unknown: its keeper was killed or could not write it, or the job is forgotten`,
     )
   }
 }
