@@ -90,7 +90,10 @@ export class JobStore {
       if (code === 'ENOENT') await access(base, constants.W_OK).catch((why) => (code = why.code))
       fail(EXIT.directory, `${shown} cannot be used (${code}); set XDG_STATE_HOME to one that can`)
     }
-    return new JobStore(directory, (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim())
+    const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(({ code }) =>
+      fail(EXIT.failure, `which jobs are of this boot is not known (${code}); is proc mounted on /proc?`),
+    )
+    return new JobStore(directory, bootId.trim())
   }
 
   /** While no other muster starts or forgets a job of this user. */
