@@ -1,4 +1,4 @@
-import { checkHas, ITERABLE, NUMBER } from './arguments.js'
+import { checkHas, ITERABLE, NUMBER, refuse, TEXT } from './arguments.js'
 import type { ClauseValue } from './journal/decision_records.js'
 import type { Unit } from './rules/language/ast.js'
 
@@ -28,6 +28,8 @@ export function wordedDuration(ms: number): string {
 
 /** A number of a condition as people say it: `612.3 MiB`, `80 %`, `1.5 s`, `Z`; `unknown` where there is none. */
 export function wordedQuantity(value: number | undefined, unit: Unit): string {
+  checkQuantity('the value', value)
+  TEXT('the unit', unit)
   return worded(value, unit, round)
 }
 
@@ -41,6 +43,10 @@ export function wordedComparison(
   threshold: number | undefined,
   unit: Unit,
 ): string {
+  checkQuantity('the value', value)
+  checkQuantity('the threshold', threshold)
+  TEXT('the operator', op)
+  TEXT('the unit', unit)
   let [left, right] = [worded(value, unit, round), worded(threshold, unit, round)]
   for (let digits = 5; left === right && value !== threshold && digits <= MAX_DIGITS; digits++) {
     const precise = (number: number): number => Number(number.toPrecision(digits))
@@ -48,6 +54,11 @@ export function wordedComparison(
     right = worded(threshold, unit, precise)
   }
   return `${left} ${op} ${right}`
+}
+
+/** Undefined and NaN are unknown. */
+function checkQuantity(name: string, value: number | undefined): void {
+  if (value !== undefined && typeof value !== 'number') refuse(name, value, 'a number, or undefined')
 }
 
 /** What words take from a clause of a decision. */

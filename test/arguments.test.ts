@@ -69,6 +69,8 @@ const identities: Parameter = {
     ...notIdentity.map((each) => [each]),
   ],
 }
+/** Undefined and NaN are unknown. */
+const quantity: Parameter = { right: () => 5, wrong: [null, '5', {}, [], true] }
 const signal: Parameter = { right: () => 0, wrong: [...NOTHING, -1, 999, Number.NaN, 'SIGNONE', {}, []] }
 const table: Parameter = { right: () => made.table, wrong: [...NOTHING, 42, 'x', {}, []] }
 const iterable: Parameter = { right: () => [], wrong: [...NOTHING, 42, Number.NaN, {}] }
@@ -100,6 +102,8 @@ function options(types: Readonly<Record<string, keyof typeof BY_TYPE>> = {}, rig
   )
   return { right: () => right, wrong: [...WRONG_OPTIONS, ...wrong] }
 }
+/** Where something has to be given. */
+const withoutNone = (given: Parameter): Parameter => ({ ...given, wrong: [...given.wrong, {}] })
 const search = options({ procRoot: 'path', timeoutMs: 'time' })
 const force = options({ force: 'flag' })
 const threads = options({ threads: 'word', force: 'flag' })
@@ -217,11 +221,11 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   ],
   stuckFacts: [identity, options({ timeoutMs: 'time' })],
   stuckProcesses: [table, options({ limit: 'count', timeoutMs: 'time' })],
-  stuckAdvice: [given],
+  stuckAdvice: [{ ...given, wrong: [...given.wrong, {}, { stack: [5] }, { stack: [], waitChannel: 5 }] }],
   readThreads: [identity, options({ procRoot: 'path', timeoutMs: 'time', stacks: 'flag' })],
-  zombieAdvice: [given],
+  zombieAdvice: [{ ...given, wrong: [...given.wrong, {}] }],
   findZombies: [table],
-  zombieFacts: [given],
+  zombieFacts: [{ ...given, wrong: [...given.wrong, {}, { zombies: [null] }, { zombies: [], parent: 5 }] }],
   listIpc: [options({ procRoot: 'path' })],
   findSegmentMappers: [iterable, options({ procRoot: 'path' })],
   listPosixIpc: [options({ sharedMemoryRoot: 'path', queueRoot: 'path' })],
@@ -264,12 +268,14 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   listServices: [options({ ...service, type: 'word', state: 'text' })],
   serviceStatus: [text('x'), options(service)],
   generateUnit: [
-    options({ args: 'stdio', user: 'text', restart: 'word', home: 'word' }, { program: '/bin/true' }),
+    withoutNone(
+      options({ args: 'stdio', user: 'text', restart: 'word', home: 'word' }, { program: '/bin/true' }),
+    ),
   ],
   unitName: [text('x')],
   unitOfProcess: [identity, options({ procRoot: 'path' })],
   generateWatchUnit: [
-    options({ restarts: 'flag', memoryMax: 'number', writablePaths: 'words' }, { config: '/x' }),
+    withoutNone(options({ restarts: 'flag', memoryMax: 'number', writablePaths: 'words' }, { config: '/x' })),
   ],
   findUser: [{ right: () => 'root', wrong: [...NOTHING, -1, 1.5, Number.NaN, 2 ** 53, {}, []] }],
   dropPidFile: [text('x'), identity],
@@ -298,9 +304,9 @@ const FUNCTIONS: Readonly<Record<string, readonly Parameter[]>> = {
   wordedBytes: [number(5)],
   wordedClause: [given],
   wordedClauses: [iterable],
-  wordedComparison: [],
+  wordedComparison: [quantity, text('>'), quantity, text('bytes')],
   wordedDuration: [number(5)],
-  wordedQuantity: [],
+  wordedQuantity: [quantity, text('bytes')],
   renderTree: [given, options({ ascii: 'flag', pids: 'flag', fold: 'flag', width: 'number' })],
   readThreadNames: [iterable, options({ procRoot: 'path' })],
   processTree: [table, options({ root: 'stdio', commandLines: 'flag' })],
@@ -455,6 +461,12 @@ describe('what is wrong is refused with a code, and named', () => {
   test.each(Object.entries(OPENED))('%s', async (name, [call, ...parameters]) => {
     const faults = await taken(name, call, parameters)
     expect(faults).toEqual([])
+  })
+
+  test.each(['Engine', 'ProcessManager', 'RuleEngine'])('new %s: others make it', (name) => {
+    const made = () => new (all[name] as unknown as new (...args: unknown[]) => unknown)()
+    expect(made).toThrow(`options to ${name}.`)
+    expect(made).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
   test('ProcessManager', { timeout: 30_000 }, async () => {

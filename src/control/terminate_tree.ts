@@ -99,12 +99,15 @@ async function awaitEnds(
 ): Promise<ProcessIdentity[]> {
   const left = new Map(targets.map((identity) => [identity.pid, identity]))
   const handles: ProcessHandle[] = []
+  let isOver = false
   const ended = (identity: ProcessIdentity, exit: ExitInfo) => {
-    if (left.delete(identity.pid)) onEnd(identity, exit)
+    if (!isOver && left.delete(identity.pid)) onEnd(identity, exit)
   }
   const ends = [...left.values()].map(async (identity) => {
     try {
       const handle = await ProcessHandle.open(identity)
+      // Where many are ended at once it can come later than the grace time; the end that it would see is one by SIGKILL.
+      if (isOver) return handle.close()
       handles.push(handle)
       ended(identity, await handle.exited)
     } catch (error) {
@@ -118,6 +121,7 @@ async function awaitEnds(
   })
   await Promise.race([Promise.all(ends), timeout])
   clearTimeout(timer)
+  isOver = true
   for (const handle of handles) handle.close()
   return [...left.values()]
 }

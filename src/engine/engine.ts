@@ -4,7 +4,16 @@ import type { Alert } from '../alerts/alert.js'
 import { ALERT_CHECKS, type AlertQuery } from '../alerts/alert_book.js'
 import type { AlertNote } from '../alerts/alerting.js'
 import type { Silence, SilenceRequest } from '../alerts/silences.js'
-import { ABORT_SIGNAL, checkOptions, checkPid, checkQuery, ELSEWHERE, LIMIT, TEXT } from '../arguments.js'
+import {
+  ABORT_SIGNAL,
+  checkHas,
+  checkOptions,
+  checkPid,
+  checkQuery,
+  ELSEWHERE,
+  LIMIT,
+  TEXT,
+} from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { Explanation } from '../rules/rule_engine.js'
 import type { Rule } from '../rules/schema/rule.js'
@@ -29,6 +38,7 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   private constructor(settings: Settings, logger: Logger | undefined) {
     super()
+    checkHas('the settings', settings, ['ruleTexts'], 'options to Engine.start()')
     this.#settings = settings
     this.#watch = new Watch(this, settings, logger)
   }
@@ -132,11 +142,12 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
 
   /**
    * Somebody has taken the alert up: it goes on to fire, and notifiers are told no more until it is resolved.
-   * @throws ProcmusterError `NOT_FOUND` when no alert with this id fires, `INVALID_ARGUMENT`
+   * @throws ProcmusterError `NOT_FOUND` when no alert with this id fires, `INVALID_ARGUMENT`, `CLOSED`
    */
   acknowledge(alertId: string, note: AlertNote): Alert {
     TEXT('the id of the alert', alertId)
     checkOptions(note, { by: ELSEWHERE, note: ELSEWHERE }, 'the note')
+    this.#checkOpen()
     return this.#watch.alerting.acknowledge(alertId, note)
   }
 
@@ -144,9 +155,10 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
    * For a time, notifiers are not told of the alerts that fit, not of those that fire now either. It outlasts this engine where
    * there is a journal. An alert that outlasts it is told then.
    * @throws ProcmusterError `INVALID_ARGUMENT`, `NOT_FOUND` (there is no such rule), `OUT_OF_RANGE` (a time that is over, too
-   * many silences)
+   * many silences), `CLOSED`
    */
   silence(request: SilenceRequest): Silence {
+    this.#checkOpen()
     return this.#watch.alerting.silence(request)
   }
 
@@ -155,20 +167,23 @@ export class Engine extends EventEmitter<EngineEvents> implements AsyncDisposabl
     return this.#watch.alerting.silences()
   }
 
-  /** @throws ProcmusterError `NOT_FOUND` when no silence with this id is in force */
+  /** @throws ProcmusterError `NOT_FOUND` when no silence with this id is in force, `CLOSED` */
   unsilence(id: string, options: { readonly by?: string } = {}): void {
     TEXT('the id of the silence', id)
     checkOptions(options, { by: TEXT })
     const { by = 'engine.unsilence()' } = options
+    this.#checkOpen()
     this.#watch.alerting.unsilence(id, by)
   }
 
   /**
    * Lets the restarts of a rule go on that the governor has suspended or given up; those that are still wanted follow at
    * once. False when there are none.
+   * @throws ProcmusterError `CLOSED`
    */
   resume(rule: string): boolean {
     TEXT('the rule', rule)
+    this.#checkOpen()
     return this.#watch.resume(rule)
   }
 

@@ -77,7 +77,8 @@ export const SOCKETS_CHECKS: Checks<SocketsOptions> = {
 
 /**
  * The sockets of the network namespace that the target is in, whoever has them open.
- * @throws ProcmusterError `PROCESS_GONE`, `ACCESS_DENIED`, `TIMEOUT`, `UNSUPPORTED` when more sockets are there than can be read
+ * @throws ProcmusterError `PROCESS_GONE`, `NOT_FOUND` where proc is not mounted, `ACCESS_DENIED`, `TIMEOUT`, `UNSUPPORTED` when more
+ * sockets are there than can be read
  */
 export async function readSockets(
   target: Pick<ProcessIdentity, 'pid'> & { readonly startTicks?: number },
@@ -119,7 +120,11 @@ async function readNet(
   options: { readonly procRoot: string; readonly timeoutMs: number },
 ): Promise<ProcFile[]> {
   const [task] = await readProcFiles(target, { ...options, files: ['task'] })
-  if (task!.error !== undefined) throw task!.error
+  if (task!.error !== undefined) {
+    if (target.pid !== process.pid || task!.error.code !== 'PROCESS_GONE') throw task!.error
+    const message = `${options.procRoot} does not have this process; is proc mounted there?`
+    throw new ProcmusterError('NOT_FOUND', { message, path: options.procRoot })
+  }
   const tids = task!.data.toString('utf8').split('\n').filter(Boolean)
   for (const tid of tids) {
     // Every namespace has the last one.

@@ -1,4 +1,4 @@
-import { RECORD } from '../arguments.js'
+import { listOf, RECORD, TEXT } from '../arguments.js'
 /** Where a process waits in the kernel: proc_pid_wchan(5), proc_pid_syscall(5), proc_pid_stack(5). */
 export interface StuckFacts {
   /** The function of the kernel in which it waits: `io_schedule`, `rpc_wait_bit_killable`. */
@@ -31,6 +31,8 @@ const CAUSES: readonly (readonly [functions: RegExp, cause: string])[] = [
 export function stuckAdvice(facts: StuckFacts): string[] {
   RECORD('the facts', facts)
   const { waitChannel, systemCall, stack } = facts
+  if (waitChannel !== undefined) TEXT('waitChannel', waitChannel)
+  listOf(TEXT)('stack', stack)
   const call = systemCall === undefined ? '' : ` in system call ${systemCall}`
   const where =
     waitChannel === undefined

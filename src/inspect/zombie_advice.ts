@@ -1,4 +1,4 @@
-import { RECORD } from '../arguments.js'
+import { NUMBER, RECORD } from '../arguments.js'
 /** `default`: it does not hear of it. `blocked`: the signal waits, as for a process that reads a signalfd. */
 export type SigchldHandling = 'caught' | 'blocked' | 'ignored' | 'default'
 
@@ -31,6 +31,7 @@ const STATES: Readonly<Record<string, string>> = {
 export function zombieAdvice(facts: ZombieFacts): string[] {
   RECORD('the facts', facts)
   const { parent, zombies } = facts
+  NUMBER('zombies', zombies)
   const what =
     'a zombie has ended already and cannot be killed; its entry stays until its parent waits for it'
   if (parent === undefined) return [what, 'its parent is not to be seen from here (another PID namespace)']

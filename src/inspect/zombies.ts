@@ -1,4 +1,4 @@
-import { RECORD, TABLE } from '../arguments.js'
+import { listOf, RECORD, TABLE } from '../arguments.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import type { ProcessRow } from '../table/process.js'
 import type { Table } from '../table/table.js'
@@ -53,7 +53,9 @@ const named = ({ identity, name }: ProcessRow) => ({ identity, name })
 export async function zombieFacts(group: ZombieGroup): Promise<ZombieFacts> {
   RECORD('the group', group)
   const { parent, zombies } = group
+  listOf(RECORD)('zombies', zombies)
   if (parent === undefined) return { parent: undefined, zombies: zombies.length }
+  RECORD('parent', parent)
   const { identity, name, state } = parent
   const sigchld = await sigchldOf(identity)
   return { parent: { pid: identity.pid, name, state, sigchld }, zombies: zombies.length }

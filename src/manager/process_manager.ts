@@ -9,6 +9,7 @@ import {
   oneOf,
   RECORD,
   range,
+  refuse,
   TEXT,
 } from '../arguments.js'
 import { identify } from '../control/handle.js'
@@ -78,6 +79,7 @@ export class ProcessManager implements AsyncDisposable {
   #closed: Promise<void> | undefined
 
   private constructor(sampler: Sampler, monitors: Monitors) {
+    if (!(sampler instanceof Sampler)) refuse('the sampler', sampler, 'options to ProcessManager.open()')
     this.#sampler = sampler
     this.#samples = new RecentSamples(sampler)
     this.#monitors = monitors

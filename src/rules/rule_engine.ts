@@ -1,3 +1,4 @@
+import { checkHas } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { headerCell, type OptionalGroup, type TableMemory } from '../table/layout.js'
@@ -68,6 +69,7 @@ export class RuleEngine implements AsyncDisposable {
   #closed = false
 
   private constructor(settings: RuleEngineSettings) {
+    checkHas('the settings', settings, ['rules'], 'options to RuleEngine.open()')
     this.#settings = settings
     this.#shards = new Shards(settings)
     this.#learning = new Learning(settings)

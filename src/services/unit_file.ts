@@ -88,6 +88,7 @@ const UNIT_CHECKS: Checks<UnitSpec> = {
  */
 export function generateUnit(spec: UnitSpec): string {
   checkOptions(spec, UNIT_CHECKS)
+  TEXT('program', spec.program)
   return unitText(spec, [], hardeningOf(spec))
 }
 

@@ -48,6 +48,7 @@ const WATCH = [
 export function generateWatchUnit(spec: WatchUnitSpec): string {
   checkOptions(spec, { config: ELSEWHERE, restarts: FLAG, memoryMax: NUMBER, writablePaths: listOf(TEXT) })
   const { config, restarts = false, ...rest } = spec
+  TEXT('config', config)
   const main = fileURLToPath(PACKAGE_FILES.muster)
   const whole: UnitSpec = {
     ...rest,

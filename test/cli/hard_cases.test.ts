@@ -53,6 +53,14 @@ test.runIf(canMount)('where /proc hides the processes of others, they are hidden
     expect(stderr, command).toMatch(/^muster: [^\n]*(hidepid|not for this user to read)[^\n]*\n$/)
   }
   expect(await inside('signal', '0', String(pid))).toMatchObject({ code: 6 })
+  for (const args of [['tree'], ['zombies'], ['ps', '--pid'], ['watch', '-t', '80', '--once', '-p']]) {
+    const { code, stderr } = await inside(...args, String(pid))
+    expect({ code, stderr }, args[0]!).toEqual({
+      code: 6,
+      stderr: expect.stringMatching(/ is hidden by this \/proc /),
+    })
+    expect((await inside(...args, '4194304')).code, args[0]!).toBe(5)
+  }
   expect(await inside('info', '4194304')).toMatchObject({ code: 5 })
   const ps = JSON.parse((await inside('ps', '--json')).stdout) as { user: string }[]
   expect(new Set(ps.map(({ user }) => user))).toEqual(new Set(['nobody']))
@@ -238,6 +246,7 @@ test.runIf(isRoot)(
       usage: { memory: null },
       memoryMap: { regions: [] },
     })
+    expect((await muster(['net', pid])).stderr).toBe('muster: PID 2 has no sockets\n')
     expect((await muster(['map', pid])).stderr).toBe(
       'muster: PID 2 has no memory of its own: it is a kernel thread, or has ended\n',
     )

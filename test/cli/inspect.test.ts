@@ -92,6 +92,17 @@ test('a process from every side, as JSON', async () => {
   ])
 })
 
+test('files and net say what a zombie has no more', async () => {
+  const { pid } = await startProcess('zombie')
+  expect((await muster(['files', String(pid)])).stderr).toBe(
+    `muster: PID ${pid} has no files: it is a kernel thread, or has ended\n`,
+  )
+  expect(await muster(['net', String(pid)])).toMatchObject({
+    code: 5,
+    stderr: `muster: PID ${pid}: it has ended\n`,
+  })
+})
+
 test('ns says which namespaces of a process are not known: a zombie has given most of them up', async () => {
   const { pid } = await startProcess('zombie')
   const { code, stdout, stderr } = await muster(['ns', String(pid)])
@@ -420,6 +431,12 @@ test.runIf(canMount)('where proc is not mounted, a search says so in one line', 
       ])
       expect(code).toBe(5)
     }
+    expect(await muster(['net'], { through })).toMatchObject({
+      ...{ code: 5, stderr: 'muster: /proc does not have this process; is proc mounted there?\n' },
+    })
+    expect((await muster(['jobs'], { through })).stderr).toMatch(
+      /^muster: [^\n]* is proc mounted on \/proc\?\n$/,
+    )
   } finally {
     rmSync(empty, { recursive: true })
   }

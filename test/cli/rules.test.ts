@@ -102,6 +102,18 @@ rules:
   for (const pattern of expected) expect(stderr).toMatch(new RegExp(pattern, 'm'))
 })
 
+test('the times of a file are seconds, or have a unit', async () => {
+  const faultOf = async (settings: string) => {
+    await writeFile(file, `${settings}\nrules: [{ name: a, when: rss > 1 }]\n`)
+    return (await muster(['rules', 'check', file, '--static'])).stderr.replace(/^.*?:\d+:\d+: |\n$/g, '')
+  }
+  expect(await faultOf('interval: 500ms\ngrace: 1m30s\noutcome: 5')).toBe('')
+  expect(await faultOf('interval: 50ms')).toBe('interval: "50ms" is out of range; give 0.1s to 86400s')
+  expect(await faultOf('interval: 0.05')).toBe('interval: 0.05: give at least 0.1')
+  expect(await faultOf('grace: soon')).toBe(`grace: "soon" is no duration; write '30s', '5m' or '1h30m'`)
+  expect(await faultOf('outcome: true')).toBe('outcome: true: give seconds, or a time such as 5s')
+})
+
 test('rules check refuses two rules of one name, a file that is not there, and one without end', async () => {
   await writeFile(file, 'rules:\n  - { name: a, when: rss > 1 }\n  - { name: a, when: rss > 2 }\n')
   expect(await muster(['rules', 'check', file])).toMatchObject({

@@ -478,6 +478,30 @@ describe('muster jobs', () => {
     expect((await muster(['jobs'], { env })).stdout).toMatch(/^web .* ended, code unknown /m)
   })
 
+  test('a job is kept where who started it was killed meanwhile', async () => {
+    const kept = spawn(
+      process.execPath,
+      [MUSTER, 'run', '-b', '--kept', '--name', 'web', '--', 'sh', '-c', 'exit 3'],
+      {
+        ...{ env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe', 'pipe'] },
+      },
+    )
+    kept.stdio[3]!.destroy()
+    await once(kept, 'close')
+    expect(await muster(['jobs', 'wait', 'web'], { env })).toMatchObject({ code: 3, stderr: '' })
+  })
+
+  test('a record that cannot be written is told with its path, and nothing is started', async () => {
+    await jobs()
+    await mkdir(at('state/muster/jobs/web.json.new'))
+    const { code, stderr } = await muster(['run', '-b', '--name', 'web', '--', 'touch', at('run')], { env })
+    expect(code).toBe(7)
+    expect(stderr).toBe(
+      `muster: the record of job "web" cannot be written: "${at('state/muster/jobs/web.json')}" (EISDIR)\n`,
+    )
+    expect(existsSync(at('run'))).toBe(false)
+  })
+
   test('a wait is left by a signal, and the job goes on', async () => {
     const job = await background(['--name', 'web', '--', 'sleep', '100'])
     const waiting = new Run(['jobs', 'wait', 'web'], { env })

@@ -43,7 +43,7 @@ test('a file that changes is read again; what is known of rules that stay is kep
   await writeFile(file, `interval: 0.2\nrules:\n${rule('stays', pid)}${rule('goes', pid)}`)
   const run = new Run(['watch', '--config', file, '--json'])
   await heard(run, 'alert', 2)
-  await replace(`interval: 5\ngrace: 1\nrules:\n${rule('comes', pid)}${rule('stays', pid)}`)
+  await replace(`interval: 5s\ngrace: 1\nrules:\n${rule('comes', pid)}${rule('stays', pid)}`)
   const [change] = await heard(run, 'rules', 1)
   expect(change).toMatchObject({ added: ['comes'], changed: [], removed: ['goes'] })
   await heard(run, 'alert', 4)

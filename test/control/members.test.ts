@@ -221,4 +221,12 @@ describe('terminateTree', () => {
     const result = await terminateTree(await identify(shell.pid!), { graceMs: 20_000 })
     expect(result.members.map(({ endedBy }) => endedBy)).toEqual(['SIGTERM', 'SIGTERM'])
   })
+
+  test('of many at once, the deaf are told as ended by SIGKILL', async () => {
+    const shells = Array.from({ length: 30 }, () => start('sh', '-c', 'trap "" TERM; echo ready; read never'))
+    await Promise.all(shells.map((shell) => lines(shell, 1)))
+    const identities = await Promise.all(shells.map(({ pid }) => identify(pid!)))
+    const results = await Promise.all(identities.map((each) => terminateTree(each, { graceMs: 0 })))
+    expect(new Set(results.map(({ members }) => members[0]!.endedBy))).toEqual(new Set(['SIGKILL']))
+  })
 })

@@ -112,6 +112,11 @@ it('refuses rules that are not right, and changes nothing', async () => {
   expect(engine.alerts().filter(({ kind }) => kind === 'died')).toMatchObject([{ rule: 'r' }])
   await engine.close()
   await expect(engine.setRules([])).rejects.toMatchObject({ code: 'CLOSED' })
+  const closed = expect.objectContaining({ code: 'CLOSED' })
+  expect(() => engine.resume('any')).toThrow(closed)
+  expect(() => engine.acknowledge('any', { by: 'me' })).toThrow(closed)
+  expect(() => engine.silence({ match: { rule: 'any' }, forMs: 1000, by: 'me' } as never)).toThrow(closed)
+  expect(() => engine.unsilence('any')).toThrow(closed)
 })
 
 it.each(['auto', 'procfs'] as const)('samples what new rules read (%s)', async (source) => {

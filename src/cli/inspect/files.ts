@@ -21,6 +21,9 @@ export async function listFiles(
   faults.throwIfAny()
   if (raw.peers === true) return lookInto(pid!, (target) => listPeers(target, raw.json === true))
   const files = await lookInto(pid!, (target) => usedFiles(target, raw.all === true))
+  if (files.length === 0) {
+    process.stderr.write(`muster: PID ${pid} has no files: it is a kernel thread, or has ended\n`)
+  }
   return raw.json === true ? printJson(files) : printTable(files, COLUMNS)
 }
 

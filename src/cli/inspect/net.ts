@@ -32,6 +32,9 @@ export async function listSockets(word: string | undefined, raw: RawNetOptions):
   faults.throwIfAny()
   const all = pid === undefined ? await ofNamespace(protocols) : await ofProcess(pid, protocols)
   const sockets = raw.listen === true ? all.filter(isListening) : all
+  if (sockets.length === 0 && pid !== undefined) {
+    process.stderr.write(`muster: PID ${pid} has no ${raw.listen || raw.protocol ? 'such ' : ''}sockets\n`)
+  }
   return raw.json === true ? printJson(sockets) : printTable(sockets, COLUMNS)
 }
 

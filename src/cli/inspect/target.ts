@@ -24,10 +24,7 @@ export async function lookInto<T>(pid: number, look: (target: ProcessIdentity) =
   } catch (error) {
     if (!(error instanceof ProcmusterError)) throw error
     if (error.code === 'PROCESS_GONE') {
-      fail(
-        EXIT.noSuchProcess,
-        target === undefined ? noSuchProcess(pid) : `PID ${pid}: it has ended meanwhile`,
-      )
+      fail(EXIT.noSuchProcess, target === undefined ? noSuchProcess(pid) : `PID ${pid}: it has ended`)
     }
     if (error.code === 'ACCESS_DENIED') {
       const file = escapeForTerminal(error.path ?? `/proc/${pid}`)

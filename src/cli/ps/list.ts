@@ -2,9 +2,8 @@ import { uptime } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Sampler } from '../../public/sampler.js'
 import { type OptionalGroup, type ProcessRow, RATE_WINDOW_MS, type Table } from '../../public/table.js'
-import { EXIT } from '../exit_codes.js'
-import { FaultList, fail } from '../fault.js'
-import { noSuchProcess } from '../no_such_process.js'
+import { FaultList } from '../fault.js'
+import { failUnseen } from '../no_such_process.js'
 import { printTable, tableLines } from '../print_table.js'
 import { requireSource } from '../require_source.js'
 import { Screen } from '../screen.js'
@@ -34,7 +33,7 @@ async function listProcesses(options: PsOptions): Promise<void> {
 
   await using sampler = await Sampler.open({ source: options.source, groups })
   const table = await sampler.sample()
-  if (options.pids) refuseMissing(options.pids, table)
+  if (options.pids) await refuseMissing(options.pids, table)
   if (options.verbose)
     process.stderr.write(`muster: samples from ${escapeForTerminal(sampler.sourceReason)}\n`)
   if (options.watchSeconds === undefined) {
@@ -77,9 +76,7 @@ const print = ({ rows, context }: View, { fields, json }: PsOptions): Promise<vo
     ? printJson(rows, fields, context, process.stdout, '\n')
     : printTable(rows, textColumns(fields, context))
 
-function refuseMissing(pids: ReadonlySet<number>, table: Table): void {
+async function refuseMissing(pids: ReadonlySet<number>, table: Table): Promise<void> {
   const missing = [...pids].filter((pid) => table.get(pid) === undefined)
-  if (missing.length > 0) {
-    fail(EXIT.noSuchProcess, noSuchProcess(missing.join(','), '--pid'))
-  }
+  if (missing.length > 0) await failUnseen(missing, '--pid')
 }

@@ -86,7 +86,7 @@ async function membersOf(job: Job, table: Table): Promise<readonly Member[]> {
   const members = await Promise.all(
     rows.map(async ({ pid, startTicks, ppid }): Promise<Member | undefined> => {
       // Waits for those that have only just started, too.
-      const identity = await identify(pid).catch(() => undefined)
+      const identity = await identify(pid).catch(undefinedIfGone)
       if (identity?.startTicks !== startTicks) return undefined
       return leader !== undefined || (await isOfAutogroup(identity, job))
         ? { identity, parentPid: ppid }
@@ -94,6 +94,10 @@ async function membersOf(job: Job, table: Table): Promise<readonly Member[]> {
     }),
   )
   return members.filter((member) => member !== undefined)
+}
+
+function undefinedIfGone(error: unknown): undefined {
+  if (!(error instanceof ProcmusterError) || error.code !== 'PROCESS_GONE') throw error
 }
 
 /** Without its leader the number of a session may be that of a later one; the kernel gives that of an autogroup once only. */

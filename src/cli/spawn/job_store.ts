@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { uncapProcess } from '../../public/cgroups.js'
@@ -84,11 +84,16 @@ export class JobStore {
         )
       }
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
+      let { code } = error as NodeJS.ErrnoException
       if (code === undefined) throw error
+      // Which a recursive mkdir of Node also says of a file system that is read-only.
+      if (code === 'ENOENT') await access(base, constants.W_OK).catch((why) => (code = why.code))
       fail(EXIT.directory, `${shown} cannot be used (${code}); set XDG_STATE_HOME to one that can`)
     }
-    return new JobStore(directory, (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim())
+    const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(({ code }) =>
+      fail(EXIT.failure, `which jobs are of this boot is not known (${code}); is proc mounted on /proc?`),
+    )
+    return new JobStore(directory, bootId.trim())
   }
 
   /** While no other muster starts or forgets a job of this user. */
@@ -143,8 +148,18 @@ export class JobStore {
   /** While it is locked. Written whole, before anybody can see it. */
   async put(job: Job): Promise<void> {
     const path = this.#path(job.name, 'json')
-    await writeFile(`${path}.new`, `${JSON.stringify(job)}\n`, { mode: 0o600 })
-    await rename(`${path}.new`, path)
+    try {
+      await writeFile(`${path}.new`, `${JSON.stringify(job)}\n`, { mode: 0o600 })
+      await rename(`${path}.new`, path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === undefined) throw error
+      await rm(`${path}.new`, { force: true }).catch(() => {})
+      fail(
+        EXIT.directory,
+        `the record of job ${quoted(job.name)} cannot be written: ${quoted(path)} (${code})`,
+      )
+    }
   }
 
   /** What its keeper writes. */

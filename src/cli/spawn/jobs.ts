@@ -138,7 +138,7 @@ export async function wait(word: string, { json }: RawJobs): Promise<void> {
   } else {
     fail(
       EXIT.failure,
-      `${job.name} (${job.pid}) has ended, with what code is unknown: its keeper was killed, or the job is forgotten`,
+      `${job.name} (${job.pid}) has ended, with what code is unknown: its keeper was killed or could not write it, or the job is forgotten`,
     )
   }
 }
@@ -162,7 +162,7 @@ async function signalJobs(
     jobs.map((job) =>
       outcomeOf(job.pid, async () => {
         const result = await signalSession(await memberOf(job), signal, { freeze: false })
-        return { name: job.name, processes: reached(result) }
+        return { name: job.name, processes: reached(job, result) }
       }),
     ),
   )
@@ -172,10 +172,12 @@ async function signalJobs(
 }
 
 /** How many got it; one that ended meanwhile needs none. */
-function reached({ members }: MembersResult): number {
+function reached({ name, pid }: Job, { members }: MembersResult): number {
   const failed = members.find(({ error }) => error !== undefined && error.code !== 'PROCESS_GONE')
   if (failed?.error !== undefined) throw failed.error
-  return members.filter(({ ok }) => ok).length
+  const count = members.filter(({ ok }) => ok).length
+  if (count === 0) fail(EXIT.noSuchProcess, `${name} (${pid}) has ended meanwhile; nothing was done`)
+  return count
 }
 
 /** `muster jobs clean` */

@@ -1,42 +1,13 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { writeSync } from 'node:fs'
-import type { Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
 import { keepExit, type SpawnedProcess } from '../../public/spawn.js'
-import { EXIT } from '../exit_codes.js'
-import { fail } from '../fault.js'
-
-// `muster run -b` starts the program in a second muster, which is its parent and becomes the keeper of its exit code; the
-// first one is whom the shell waits for.
-
-/** Where the second muster tells the first one what it has started. */
-const TOLD_FD = 3
-
-/** The same command line in a second muster. Sets the exit code where that fails, and has said why. */
-export async function startInKeeper(): Promise<void> {
-  const words = process.argv.slice(1)
-  const at = words.indexOf('run', 1) + 1
-  const child = spawn(process.execPath, [...process.execArgv, ...words.toSpliced(at, 0, '--kept')], {
-    // In a session of its own Ctrl-C and the end of the terminal don't reach it.
-    detached: true,
-    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-  })
-  const exited = once(child, 'exit')
-  // Ends when it has become the keeper, too.
-  const told = await text(child.stdio[TOLD_FD] as Readable)
-  if (told !== '') {
-    process.stdout.write(told)
-    child.unref()
-    return
-  }
-  const [code, signal] = (await exited) as [number | null, string | null]
-  if (code === null) fail(EXIT.failure, `the start of the job was ended by ${signal}; give the command again`)
-  process.exitCode = code
-}
+import { TOLD_FD } from './start_in_keeper.js'
 
 /** In the second muster. Resolves only where the program has ended already. */
 export async function becomeKeeper(child: SpawnedProcess, file: string, told: string): Promise<void> {
-  writeSync(TOLD_FD, told)
+  try {
+    writeSync(TOLD_FD, told)
+  } catch {
+    // The first one was killed; the job is there, and is kept.
+  }
   await keepExit(child, file)
 }

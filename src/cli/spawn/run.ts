@@ -13,7 +13,7 @@ import { fineDuration, shortTime } from '../quantities.js'
 import { escapeForTerminal, safeJson } from '../terminal.js'
 import { autogroupOf } from './job_session.js'
 import { JobStore } from './job_store.js'
-import { becomeKeeper, startInKeeper } from './keeper.js'
+import { becomeKeeper } from './keeper.js'
 import { type RawStart, readStart, type Start } from './start_flags.js'
 
 /** As commander hands them over. */
@@ -46,8 +46,7 @@ export async function run(program: string, args: readonly string[], raw: RawRun)
     )
   }
   faults.throwIfAny()
-  if (raw.kept) await runInBackground(program, args, start, raw)
-  else if (raw.background) await startInKeeper()
+  if (raw.background) await runInBackground(program, args, start, raw)
   else await runInForeground(program, args, start, raw)
 }
 

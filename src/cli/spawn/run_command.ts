@@ -43,9 +43,10 @@ export function command(): Command {
     .option('--usage', 'when it has ended, say on stderr how, and what it used')
     .option('-j, --json', 'the same as JSON, on stderr; with -b the job as JSON, on stdout')
     .addHelpText('after', HELP)
-    .action(async (program: string, args: string[], raw: RawRun) =>
-      (await import('./run.js')).run(program, args, raw),
-    )
+    .action(async (program: string, args: string[], raw: RawRun) => {
+      if (raw.background && !raw.kept) await (await import('./start_in_keeper.js')).startInKeeper()
+      else await (await import('./run.js')).run(program, args, raw)
+    })
 }
 
 const HELP = `

@@ -10,9 +10,9 @@ import {
   type TreeNode,
 } from '../../public/tree.js'
 import { EXIT } from '../exit_codes.js'
-import { FaultList, fail } from '../fault.js'
+import { FaultList } from '../fault.js'
 import { readPid } from '../inspect/target.js'
-import { noSuchProcess } from '../no_such_process.js'
+import { failUnseen } from '../no_such_process.js'
 import { ChunkedWriter } from '../output.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { shortBytes } from '../quantities.js'
@@ -69,7 +69,7 @@ async function sampleTree(
     table = await sampler.sample()
   }
   if (root !== undefined && table.get(root) === undefined) {
-    fail(EXIT.noSuchProcess, noSuchProcess(root))
+    await failUnseen([root])
   }
   const options = root === undefined ? {} : { root }
   if (!commandLines) return processTree(table, options)

@@ -3,10 +3,10 @@ import { ProcmusterError } from '../../public/errors.js'
 import { findZombies, type ZombieGroup, zombieAdvice, zombieFacts } from '../../public/inspect.js'
 import { Sampler } from '../../public/sampler.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
-import { FaultList, fail, messageOf } from '../fault.js'
+import { FaultList, messageOf } from '../fault.js'
 import { printJson } from '../inspect/json.js'
 import { readPid } from '../inspect/target.js'
-import { noSuchProcess } from '../no_such_process.js'
+import { failUnseen } from '../no_such_process.js'
 import { fineDuration } from '../quantities.js'
 import { escapeForTerminal, widthOf } from '../terminal.js'
 import { hanging } from '../wrap.js'
@@ -30,7 +30,7 @@ export async function tellZombies(word: string | undefined, raw: RawZombies): Pr
   await using sampler = await Sampler.open({ source: 'procfs' })
   const table = await sampler.sample()
   if (pid !== undefined && table.get(pid) === undefined) {
-    fail(EXIT.noSuchProcess, noSuchProcess(pid))
+    await failUnseen([pid])
   }
   const groups = findZombies(table).filter(({ parent }) => pid === undefined || parent?.identity.pid === pid)
   // Before the nudge: a parent may end by it.

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import type { GovernorOptions } from '../../public/actions.js'
 import { BUILTIN_RULES, type BuiltinRule } from '../../public/builtin.js'
+import { parseDuration } from '../../public/language.js'
 import {
   governorSchema,
   type NotifierSpec,
@@ -11,23 +12,41 @@ import {
   schemaFaults,
 } from '../../public/schema.js'
 import { insteadOf } from '../../public/text.js'
+import { messageOf } from '../fault.js'
 import { SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { quoted } from '../values.js'
 import { fileLabel, YamlFile } from '../yaml_file.js'
 
+/** A number of seconds, as the flags have it, or a text with a unit, as the durations of rules. */
+function seconds(min: number, max: number) {
+  const text = z
+    .string()
+    .max(100)
+    .superRefine((given, context) => {
+      const outside = `${quoted(given)} is out of range; give ${min}s to ${max}s`
+      try {
+        const ms = parseDuration(given)
+        if (ms < min * 1000 || ms > max * 1000) context.addIssue(outside)
+      } catch (error) {
+        context.addIssue(messageOf(error))
+      }
+    })
+  return z.union([z.number().min(min).max(max), text], { error: 'give seconds, or a time such as 5s' })
+}
+
+const millisecondsOf = (given: number | string | undefined): number | undefined =>
+  typeof given === 'string' ? parseDuration(given) : given && Math.round(given * 1000)
+
 /** The form of a configuration file, whose rules are of a form of their own. */
 export function configSchemaOf<R extends z.ZodType>(rule: R) {
   return z.strictObject({
-    interval: z.number().min(0.1).max(86_400).optional().describe('Seconds between two looks at the host'),
+    interval: seconds(0.1, 86_400).optional().describe('Between two looks at the host; a number is seconds'),
     directory: z.string().min(1).optional().describe('Where evidence goes; relative to the file'),
     journal: z.string().min(1).optional().describe('JSON Lines journal; relative to the file'),
-    grace: z.number().min(0).max(3600).optional().describe('Seconds between SIGTERM and SIGKILL'),
-    outcome: z
-      .number()
-      .min(0)
-      .max(86_400)
+    grace: seconds(0, 3600).optional().describe('Between SIGTERM and SIGKILL; a number is seconds'),
+    outcome: seconds(0, 86_400)
       .optional()
-      .describe('Seconds for which a restarted process is followed before the outcome is told'),
+      .describe('So long is a restarted process followed before the outcome is told; a number is seconds'),
     source: z.enum(SAMPLE_SOURCES).optional().describe('Where samples come from'),
     dryRun: z.boolean().optional().describe('Decide, touch no process'),
     environ: z.boolean().optional().describe('Evidence includes the environment'),
@@ -123,14 +142,12 @@ function addUnheardOf(
 
 function withPaths(config: z.input<typeof configSchema>, base: string): Omit<WatchConfig, 'governor'> {
   const path = (value: string | undefined): string | undefined => value && resolve(base, value)
-  const ms = (seconds: number | undefined): number | undefined =>
-    seconds === undefined ? undefined : Math.round(seconds * 1000)
   return {
-    intervalMs: ms(config.interval),
+    intervalMs: millisecondsOf(config.interval),
     directory: path(config.directory),
     journal: path(config.journal),
-    graceMs: ms(config.grace),
-    outcomeWindowMs: ms(config.outcome),
+    graceMs: millisecondsOf(config.grace),
+    outcomeWindowMs: millisecondsOf(config.outcome),
     source: config.source,
     dryRun: config.dryRun,
     environ: config.environ,

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ProcessRow, Sampler, type Table } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import type { FaultList } from '../fault.js'
+import { faultOfUnseen } from '../no_such_process.js'
 import { escapeForTerminal } from '../terminal.js'
 import { earlierRestart, isSame } from './earlier_run.js'
 import type { WatchTarget } from './plan.js'
@@ -55,7 +56,8 @@ async function watchable(table: Table, pid: number, faults: FaultList): Promise<
       owner === undefined
         ? '`muster ps` lists those there are'
         : `it is a thread of process ${owner}; give -p ${owner}`
-    return faults.add(EXIT.noSuchProcess, `-p/--pid "${pid}": no such process; ${way}`)
+    const { exitCode, message } = await faultOfUnseen(pid, `no such process; ${way}`)
+    return faults.add(exitCode, `-p/--pid "${pid}": ${message}`)
   }
   const name = escapeForTerminal(row.name)
   if (row.isKernelThread) {

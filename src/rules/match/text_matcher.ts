@@ -18,6 +18,8 @@ export interface TextVerdicts {
   readonly known: Int32Array
   /** How many were done before the time was over; at least one. */
   readonly done: number
+  /** What the patterns took of the time. */
+  readonly spentMs: number
   /** The leaf that took most of the time, with its share. */
   readonly slowest: { readonly leaf: number; readonly ms: number }
 }
@@ -61,7 +63,8 @@ export class TextMatcher {
       done++
     }
     const leaf = this.#spentMs.reduce((most, ms, id) => (ms > this.#spentMs[most]! ? id : most), 0)
-    return { yes, known, done, slowest: { leaf, ms: this.#spentMs[leaf] ?? 0 } }
+    const spentMs = this.#spentMs.reduce((sum, ms) => sum + ms, 0)
+    return { yes, known, done, spentMs, slowest: { leaf, ms: this.#spentMs[leaf] ?? 0 } }
   }
 
   #bitsOf(fact: TextFact, ids: readonly number[], text: string): Int32Array {

@@ -166,7 +166,7 @@ describe('facts', () => {
         run: async ({ texts }) => {
           nowMs += 3000
           const one = matcher.match(texts.slice(0, 1), 1)
-          return { ...one, slowest: { leaf: 1, ms: 2900 } }
+          return { ...one, spentMs: 3000, slowest: { leaf: 1, ms: 2900 } }
         },
       }
       const { learner, warnings } = open(
@@ -179,6 +179,28 @@ describe('facts', () => {
       expect(warnings.map(String)).toEqual([
         expect.stringMatching(/2900 ms .*unit "\*\.service" of rule "services"/),
       ])
+    } finally {
+      clock.mockRestore()
+    }
+  })
+
+  it('no pattern is blamed for a host on which tasks wait for their thread', async () => {
+    let nowMs = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    try {
+      const matcher = new TextMatcher([exeLeaf])
+      const pool: FactPool = {
+        close: async () => {},
+        run: async ({ texts, limitMs }) => {
+          nowMs += 3000
+          return matcher.match(texts, limitMs)
+        },
+      }
+      const read: ReadFacts = async (slots) => [...slots].map(() => facts({ exe: '/bin/a' }))
+      const { learner, warnings } = open({ texts: [exeLeaf] }, read, pool)
+      learner.want([Uint32Array.of(0, 1, 2)], generations(3), 0)
+      await learner.idle
+      expect(warnings).toEqual([])
     } finally {
       clock.mockRestore()
     }
