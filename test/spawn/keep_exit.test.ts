@@ -21,7 +21,9 @@ function keeper(command: string, before = '') {
   const library = new URL('../../dist/index.js', import.meta.url).href
   const script = `
     import { keepExit, spawnProcess } from ${JSON.stringify(library)}
-    const child = await spawnProcess('sh', ['-c', ${JSON.stringify(command)}], { detached: true })
+    const child = await spawnProcess('sh', ['-c', ${JSON.stringify(command)}], {
+      detached: true, env: { LD_PRELOAD: undefined }, // a sanitizer's runtime is not the shell's
+    })
     console.log(JSON.stringify({ pid: child.pid, startTicks: child.startTicks }))
     ${before}
     await keepExit(child, ${JSON.stringify(file)})
