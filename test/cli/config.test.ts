@@ -81,7 +81,11 @@ test.each<[string, string, RegExp[]]>([
     `${RULE}    match: { nam: node }\n`,
     [/^FILE:4:14: rules\[0\]\.match: unknown key "nam" \(did you mean "name"\?\)$/],
   ],
-  ['a wrong type', `interval: soon\n${RULE}`, [/^FILE:1:11: interval: "soon" is no number; give a number$/]],
+  [
+    'a wrong type',
+    `interval: soon\n${RULE}`,
+    [/^FILE:1:11: interval: "soon" is no duration; write '30s', '5m' or '1h30m'$/],
+  ],
   ['a value out of range', `interval: 0\n${RULE}`, [/^FILE:1:11: interval: 0: give at least 0\.1$/]],
   ['no rule in the list', 'rules: []\n', [/^FILE:1:8: rules: give at least 1 of them$/]],
   [

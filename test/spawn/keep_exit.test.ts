@@ -26,7 +26,8 @@ function keeper(command: string, before = '') {
     })
     console.log(JSON.stringify({ pid: child.pid, startTicks: child.startTicks }))
     ${before}
-    await keepExit(child, ${JSON.stringify(file)})
+    // An uncaught error would end it without what ends its threads.
+    await keepExit(child, ${JSON.stringify(file)}).catch(() => (process.exitCode = 1))
     console.log('returned')`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'ignore'],

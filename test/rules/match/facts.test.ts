@@ -199,7 +199,7 @@ describe('facts', () => {
       const read: ReadFacts = async (slots) => [...slots].map(() => facts({ exe: '/bin/a' }))
       const { learner, warnings } = open({ texts: [exeLeaf] }, read, pool)
       learner.want([Uint32Array.of(0, 1, 2)], generations(3), 0)
-      await learner.idle
+      await learner.learnedSoFar
       expect(warnings).toEqual([])
     } finally {
       clock.mockRestore()
