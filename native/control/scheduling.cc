@@ -1,6 +1,7 @@
 #include "control/scheduling.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +24,10 @@ int ReadAutogroup(pid_t pid, double* id, double* nice) {
   char text[64];
   if (int error = ReadProcessText(pid, "autogroup", text, sizeof(text))) return error;
   // Empty for a process that is in none.
-  if (text[0] == '\0') return ENODATA;
+  if (text[0] == '\0') {
+    *id = *nice = NAN;
+    return 0;
+  }
   return sscanf(text, "/autogroup-%lf nice %lf", id, nice) == 2 ? 0 : EBADMSG;
 }
 

@@ -15,7 +15,7 @@ struct SchedulingValues {
   double io_priority;  // class << 13 | level
   double oom_score_adj;
   double timer_slack_ns;
-  double autogroup, autogroup_nice;
+  double autogroup, autogroup_nice;  // NaN for a process that is in none
 };
 
 // errno and step of the whole, then an errno for each part.

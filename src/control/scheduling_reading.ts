@@ -126,8 +126,6 @@ export async function getScheduling(
 }
 
 const ESRCH = 3
-// What the addon makes of an empty file.
-const ENODATA = 61
 
 /** Of a process that is gone its pid alone, so that the addon finds out why. */
 async function threadsOf(pid: number): Promise<number[]> {
@@ -137,10 +135,8 @@ async function threadsOf(pid: number): Promise<number[]> {
 
 function schedulingOf(tid: number, values: Float64Array, errors: Int32Array, mask: Uint32Array): Scheduling {
   const missing: Partial<Record<SchedulingPart, string>> = {}
-  const inNoAutogroup = errors[PARTS.indexOf('autogroup')] === ENODATA
   PARTS.forEach((part, index) => {
-    if (errors[index] !== 0 && !(part === 'autogroup' && inNoAutogroup))
-      missing[part] = reasonOf(errors[index]!)
+    if (errors[index] !== 0) missing[part] = reasonOf(errors[index]!)
   })
   const has = (part: SchedulingPart) => missing[part] === undefined
   const value = (at: Value) => values[at]!
@@ -169,7 +165,9 @@ function schedulingOf(tid: number, values: Float64Array, errors: Int32Array, mas
     ...(has('oomScoreAdj') && { oomScoreAdj: value(Value.oomScoreAdj) }),
     ...(has('timerSlackNs') && { timerSlackNs: value(Value.timerSlackNs) }),
     ...(has('autogroup') && {
-      autogroup: inNoAutogroup ? null : { id: value(Value.autogroup), nice: value(Value.autogroupNice) },
+      autogroup: Number.isNaN(value(Value.autogroup))
+        ? null
+        : { id: value(Value.autogroup), nice: value(Value.autogroupNice) },
     }),
     missing,
   }
