@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { ProcmusterError, Sampler, type SamplerOptions, type Source, type Table } from '../../dist/index.js'
+import {
+  type ProcessRow,
+  ProcmusterError,
+  Sampler,
+  type SamplerOptions,
+  type Source,
+  type Table,
+} from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
 import { runNodeScript } from '../fixtures/node_script.js'
 import { fixtureProgram, hostileNames, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
@@ -33,10 +40,13 @@ describeSources('a sample', (source) => {
     expect(new Set(pids).size).toBe(table.size)
     expect(pids).toEqual(pids.toSorted((a, b) => a - b))
     expect(pids).toContain(idle.pid)
-    // Those that live longer than ps does: everything seen before and after it.
     const seen = execFileSync('ps', ['-eo', 'pid='], { encoding: 'utf8' }).trim().split(/\s+/).map(Number)
-    const after = new Set(Array.from(await sampler.sample(), (row) => row.pid))
-    for (const pid of pids.filter((pid) => after.has(pid))) expect(seen).toContain(pid)
+    // Those that live longer than ps does: everything seen before and after it, and no other by the same pid.
+    const identityOf = (row: ProcessRow) => `${row.pid} ${row.startTicks} ${row.pidfsInode}`
+    const before = new Set(Array.from(table, identityOf))
+    const stayed = Array.from(await sampler.sample()).filter((row) => before.has(identityOf(row)))
+    expect(stayed.length).toBeGreaterThan(0)
+    for (const row of stayed) expect(seen, row.name).toContain(row.pid)
   })
 
   it('computes rates between two samples, and has none in the first', async () => {
