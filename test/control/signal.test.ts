@@ -248,7 +248,7 @@ test('errors are of the one class, with the identity', async () => {
 /** Starts `sleep` with this very pid: asks the kernel for it until the race with other forks is won. */
 async function respawnAs(pid: number): Promise<{ exit: Promise<unknown[]> }> {
   const script = `
-    for (1..2000) {
+    for (1..100000) {
       open(my $next, '>', '/proc/sys/kernel/ns_last_pid') or die; syswrite($next, ${pid - 1});
       my $child = fork; if (!$child) { sleep 100; exit 0 }
       close $next;
@@ -257,6 +257,7 @@ async function respawnAs(pid: number): Promise<{ exit: Promise<unknown[]> }> {
     }`
   const child = spawn('perl', ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })
-  await once(lines, 'line')
+  const ready = await Promise.race([once(lines, 'line'), once(lines, 'close')])
+  expect(ready, `no process got pid ${pid} again`).toEqual(['ready'])
   return { exit: once(lines, 'line') }
 }

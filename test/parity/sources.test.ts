@@ -131,29 +131,40 @@ describe.skipIf(!canBpf)('both sources show the same, row for row', () => {
       ...(['uid', 'startTicks', 'pidfsInode', 'minorFaults', 'majorFaults', 'realUid', 'fsGid'] as const),
       'oomScoreAdj',
     ]
-    const before = [...(await procfs.sample())].map((row) => row.toJSON())
-    const found = await bpf.sample()
-    const after = await procfs.sample()
     let compared = 0
     let kernelThreads = 0
-    for (const row of before) {
-      const later = after.get(row.pid as number)
-      if (later === undefined || later.startTicks !== row.startTicks) continue
-      const shown = found.get(row.pid as number)
-      expect(shown?.startTicks, `pid ${row.pid}`).toBe(row.startTicks)
-      for (const column of quiet) {
-        if ((later[column] ?? null) !== row[column]) continue
-        expect(shown![column] ?? null, `${column} of ${row.pid}, ${row.name}`).toBe(row[column])
-        compared++
+    const differences = async () => {
+      const before = [...(await procfs.sample())].map((row) => row.toJSON())
+      const found = await bpf.sample()
+      const after = await procfs.sample()
+      const different: string[] = []
+      for (const row of before) {
+        const later = after.get(row.pid as number)
+        if (later === undefined || later.startTicks !== row.startTicks) continue
+        const shown = found.get(row.pid as number)
+        expect(shown?.startTicks, `pid ${row.pid}`).toBe(row.startTicks)
+        for (const column of quiet) {
+          if ((later[column] ?? null) !== row[column]) continue
+          if ((shown![column] ?? null) !== row[column]) different.push(`${column} of ${row.pid}, ${row.name}`)
+          compared++
+        }
+        if (!later.isKernelThread) continue
+        kernelThreads++
+        expect(shown!.isKernelThread).toBe(true)
+        expect(shown!.vszBytes).toBe(0)
+        const isWorker = /^kworker\//.test(later.name) // its name says what it works on at the moment
+        if (!isWorker) expect(shown!.name).toBe(later.name)
+        else expect(shown!.name).toMatch(/^kworker\//)
       }
-      if (!later.isKernelThread) continue
-      kernelThreads++
-      expect(shown!.isKernelThread).toBe(true)
-      expect(shown!.vszBytes).toBe(0)
-      const isWorker = /^kworker\//.test(later.name) // its name says what it works on at the moment
-      if (!isWorker) expect(shown!.name).toBe(later.name)
-      else expect(shown!.name).toMatch(/^kworker\//)
+      return new Set(different)
     }
+    // What changes to and fro, as the number of threads of a pool, differs once; what is read wrong differs each time.
+    let different = await differences()
+    for (let round = 1; round < 4 && different.size > 0; round++) {
+      const again = await differences()
+      different = new Set([...different].filter((difference) => again.has(difference)))
+    }
+    expect([...different]).toEqual([])
     expect(compared).toBeGreaterThan(200)
     if (readFileSync('/proc/2/comm', 'latin1') === 'kthreadd\n') expect(kernelThreads).toBeGreaterThan(10)
   })
