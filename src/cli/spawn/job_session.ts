@@ -4,7 +4,6 @@ import {
   identify,
   ProcessHandle,
   type TreeMemberEnd,
-  type TreeTermination,
   terminateTree,
 } from '../../public/control.js'
 import { ProcmusterError } from '../../public/errors.js'
@@ -119,22 +118,49 @@ export async function refuseUnknown(job: JobNow): Promise<void> {
 /** Rounds for those that were started, and orphaned, while the others ended. */
 const MOST_ROUNDS = 5
 
-/** Ends everyone in the session of a job, and their descendants in others. */
-export async function endSession(job: JobNow, graceMs: number): Promise<Omit<TreeTermination, 'ended'>> {
-  await refuseUnknown(job)
+/** How the session of a job ended, or why it could not be ended. */
+export interface SessionEnd {
+  members: TreeMemberEnd[]
+  tookMs: number
+  error?: unknown
+}
+
+/** Ends everyone in the sessions of jobs, and their descendants in others; a look at all processes serves all jobs. */
+export async function endSessions(
+  jobs: readonly JobNow[],
+  graceMs: number,
+): Promise<ReadonlyMap<JobNow, SessionEnd>> {
   const begunAt = performance.now()
-  const ends: TreeMemberEnd[] = []
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const members = (await sessionsOf([job])).get(job)!
-    const pids = new Set(members.map(({ identity }) => identity.pid))
-    // Orphans have no parent in it any more.
-    const roots = members.filter(({ parentPid = 0 }) => !pids.has(parentPid))
-    if (roots.length === 0) break
-    const trees = await Promise.all(roots.map(({ identity }) => endTree(identity, graceMs)))
-    ends.push(...trees.flat())
-    if (trees.flat().some(({ error }) => error !== undefined)) break
+  const ends = new Map(jobs.map((job): [JobNow, SessionEnd] => [job, { members: [], tookMs: 0 }]))
+  let left = [...jobs]
+  for (let round = 0; round < MOST_ROUNDS && left.length > 0; round++) {
+    const sessions = await sessionsOf(left)
+    const goOn = await Promise.all(
+      left.map(async (job) => {
+        const end = ends.get(job)!
+        try {
+          await refuseUnknown(job)
+          const trees = await endRoots(sessions.get(job)!, graceMs)
+          end.members.push(...trees)
+          return trees.length > 0 && trees.every(({ error }) => error === undefined)
+        } catch (error) {
+          end.error = error
+          return false
+        } finally {
+          end.tookMs = performance.now() - begunAt
+        }
+      }),
+    )
+    left = left.filter((_, index) => goOn[index])
   }
-  return { members: ends, tookMs: performance.now() - begunAt }
+  return ends
+}
+
+async function endRoots(members: readonly Member[], graceMs: number): Promise<TreeMemberEnd[]> {
+  const pids = new Set(members.map(({ identity }) => identity.pid))
+  // Orphans have no parent in it any more.
+  const roots = members.filter(({ parentPid = 0 }) => !pids.has(parentPid))
+  return (await Promise.all(roots.map(({ identity }) => endTree(identity, graceMs)))).flat()
 }
 
 async function endTree(root: ProcessIdentity, graceMs: number): Promise<readonly TreeMemberEnd[]> {

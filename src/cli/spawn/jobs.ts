@@ -10,7 +10,7 @@ import { StopSignals } from '../stop_signals.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
-import { ended, endSession, memberOf, refuseUnknown } from './job_session.js'
+import { ended, endSessions, memberOf, refuseUnknown } from './job_session.js'
 import { identityOf, type Job, type JobNow, JobStore } from './job_store.js'
 import { exitCodeOf } from './run.js'
 
@@ -87,12 +87,18 @@ export async function stop(words: readonly string[], raw: RawStopJobs): Promise<
   faults.throwIfAny()
   const store = await JobStore.open()
   const jobs = await find(store, words)
+  const sessions = await endSessions(
+    jobs.filter(({ state }) => state !== 'ended'),
+    grace! * 1000,
+  )
   const results = await Promise.all(
     jobs.map((job) =>
       outcomeOf(job.pid, async () => {
         const { name } = job
-        if (job.state === 'ended') return { name, endedBy: 'itself', tookMs: 0 }
-        const { members, tookMs } = await endSession(job, grace! * 1000)
+        const end = sessions.get(job)
+        if (end === undefined) return { name, endedBy: 'itself', tookMs: 0 }
+        const { members, tookMs, error } = end
+        if (error !== undefined) throw error
         const left = members.find(({ error }) => error !== undefined && error.code !== 'PROCESS_GONE')
         if (left?.error !== undefined) throw left.error
         const ends = members.map(({ endedBy }) => endedBy)
