@@ -102,9 +102,14 @@ export class Acting {
     }
   }
 
-  /** Gives up what has not touched its process yet; resolves when the rest is done. */
-  async close(): Promise<void> {
+  /** Nothing that has not touched its process yet does so from now on. */
+  giveUp(): void {
     this.#closing.abort()
+  }
+
+  /** Gives up, and resolves when what is under way is done. */
+  async close(): Promise<void> {
+    this.giveUp()
     await this.runner.settled()
   }
 

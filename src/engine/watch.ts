@@ -252,6 +252,8 @@ export class Watch {
   }
 
   async close(): Promise<void> {
+    // First: a tick that is under way can take long, and what waits for its turn must not begin meanwhile.
+    this.#acting?.giveUp()
     await this.ticker.stop()
     await this.turns.over()
     await this.#acting?.close()
