@@ -26,9 +26,19 @@ class LongestFirst extends BaseSequencer {
 
 const isCi = process.env.CI !== undefined
 
+// They have the kernel give the pids of ended processes again, to whoever forks next on this host: others could take one
+// process for another. So they run when all others are done, one at a time.
+const RECYCLING = ['test/sampler/recycled.test.ts', 'test/control/{signal,foreign_proc}.test.ts']
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'live', include: ['test/**/*.test.ts'], exclude: RECYCLING } },
+      {
+        extends: true,
+        test: { name: 'recycling', include: RECYCLING, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
     // Real processes need real time; each wait inside a test has its own bound (PATIENCE of test/fixtures/processes.ts).
     testTimeout: isCi ? 180_000 : 60_000,
     hookTimeout: isCi ? 180_000 : 60_000,

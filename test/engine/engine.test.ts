@@ -258,21 +258,20 @@ describe('the engine', () => {
       ['refused', 'IO_ERROR'],
       ['refused', 'IO_ERROR'],
     ])
-    // On a busy host the rule fires once more before the engine is closed, and that is given up.
-    const givenUp = 'interrupted'
-    expect(
-      actions
-        .slice(2)
-        .filter(([status]: [string]) => status !== givenUp)
-        .at(-1),
-    ).toEqual(['done', null])
+    // On a busy host the rule fires once more before the engine is closed: that is given up, or finds nobody.
+    const isLate = ([status, code]: [string, string | null]) =>
+      status === 'interrupted' || (status === 'refused' && code === 'PROCESS_GONE')
+    expect(actions.filter((action: [string, string | null]) => !isLate(action)).at(-1)).toEqual([
+      'done',
+      null,
+    ])
     expect(errors).toContain('IO_ERROR')
     await waitFor(() => target.child.signalCode === 'SIGKILL')
     // That it was refused is written down where there is room by then.
     const done = await bench.recordsOf('action-done')
     const ends = done
       .map(({ status }) => status)
-      .filter((status) => status !== givenUp && status !== 'refused')
+      .filter((status) => status !== 'interrupted' && status !== 'refused')
     expect(ends).toEqual(['done'])
   })
 

@@ -183,6 +183,9 @@ test('100,000 open files of a process, where limits permit no real one so many',
   expect(byFd.get(99_999)).toMatchObject({ kind: 'socket', target: 'socket:[99999]' })
 })
 
+// Long enough for a thread to have begun to read, also where it is starved.
+const STALL_MS = 1000
+
 describe('a file that stalls', () => {
   test('costs its deadline once; what came before it is kept; then the process is set aside', async () => {
     const target = await fakeProcess({ status: 'Name:\tx\n' })
@@ -202,13 +205,13 @@ describe('a file that stalls', () => {
   test('does not keep others from being read; at most four threads; all are free again afterwards', async () => {
     const healthy = await fakeProcess({ status: 'Name:\ty\n' })
     for (let i = 0; i < 3; i++) {
-      await readProcFiles(await fakeProcess(), { procRoot: root, files: ['smaps'], timeoutMs: 50 })
+      await readProcFiles(await fakeProcess(), { procRoot: root, files: ['smaps'], timeoutMs: STALL_MS })
     }
     expect(await readerThreads()).toBe(3)
     const [file] = await readProcFiles(healthy, { procRoot: root, files: ['status'], timeoutMs: 10_000 })
     expect(file!.error).toBe(undefined)
     // The fourth sticks as well: the fifth is told that nobody could look, and is not set aside for it.
-    await readProcFiles(await fakeProcess(), { procRoot: root, files: ['smaps'], timeoutMs: 50 })
+    await readProcFiles(await fakeProcess(), { procRoot: root, files: ['smaps'], timeoutMs: STALL_MS })
     const late = await readProcFiles(healthy, { procRoot: root, files: ['status'], timeoutMs: 50 })
     expect(late[0]!.error).toMatchObject({ code: 'TIMEOUT' })
     expect(late[0]!.error?.message).toContain('busy')
