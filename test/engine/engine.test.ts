@@ -362,25 +362,29 @@ describe('the engine', () => {
 
   it('leaves nothing behind when it is closed, at whatever moment', async () => {
     const source = `
-      import { readdirSync } from 'node:fs'
+      import { readdirSync, readlinkSync } from 'node:fs'
       import { Engine } from ${JSON.stringify(moduleUrl)}
       const count = (what) => readdirSync('/proc/self/' + what).length
+      const links = () => readdirSync('/proc/self/fd').flatMap((fd) => {
+        try { return [readlinkSync('/proc/self/fd/' + fd)] } catch { return [] } // the one that lists them
+      }).filter((link) => !/\\/reports\\/report\\.\\d+$/.test(link)) // a sanitizer's own
       const options = { intervalMs: 20, rules: [{ name: 'r', when: 'rss > 0' }] }
       await (await Engine.start({ ...options })).close()
-      const before = [count('fd'), count('task')]
+      const before = [links(), count('task')]
       for (let delay = 0; delay < 12; delay++) {
         const engine = await Engine.start({ ...options, journal: process.argv[1] + delay })
         await new Promise((resolve) => setTimeout(resolve, delay * 5))
         await Promise.all([engine.close(), engine.close()])
       }
       await (await Engine.start(options))[Symbol.asyncDispose]()
-      for (let i = 0; count('task') > before[1] && i < 200; i++) await new Promise((resolve) => setTimeout(resolve, 10))
-      console.log(JSON.stringify([before, [count('fd'), count('task')]]))`
+      const isSettled = () => count('task') <= before[1] && links().length <= before[0].length
+      for (let i = 0; !isSettled() && i < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+      console.log(JSON.stringify([before, [links(), count('task')]]))`
     const args = ['--input-type=module', '-e', source, join(bench.directory, 'j')]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const [[output], [code]] = await Promise.all([once(child.stdout, 'data'), once(child, 'exit')])
     const [before, after] = JSON.parse(String(output))
-    expect(after[0]).toBe(before[0])
+    expect(after[0].length, `${after[0]} after ${before[0]}`).toBeLessThanOrEqual(before[0].length)
     expect(after[1]).toBeLessThanOrEqual(before[1])
     expect(code).toBe(0) // it ended by itself: no timer and no handle kept it
   })
