@@ -124,7 +124,12 @@ async function perform(
     }
     return { status: 'done', ...(await simpleAction(context, target, spec)) }
   } catch (error) {
-    if (error instanceof LeftUnfinished) return undefined
+    if (error instanceof LeftUnfinished) {
+      const who = context.journal ? 'the next engine with this journal does' : 'without a journal nobody does'
+      const message = `the engine closes before the restart is done (${error.message}); ${who}`
+      onTrouble({ message, error })
+      return undefined
+    }
     const recorded = recordedError(error)
     const closing = recorded.code === 'CLOSED'
     return {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CALLBACK, checkOptions, FLAG, MILLISECONDS, TEXT } from '../arguments.js'
 import { identify } from '../control/handle.js'
+import { holdingSignals } from '../control/held_signals.js'
 import type { ControlResult } from '../control/results.js'
 import { sendSignal } from '../control/signal.js'
 import { ProcmusterError } from '../errors.js'
@@ -214,19 +215,22 @@ export class Cgroup {
     const freezer = this.#places.has('freezer')
     const giveUp = performance.now() + waitMs
     do {
-      if (freezer) await this.freeze({ waitMs })
-      try {
-        const pids = await processesBelow(directory)
-        if (pids.length === 0) return
-        const found = await Promise.all(pids.map((pid) => identify(pid).catch(() => undefined)))
-        const targets = found.filter((each) => each !== undefined)
-        const denied = (await sendSignal(targets, 'SIGKILL', { force })).find(
-          (result) => !result.ok && result.error.code !== 'PROCESS_GONE',
-        )
-        if (denied?.ok === false) throw denied.error
-      } finally {
-        if (freezer) await this.thaw()
-      }
+      const isEmpty = await holdingSignals(async () => {
+        try {
+          if (freezer) await this.freeze({ waitMs })
+          const pids = await processesBelow(directory)
+          const found = await Promise.all(pids.map((pid) => identify(pid).catch(() => undefined)))
+          const targets = found.filter((each) => each !== undefined)
+          const denied = (await sendSignal(targets, 'SIGKILL', { force })).find(
+            (result) => !result.ok && result.error.code !== 'PROCESS_GONE',
+          )
+          if (denied?.ok === false) throw denied.error
+          return pids.length === 0
+        } finally {
+          if (freezer) await this.thaw()
+        }
+      })
+      if (isEmpty) return
       await sleep(POLL_MS)
     } while (performance.now() < giveUp)
   }

@@ -2,6 +2,7 @@ import { type Checks, checkOptions, ELSEWHERE, FLAG, MILLISECONDS, oneOf } from 
 import { codeOfErrno, errnoName, ProcmusterError } from '../errors.js'
 import { native } from '../native.js'
 import { markReadHere, type ProcessIdentity } from '../table/identity.js'
+import { holdingSignals } from './held_signals.js'
 import { type Step, stepError } from './results.js'
 import { signalValue } from './signal.js'
 import { type SignalName, signalName, signalNumber } from './signal_names.js'
@@ -160,7 +161,8 @@ export async function actOnMembers(
   )
   const members = native.control.newMembers()
   const out = new Int32Array(3)
-  await native.control.signalMembers(members, relation, packTargets(roots), numbers, out)
+  const act = () => native.control.signalMembers(members, relation, packTargets(roots), numbers, out)
+  await (freeze ? holdingSignals(act) : act())
   const [errno, complete, count] = out as unknown as [number, number, number]
   const cells = new Float64Array(count * Cell.count)
   const outcomes = new Int32Array(roots.length * 2)

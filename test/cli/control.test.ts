@@ -6,8 +6,9 @@ import { cpus } from 'node:os'
 import { afterEach, expect, test } from 'vitest'
 import { detectCgroups } from '../../dist/public/cgroups.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
-import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
-import { endRuns, muster } from './muster.js'
+import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { startWaits } from '../fixtures/waits.js'
+import { endRuns, muster, Run } from './muster.js'
 
 afterEach(async () => {
   await stopAll()
@@ -188,6 +189,20 @@ test('stop: who is deaf to SIGTERM is killed after the grace time', async () => 
   expect(stopped[0].tookMs).toBeGreaterThanOrEqual(300)
   expect((await ends).map(([, signal]) => signal)).toEqual(['SIGKILL', 'SIGTERM'])
 })
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s while a tree is held leaves nobody stopped',
+  async (signal) => {
+    // Who waits for its child of vfork does not stop, so that the others are held for the whole patience of two seconds.
+    const { pid } = await startWaits('vfork')
+    const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+    const held = new Run(['signal', 'WINCH', '--tree', String(pid)])
+    await waitFor(async () => (await readState(child)) === 'T')
+    held.child.kill(signal)
+    expect(await held.ended).toMatchObject({ code: null, signal })
+    expect(await readState(child)).not.toBe('T')
+  },
+)
 
 test.runIf(root)('scheduling as chrt, taskset and ionice see it', async () => {
   const { pid } = await startProcess('idle', { threads: 1 })

@@ -380,6 +380,30 @@ describe('muster jobs', () => {
     for (const pid of [...more, other.pid]) await waitFor(() => !existsSync(`/proc/${pid}`))
   })
 
+  test('one that starts itself again at SIGTERM is ended too, and a stubborn one does not count as time of another', async () => {
+    // Each leaves an orphan in its session, far more often than there are rounds.
+    const script = `trap '( sh "$0" & ) ; exit 0' TERM; echo $$; while :; do sleep 0.05; done`
+    await writeFile(at('again.sh'), script)
+    const again = await background(['--name', 'again', '--', 'sh', at('again.sh')])
+    await background(['--name', 'calm', '--', 'sleep', '100'])
+    const stubborn = `trap '' TERM; echo up; while :; do sleep 0.1; done`
+    const deaf = await background(['--name', 'deaf', '--', 'sh', '-c', stubborn])
+    for (const { log } of [again, deaf]) await waitFor(async () => (await readFile(log, 'utf8')) !== '')
+
+    const alone = await muster(['jobs', 'stop', 'again'], { env })
+    expect(alone).toMatchObject({ code: 0, stdout: expect.stringMatching(/^again \(\d+\): ended by/) })
+    expect(await jobs()).toMatchObject([{ state: 'ended' }, { state: 'running' }, { state: 'running' }])
+    const pids = (await readFile(again.log, 'utf8')).trim().split('\n').map(Number)
+    expect(pids.length).toBeGreaterThan(1)
+    for (const pid of pids) await waitFor(() => !existsSync(`/proc/${pid}`))
+
+    const { stdout } = await muster(['jobs', 'stop', '--json', '--grace', '2', 'calm', 'deaf'], { env })
+    const [calm, killed] = JSON.parse(stdout) as { endedBy: string; tookMs: number }[]
+    expect([calm, killed]).toMatchObject([{ endedBy: 'SIGTERM' }, { endedBy: 'SIGKILL' }])
+    expect(calm!.tookMs).toBeLessThan(2000)
+    expect(killed!.tookMs).toBeGreaterThan(1990)
+  })
+
   test.runIf(canMount)(
     'one that /proc hides is unknown, and the others are listed all the same',
     async () => {

@@ -213,7 +213,11 @@ describe('a restart', () => {
       rules: [{ name: 'r', match: { pid }, when: 'rss > 30MiB', actions: ['restart'] }],
     })
     await heard(engine, 'alert', ({ kind }) => kind === 'restart-failed')
+    const left = heard(engine, 'alert', ({ message }) =>
+      message.includes('next engine with this journal does'),
+    )
     await engine.close()
+    expect(await left).toMatchObject({ kind: 'restart-failed', severity: 'critical', state: 'firing' })
     expect(await bench.recordsOf('engine-stop')).toMatchObject([{ unfinished: 1 }])
     await rename(`${program}.away`, program)
     const second = await bench.start({

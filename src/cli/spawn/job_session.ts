@@ -115,7 +115,7 @@ export async function refuseUnknown(job: JobNow): Promise<void> {
   if (job.state === 'unknown') await identify(job.pid)
 }
 
-/** Rounds for those that were started, and orphaned, while the others ended. */
+/** Rounds for those that were started, and orphaned, while the others ended; who is there in the last one is killed. */
 const MOST_ROUNDS = 5
 
 /** How the session of a job ended, or why it could not be ended. */
@@ -133,21 +133,25 @@ export async function endSessions(
   const begunAt = performance.now()
   const ends = new Map(jobs.map((job): [JobNow, SessionEnd] => [job, { members: [], tookMs: 0 }]))
   let left = [...jobs]
-  for (let round = 0; round < MOST_ROUNDS && left.length > 0; round++) {
+  for (let round = 1; left.length > 0; round++) {
     const sessions = await sessionsOf(left)
+    if (round > MOST_ROUNDS) {
+      for (const job of left) ends.get(job)!.error = stillThere(job, sessions.get(job)!)
+      break
+    }
     const goOn = await Promise.all(
       left.map(async (job) => {
         const end = ends.get(job)!
         try {
           await refuseUnknown(job)
-          const trees = await endRoots(sessions.get(job)!, graceMs)
+          const trees = await endRoots(sessions.get(job)!, graceMs, round === MOST_ROUNDS)
           end.members.push(...trees)
+          // The look that finds nobody left comes only when the other jobs of the round have ended.
+          if (trees.length > 0) end.tookMs = performance.now() - begunAt
           return trees.length > 0 && trees.every(({ error }) => error === undefined)
         } catch (error) {
           end.error = error
           return false
-        } finally {
-          end.tookMs = performance.now() - begunAt
         }
       }),
     )
@@ -156,16 +160,33 @@ export async function endSessions(
   return ends
 }
 
-async function endRoots(members: readonly Member[], graceMs: number): Promise<TreeMemberEnd[]> {
+function stillThere({ name, pid, startTicks }: Job, members: readonly Member[]): ProcmusterError | undefined {
+  if (members.length === 0) return undefined
+  const message = `job ${name}: process ${members[0]!.identity.pid} is in its session, started by those that were ended and killed; stop it again`
+  return new ProcmusterError('TIMEOUT', { message, pid, startTicks })
+}
+
+async function endRoots(
+  members: readonly Member[],
+  graceMs: number,
+  isKilled: boolean,
+): Promise<TreeMemberEnd[]> {
   const pids = new Set(members.map(({ identity }) => identity.pid))
   // Orphans have no parent in it any more.
   const roots = members.filter(({ parentPid = 0 }) => !pids.has(parentPid))
-  return (await Promise.all(roots.map(({ identity }) => endTree(identity, graceMs)))).flat()
+  return (await Promise.all(roots.map(({ identity }) => endTree(identity, graceMs, isKilled)))).flat()
 }
 
-async function endTree(root: ProcessIdentity, graceMs: number): Promise<readonly TreeMemberEnd[]> {
+async function endTree(
+  root: ProcessIdentity,
+  graceMs: number,
+  isKilled: boolean,
+): Promise<readonly TreeMemberEnd[]> {
   try {
-    return (await terminateTree(root, { graceMs })).members
+    const signal = isKilled ? 'SIGKILL' : 'SIGTERM'
+    const { members } = await terminateTree(root, { graceMs, signal })
+    // The first signal is called SIGTERM, whichever it was.
+    return members.map((each) => (isKilled && each.endedBy ? { ...each, endedBy: 'SIGKILL' } : each))
   } catch (error) {
     if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return []
     throw error
