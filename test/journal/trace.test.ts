@@ -231,6 +231,10 @@ describe('a group', () => {
       observedMs: 60_000,
     },
     {
+      ...{ type: 'breached-again', actionId: '0000000a-1', rule: 'r', afterMs: 90_000 },
+      ...{ identity: process(31), name: 'worker' },
+    },
+    {
       ...{ type: 'suspended', scope: 'rule', rule: 'r', group, untilMs: 1e6 },
       reason: 'three restarts without relief',
     },
@@ -256,6 +260,7 @@ describe('a group', () => {
         'pid 31 is there to take its place',
         'ended by SIGKILL in 10.2 s; pid 31 took its place at attempt 2; lacking: its terminal',
         'outcome of pid 31: memory came back: 300 MiB before, 30 MiB after (90 % less); no breach in the 60 s since',
+        'breached-again: pid 31, 90 s after the restart',
         'suspended: three restarts without relief',
         'it lasts, as far as the journal goes',
       ])
