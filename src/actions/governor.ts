@@ -255,14 +255,14 @@ export class Governor {
     if (ofRule !== undefined && ofRule > nowMs)
       return wait(
         'rule-window',
-        `${perWindow!.max} in ${perWindow!.windowMs} ms is the most for the rule`,
+        `${perWindow!.max} in ${wordedDuration(perWindow!.windowMs)} is the most for the rule`,
         ofRule,
       )
     const log = group === undefined ? undefined : this.#groups.get(group)
     const ofGroup = perGroupWindow && log?.freeAtMs(perGroupWindow)
     if (ofGroup === undefined || ofGroup <= nowMs) return undefined
     const { max, windowMs } = perGroupWindow!
-    return wait('group-window', `${max} in ${windowMs} ms is the most for ${group}`, ofGroup)
+    return wait('group-window', `${max} in ${wordedDuration(windowMs)} is the most for ${group}`, ofGroup)
   }
 
   #tooFewHealthy({ rule, group, identity, limits: { minHealthy } }: RestartRequest): Verdict | undefined {

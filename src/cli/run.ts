@@ -56,7 +56,7 @@ for (const command of [program, ...program.commands.flatMap((each) => [each, ...
     outputError: (text) =>
       process.stderr.write(
         `muster: ${escapeForTerminal(text.trim())
-          .replace(/^error: /, '')
+          .replace(/^error: |\.$/g, '')
           .replaceAll('\\n', ' ')}; see \`${wholeName(command)} --help\`\n`,
       ),
   })

@@ -1,6 +1,6 @@
 import { constants, open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, type YAMLParseError } from 'yaml'
 import { EXIT } from './exit_codes.js'
 import { FaultList, messageOf } from './fault.js'
 import { escapeForTerminal } from './terminal.js'
@@ -24,13 +24,8 @@ export class YamlFile {
   private constructor(file: string, text: string) {
     this.#file = file
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true })
-    for (const { code, pos, message } of this.#document.errors) {
-      // The library tells its caller how to read several.
-      const isSecond = code === 'MULTIPLE_DOCS'
-      this.#add(
-        pos[0],
-        isSecond ? "a second document begins here; a file has one, leave out the '---'" : message,
-      )
+    for (const { code, pos, message } of independent(this.#document.errors)) {
+      this.#add(pos[0], worded(code, message))
     }
     this.throwIfAny()
     this.value = this.#plainValue()
@@ -90,6 +85,21 @@ export class YamlFile {
       : undefined
     return isNode(pair?.key) && pair.key.range ? pair.key.range[0] : this.#offsetOf(path)
   }
+}
+
+/** Up to the first fault of form: what the parser makes of the text behind it is seldom what its author meant. */
+function independent(errors: readonly YAMLParseError[]): readonly YAMLParseError[] {
+  const first = errors.findIndex(({ code }) => code !== 'DUPLICATE_KEY' && code !== 'MULTIPLE_DOCS')
+  return first < 0 ? errors : errors.slice(0, first + 1)
+}
+
+function worded(code: string, message: string): string {
+  // The library tells its caller how to read several.
+  if (code === 'MULTIPLE_DOCS') return "a second document begins here; a file has one, leave out the '---'"
+  // In its words `/a[bc]/` within braces is an "Unexpected flow-seq-start at node end".
+  if (/^Unexpected .* at node end$/.test(message))
+    return 'the value before this has ended; put a text with brackets, braces or quotes in it into quotes as a whole'
+  return message
 }
 
 function isDeeper(value: unknown, depth: number): boolean {

@@ -1,4 +1,5 @@
 import type { Alert } from '../alerts/alert.js'
+import { wordedDuration } from '../words.js'
 import type { ActionBegunBody } from './action_records.js'
 import type { RecordedDecision } from './decision_reading.js'
 import type { TracedAction, TracedDecision, TracedNote } from './trace.js'
@@ -139,6 +140,17 @@ export class Stories {
 
 export function addNote(story: Story, note: TracedNote): void {
   if (story.notes.length < MAX_NOTES) story.notes.push(note)
+}
+
+/** What a record says of itself. Nobody has looked at what is in one that is told by its type alone. */
+export function noteText(body: Readonly<Record<string, unknown>>): string {
+  const { type, identity, afterMs } = body
+  if (type === 'breached-again' && typeof afterMs === 'number') {
+    const { pid } = (identity ?? {}) as { readonly pid?: unknown }
+    return `${typeof pid === 'number' ? `pid ${pid}, ` : ''}${wordedDuration(afterMs)} after the restart`
+  }
+  const said = [body.message, body.reason, body.why].find((each) => typeof each === 'string')
+  return (said as string | undefined) ?? ''
 }
 
 function isAbout({ decision, alert, actions, end }: Story, id: string): boolean {

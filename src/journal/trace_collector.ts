@@ -6,7 +6,7 @@ import { type RecordedDecision, readDecision } from './decision_reading.js'
 import type { RecordedGroup } from './decision_records.js'
 import { type Place, samePlace } from './place.js'
 import type { JournalRecord } from './records.js'
-import { type ActionStory, addNote, Stories, type Story, type Writable } from './stories.js'
+import { type ActionStory, addNote, noteText, Stories, type Story, type Writable } from './stories.js'
 import type { Trace, TracedOrigin, TracedRun } from './trace.js'
 
 /** Of one subject. */
@@ -230,8 +230,7 @@ export class TraceCollector {
       this.#stories.ofAction(String(actionId)) ??
       this.#stories.last(this.#accepted(body), String(rule))
     if (story === undefined) return
-    const text = [body.message, body.reason, body.why].find((each) => typeof each === 'string')
-    addNote(story, { atMs, type: String(type), text: (text as string | undefined) ?? '' })
+    addNote(story, { atMs, type: String(type), text: noteText(body) })
   }
 
   /** The key of the subject that a record is about, where that was asked for. */

@@ -124,6 +124,11 @@ test.each<[string, string, RegExp[]]>([
   ['an empty file', '', [/^FILE:1:1: the file is empty; give rules/]],
   ['a list instead of a map', '- a\n', [/^FILE:1:1: /]],
   ['broken YAML', 'rules: [\n', [/^FILE:\d+:\d+: /]],
+  [
+    'a pattern with brackets without quotes, which YAML ends there',
+    `rules:\n  - name: a\n    match: { name: /^worker[0-9]+/ }\n    when: rss > 1GiB\n`,
+    [/^FILE:3:28: the value before this has ended; put a text with brackets, .* into quotes as a whole$/],
+  ],
   ['a key twice', `interval: 5\ninterval: 6\n${RULE}`, [/^FILE:2:1: .*unique/]],
   [
     'two faults',

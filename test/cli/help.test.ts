@@ -231,6 +231,10 @@ test.each([
   [['service', 'foo'], 'muster service has no command "foo"; `muster service --help` lists them'],
   [['lsof', '-i'], 'muster has no command "lsof"; see `muster files` and `muster who`'],
   [['kill', '--help'], 'muster has no command "kill"; see `muster signal` and `muster stop`'],
+  [
+    ['files', '1', '2'],
+    "too many arguments for 'files'. Expected 1 argument but got 2; see `muster files --help`",
+  ],
   [['jobs', 'clean', 'web'], '"web" is no flag of muster jobs clean; `muster jobs clean --help` lists them'],
 ])('%j: what is wrong inside a command names the help of that very one', async (args, told) => {
   expect(await muster(args)).toMatchObject({ code: 2, stdout: '', stderr: `muster: ${told}\n` })

@@ -231,6 +231,14 @@ test('the ends of pipes and sockets are told with who has them', async () => {
   }
 })
 
+test('find does not find itself, whose command line has what is looked for', async () => {
+  const word = `nobody-has-this-${process.pid}`
+  for (const flags of [[], ['--pids'], ['--json']]) {
+    const { code, stdout } = await muster(['find', '--command', word, ...flags])
+    expect([code, stdout]).toEqual([5, flags[0] === '--json' ? '[]\n' : ''])
+  }
+})
+
 test('find and who lead to the process', async () => {
   const pid = String(target.pid)
   const program = readlinkSync(`/proc/${pid}/exe`)

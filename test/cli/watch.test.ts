@@ -448,7 +448,7 @@ test('--once does not wait for a restart that the governor puts off: it says unt
   const first = await once()
   expect([first.code, first.stdout]).toEqual([10, expect.stringMatching(/the new process is \d+/)])
   const second = await once()
-  const told = /restart put off until (\S+ )?\d\d:\d\d:\d\d\.\d+ \(rule-window\): 1 in 3600000 ms is the most/
+  const told = /restart put off until (\S+ )?\d\d:\d\d:\d\d\.\d+ \(rule-window\): 1 in 1 h is the most/
   expect(second.stdout).toMatch(told)
   expect(second.stdout).not.toMatch(/interrupted/)
   expect(second.code).toBe(10)

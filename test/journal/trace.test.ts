@@ -231,6 +231,10 @@ describe('a group', () => {
       observedMs: 60_000,
     },
     {
+      ...{ type: 'breached-again', actionId: '0000000a-1', rule: 'r', afterMs: 90_000 },
+      ...{ identity: process(31), name: 'worker' },
+    },
+    {
       ...{ type: 'suspended', scope: 'rule', rule: 'r', group, untilMs: 1e6 },
       reason: 'three restarts without relief',
     },
@@ -256,6 +260,7 @@ describe('a group', () => {
         'pid 31 is there to take its place',
         'ended by SIGKILL in 10.2 s; pid 31 took its place at attempt 2; lacking: its terminal',
         'outcome of pid 31: memory came back: 300 MiB before, 30 MiB after (90 % less); no breach in the 60 s since',
+        'breached-again: pid 31, 90 s after the restart',
         'suspended: three restarts without relief',
         'it lasts, as far as the journal goes',
       ])
@@ -266,6 +271,15 @@ describe('a group', () => {
       expect(order).toEqual([...order].sort((a, b) => a - b))
     },
   )
+
+  it('says of a successor that no sample had that nothing was seen, not that it kept quiet', async () => {
+    const unseen = journal.map((body) =>
+      body.type === 'outcome' ? { ...body, rssAfterBytes: undefined, observedMs: 2 } : body,
+    )
+    expect(await told(unseen, { pid: 21 })).toContain(
+      'outcome of pid 31: what memory came back is not known; what came of it was not seen',
+    )
+  })
 
   it('leads from a successor to the process whose place it took', async () => {
     const { subjects } = await trace(journal, { pid: 31 })

@@ -46,9 +46,11 @@ export async function findAll(raw: RawFindOptions): Promise<void> {
   await using sampler = needsTable(query) ? await openSampler() : undefined
   if (sampler === undefined && raw.pids !== true) prepareBriefs()
   const table = await sampler?.sample()
-  const { found, unreadable } = await findProcesses(table, query).catch((error: unknown) =>
+  const { found: all, unreadable } = await findProcesses(table, query).catch((error: unknown) =>
     refuse(error, query),
   )
+  // Its own command line has the pattern, so that it would always be found: pgrep leaves itself out too.
+  const found = all.filter(({ pid }) => pid !== process.pid)
   warnOfUnreadable(unreadable)
   if (found.length === 0) {
     if (raw.json === true && raw.pids !== true) printJson([])

@@ -37,7 +37,7 @@ export function command(): Command {
 }
 
 const HELP = `
-  Processes for which all of it holds. Those that could not be looked into are counted on stderr.
+  Processes for which all of it holds, but for muster itself. Those that could not be looked into are counted on stderr.
 
 Examples:
   muster find --command 'java .*-jar app' --user www-data

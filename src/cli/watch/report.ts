@@ -166,7 +166,7 @@ export class TextReporter implements Reporter {
       ? yellow(`ended within ${seen} of its restart`)
       : outcome.breachedAgain
         ? yellow(`breached again within ${seen} of its restart`)
-        : observedMs === 0
+        : observedMs === 0 || after === undefined // no sample had it
           ? yellow('what came of its restart was not seen')
           : green(`no breach in the ${seen} since its restart`)
     const memory =
