@@ -457,7 +457,10 @@ test('--once does not wait for a restart that the governor puts off: it says unt
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-  expect(records.find(({ type }) => type === 'governed')).toMatchObject({
+  expect(
+    records.find(({ type }) => type === 'governed'),
+    third.stdout + third.stderr,
+  ).toMatchObject({
     ...{ verdict: 'put-off', bound: 'rule-window', rule: 'r', action: 'restart' },
     untilMs: expect.any(Number) as number,
   })
