@@ -180,13 +180,17 @@ test('rules check shows what each rule matches now', async () => {
 rules:
   - { name: this one, match: { name: node, commandLine: "rules check " }, when: threads > 0 }
   - { name: nobody, match: { name: no-such-name }, when: rss > 1GiB }
+  - { name: slashes, match: { any: [{ commandLine: "/no-such-name/" }] }, when: rss > 1GiB }
   - { name: off, when: rss > 1GiB, enabled: false }
 `
   await writeFile(file, rules)
   const { code, stderr, stdout } = await muster(['rules', 'check', file])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(/^this one: .*\n {2}matches \d+ process(es)? now: \d+ node.*\nnobody: /)
-  expect(stdout).toMatch(/\n {2}matches no process now\noff: [^\n]*not enabled\n$/)
+  expect(stdout).toMatch(/\n {2}matches no process now\nslashes: /)
+  expect(stdout).toMatch(
+    /\n {2}matches no process now; a commandLine is a pattern without slashes [^\n]*\noff: [^\n]*not enabled\n$/,
+  )
   const run = new Run(['rules', 'check', file, '--json'])
   const { pid } = run
   const records = (await run.ended).stdout
@@ -194,7 +198,11 @@ rules:
     .split('\n')
     .map((line) => JSON.parse(line) as { matches: unknown })
   expect(records[0]!.matches).toMatchObject({ processes: expect.arrayContaining([{ pid, name: 'node' }]) })
-  expect(records.slice(1).map(({ matches }) => matches)).toEqual([{ count: 0, processes: [] }, null])
+  expect(records.slice(1).map(({ matches }) => matches)).toEqual([
+    { count: 0, processes: [] },
+    { count: 0, processes: [] },
+    null,
+  ])
 })
 
 test('rules check says what only a host can: that it knows no such user', async () => {

@@ -35,7 +35,7 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
     } else {
       const lines = [
         ...setIn(ruleLine(rule), 4, width),
-        ...(found ? hanging('  ', matchLine(found), width) : []),
+        ...(found ? hanging('  ', matchLine(found, rule), width) : []),
       ]
       await writer.write(`${lines.join('\n')}\n`)
     }

@@ -20,12 +20,19 @@ export function ruleLine(rule: CheckedRule): string {
 }
 
 /** What a rule is about now: `matches 12 processes: 7 nginx, 8 nginx, ...`. */
-export function matchLine({ count, processes }: Matching): string {
-  if (count === 0) return 'matches no process now'
+export function matchLine({ count, processes }: Matching, { match }: Pick<CheckedRule, 'match'>): string {
+  if (count === 0) {
+    const hint = SLASHES.test(JSON.stringify(match))
+      ? '; a commandLine is a pattern without slashes around it, these are looked for themselves'
+      : ''
+    return `matches no process now${hint}`
+  }
   const shown = processes.map(({ pid, name }) => `${pid} ${escapeForTerminal(name)}`).join(', ')
   const more = count > processes.length ? ', ...' : ''
   return `matches ${count} ${count === 1 ? 'process' : 'processes'} now: ${shown}${more}`
 }
+
+const SLASHES = /"fact":"commandLine","pattern":"\/[^"]*\/"/
 
 /** A rule as `--json` gives it; every key is there. */
 export function ruleRecord(rule: CheckedRule): Record<string, unknown> {
