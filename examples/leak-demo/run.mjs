@@ -64,6 +64,8 @@ try {
   say(`recovered: ${mebibytes(clause.value)} before, ${mebibytes(rss)} now (new process ${successor.pid})`)
   say(`evidence in ${evidence}`)
   say(`journal in  ${journal}`)
+  // Some looks more, so that the watch can tell at its end what came of the restart.
+  await sleep(1500, undefined, { signal: ended.signal })
 } catch (error) {
   say(`failed: ${ended.signal.aborted ? 'it was stopped, or took longer than 30 s' : error.message}`)
   process.exitCode = 1
