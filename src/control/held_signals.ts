@@ -28,7 +28,7 @@ export async function holdingSignals<Result>(work: () => Promise<Result>): Promi
 
 function release(): void {
   for (const signal of SIGNALS) process.off(signal, hold)
-  const last = received
+  const due = received
   received = undefined
-  if (last !== undefined) process.kill(process.pid, last)
+  if (due !== undefined) process.kill(process.pid, due)
 }

@@ -107,10 +107,9 @@ export class Acting {
     this.#closing.abort()
   }
 
-  /** Gives up, and resolves when what is under way is done. */
-  async close(): Promise<void> {
-    this.giveUp()
-    await this.runner.settled()
+  /** Resolves when what is under way is done; `giveUp` comes first. */
+  settled(): Promise<void> {
+    return this.runner.settled()
   }
 
   #reported(report: ActionReport): void {

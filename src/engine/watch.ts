@@ -256,7 +256,7 @@ export class Watch {
     this.#acting?.giveUp()
     await this.ticker.stop()
     await this.turns.over()
-    await this.#acting?.close()
+    await this.#acting?.settled()
     await this.#sources.lifecycle.close()
     this.#deaths.close()
     this.reactions.close()
