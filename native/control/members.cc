@@ -58,6 +58,14 @@ class Gathering {
     result_->stable = true;
   }
 
+  // Who was found within the tick of its own birth is settled by now, or in a moment.
+  void Settle() {
+    for (Member& member : result_->members) {
+      while (NowTicks() <= member.target.start_ticks) Pause();
+      member.target.settled = true;
+    }
+  }
+
   void Signal() {
     Order();
     bool stops = StopsByTerminal(request_.action.signal);
@@ -191,11 +199,6 @@ class Gathering {
       if (a.depth != b.depth) return request_.children_first ? a.depth > b.depth : a.depth < b.depth;
       return request_.children_first ? a.target.pid > b.target.pid : a.target.pid < b.target.pid;
     });
-    // Who was found within the tick of its own birth is settled by now, or in a moment.
-    for (Member& member : members) {
-      while (NowTicks() <= member.target.start_ticks) Pause();
-      member.target.settled = true;
-    }
     known_.clear();
     for (size_t i = 0; i < members.size(); i++) known_[members[i].target.pid] = i;
   }
@@ -236,6 +239,7 @@ class Gathering {
     late.seen_ = std::move(seen_);
     late.AddRelated();
     for (size_t i = before; i < result_->members.size(); i++) result_->members[i].missed = true;
+    Settle();
   }
 
   void AwaitEnd() {
@@ -268,6 +272,7 @@ class Gathering {
 void SignalMembers(const MembersRequest& request, MembersResult* result) {
   Gathering gathering(request, result);
   gathering.Gather();
+  gathering.Settle();
   // Also when the look failed half-way: who was frozen is let go again.
   if (request.act) gathering.Signal();
 }

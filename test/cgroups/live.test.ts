@@ -285,6 +285,26 @@ describe.runIf(allowed)('a cap on a running process', () => {
     }
   })
 
+  test('a child born in this very clock tick goes along', async () => {
+    // One in five was, before it counted as settled.
+    for (let round = 0; round < 25; round++) {
+      const shell = spawn('sh', ['-c', 'sleep 300 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = Number(String((await once(shell.stdout!, 'data'))[0]))
+      try {
+        const identity = await identify(shell.pid!)
+        const [capped] = await capProcess([identity], { pidsMax: 50 })
+        expect(capped, String(capped!.ok || capped!.error)).toMatchObject({
+          ok: true,
+          moved: [shell.pid, child],
+        })
+        expect(await uncapProcess([identity])).toMatchObject([{ ok: true }])
+      } finally {
+        process.kill(child, 'SIGKILL')
+        shell.kill('SIGKILL')
+      }
+    }
+  })
+
   test('what cannot be is refused, and leaves nothing behind', async () => {
     const { pid } = await startProcess('idle')
     const identity = await identify(pid)
