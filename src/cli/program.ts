@@ -122,10 +122,16 @@ function refuseWords(command: Command): void {
     // The outer one's default, which nobody has named.
     fail(EXIT.usage, noCommand(outer, word))
   }
-  const takesPid = command.options.some(({ long }) => long === '--pid')
   const whole = wholeName(command)
-  const hint = takesPid ? '; a process is given with -p PID' : `; \`${whole} --help\` lists them`
-  fail(EXIT.usage, `${quoted(word)} is no flag of ${whole}${hint}`)
+  const takes = (flag: string) => command.options.some(({ long }) => long === flag)
+  const isNumber = /^\d+$/.test(word)
+  const hint =
+    isNumber && takes('--pid')
+      ? 'a process is given with -p PID'
+      : !isNumber && takes('--name')
+        ? `a name is given with --name ${quoted(word)}`
+        : `\`${whole} --help\` lists them`
+  fail(EXIT.usage, `${quoted(word)} is no flag of ${whole}; ${hint}`)
 }
 
 const EXAMPLES = `Examples:

@@ -8,6 +8,7 @@ import { quoted } from './values.js'
 
 const MAX_BYTES = 8 << 20 // ten thousand rules and more; a wrong path to something huge is refused, not read
 const MAX_DEPTH = 64
+const TOO_DEEP = `the file is nested more than ${MAX_DEPTH} deep`
 const PIPE_WAIT_MS = 5000
 
 type Path = readonly PropertyKey[]
@@ -61,7 +62,7 @@ export class YamlFile {
     try {
       const value: unknown = this.#document.toJS({ maxAliasCount: 100 }) ?? null
       // An alias within what it stands for has no end.
-      if (isDeeper(value, MAX_DEPTH)) this.#add(0, `the file is nested more than ${MAX_DEPTH} deep`)
+      if (isDeeper(value, MAX_DEPTH)) this.#add(0, TOO_DEEP)
       return value
     } catch (error) {
       // Aliases of aliases, which would grow without end, are refused by an exception.
@@ -96,6 +97,8 @@ function independent(errors: readonly YAMLParseError[]): readonly YAMLParseError
 function worded(code: string, message: string): string {
   // The library tells its caller how to read several.
   if (code === 'MULTIPLE_DOCS') return "a second document begins here; a file has one, leave out the '---'"
+  // Its stack is full, at some thousand levels.
+  if (code === 'RESOURCE_EXHAUSTION') return TOO_DEEP
   // In its words `/a[bc]/` within braces is an "Unexpected flow-seq-start at node end".
   if (/^Unexpected .* at node end$/.test(message))
     return 'the value before this has ended; put a text with brackets, braces or quotes in it into quotes as a whole'

@@ -235,6 +235,7 @@ test.each([
     ['files', '1', '2'],
     "too many arguments for 'files'. Expected 1 argument but got 2; see `muster files --help`",
   ],
+  [['find', 'node'], '"node" is no flag of muster find; a name is given with --name "node"'],
   [['jobs', 'clean', 'web'], '"web" is no flag of muster jobs clean; `muster jobs clean --help` lists them'],
 ])('%j: what is wrong inside a command names the help of that very one', async (args, told) => {
   expect(await muster(args)).toMatchObject({ code: 2, stdout: '', stderr: `muster: ${told}\n` })

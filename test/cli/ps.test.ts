@@ -227,7 +227,8 @@ test.each<[string[], number, RegExp]>([
   [['--user', 'no-such-user-here'], 4, /no such user/],
   [['--user'], 2, /argument missing/],
   [['--colums', 'pid'], 2, /unknown option '--colums' \(Did you mean --columns\?\)/],
-  [['stray'], 2, /"stray" is no view of muster ps; give aux/],
+  [['stray'], 2, /"stray" is no view of muster ps; give aux, or flags; a name is given with --name "stray"/],
+  [['12'], 2, /"12" is no view of muster ps; a process is given with -p PID/],
 ])('%j exits with %i and one line', async (flags, code, line) => {
   const result = await muster(['ps', ...flags])
   expect(result.code).toBe(code)

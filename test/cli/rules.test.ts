@@ -124,11 +124,14 @@ test('rules check refuses two rules of one name, a file that is not there, and o
     code: 8,
     stderr: expect.stringMatching(/none" does not exist; correct the path\n$/),
   })
-  await writeFile(file, 'rules:\n  - name: a\n    when: rss > 1\n    match: &m { not: *m }\n')
-  expect(await muster(['rules', 'check', file])).toMatchObject({
-    code: 8,
-    stderr: expect.stringMatching(/nested more than 64 deep\n$/),
-  })
+  const deep = `${'{ not: '.repeat(3000)}{}${' }'.repeat(3000)}`
+  for (const match of ['&m { not: *m }', deep]) {
+    await writeFile(file, `rules:\n  - name: a\n    when: rss > 1\n    match: ${match}\n`)
+    expect(await muster(['rules', 'check', file])).toMatchObject({
+      code: 8,
+      stderr: expect.stringMatching(/nested more than 64 deep\n$/),
+    })
+  }
 })
 
 test('rules check refuses a notifier of rules that there are not, of no known type, and a second document', async () => {

@@ -88,7 +88,9 @@ export function readPsOptions(view: string | undefined, raw: RawPsOptions, fault
 
 function fieldsOf(view: string | undefined, raw: RawPsOptions, faults: FaultList): readonly Field[] {
   if (view !== undefined && view !== 'aux') {
-    const hint = 'give aux, or flags; a process is given with -p PID'
+    const hint = /^\d+$/.test(view)
+      ? 'a process is given with -p PID'
+      : `give aux, or flags; a name is given with --name ${quoted(view)}`
     faults.add(EXIT.usage, `${quoted(view)} is no view of muster ps; ${hint}`)
   }
   if (raw.columns === undefined)
