@@ -120,7 +120,10 @@ describe('an engine killed during a restart', () => {
     const engine = await bench.start({ rules, governor: { suspendAfter: 1 } })
     expect(await heard(engine, 'outcome')).toMatchObject({ breachedAgain: false, relieved: 'unknown' })
     expect(await heard(engine, 'action')).toMatchObject({ action: 'restart', status: 'done' })
-    expect(await bench.recordsOf('suspended')).toEqual([])
+    // What comes of this restart may well suspend it later on.
+    const now = await bench.records()
+    const done = now.findLastIndex(({ type }) => type === 'action-done')
+    expect(now.slice(0, done).map(({ type }) => type)).not.toContain('suspended')
     expect((await bench.recordsOf('breached-again'))[0]!.afterMs).toBeGreaterThanOrEqual(fiveDaysMs)
   })
 
