@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
 import { identify, ProcessHandle, sendSignal, terminate, terminateTree } from '../../dist/index.js'
+import { openDescriptors } from '../fixtures/descriptors.js'
 import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
 afterEach(stopAll)
@@ -85,7 +86,6 @@ describe('ProcessHandle', () => {
   test('leaves no descriptor behind', async () => {
     const target = await startProcess('idle')
     const identity = await identify(target.pid)
-    const count = async () => (await readdir('/proc/self/fd')).length
     const use = async () => {
       const handle = await ProcessHandle.open(identity)
       void handle.exited
@@ -93,9 +93,9 @@ describe('ProcessHandle', () => {
     }
     await use()
     await waitFor(async () => !(await threadNames()).includes('muster-exits'))
-    const before = await count()
+    const before = openDescriptors().length
     for (let i = 0; i < 100; i++) await use()
-    await waitFor(async () => (await count()) <= before)
+    await waitFor(() => openDescriptors().length <= before)
   })
 
   test('protects this process and pid 1', async () => {

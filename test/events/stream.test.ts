@@ -1,12 +1,13 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { EventStream, type LifecycleEvent } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
 import { evaluateConfined, type Setting } from '../fixtures/confined_node.js'
+import { openDescriptors } from '../fixtures/descriptors.js'
 import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { canBpf } from '../fixtures/sources.js'
 import { closeAll, collect } from './collect.js'
@@ -21,14 +22,9 @@ afterAll(stopAll)
 
 /** Descriptors and threads of this process that a stream opens; not those of other tests' pipes. */
 function held(): string[] {
-  const descriptors = readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`)
-      return /bpf|eventfd|NETLINK|socket/.test(target) ? [target.replace(/\d+/, 'N')] : []
-    } catch {
-      return [] // the listing's own
-    }
-  })
+  const descriptors = openDescriptors()
+    .filter((link) => /bpf|eventfd|NETLINK|socket/.test(link))
+    .map((link) => link.replace(/\d+/, 'N'))
   const threads = readdirSync('/proc/self/task').map(() => 'thread')
   return [...descriptors, ...threads].sort()
 }

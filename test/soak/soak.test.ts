@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type ProcessRow, Sampler, type Table } from '../../dist/index.js'
 import { compileFixture } from '../fixtures/compile.js'
+import { openDescriptors } from '../fixtures/descriptors.js'
 import { describeSources } from '../fixtures/sources.js'
 
 // The full size: PROCMUSTER_SOAK_PROCESSES=20000 PROCMUSTER_SOAK_CHURN=500 PROCMUSTER_SOAK_TICKS=1000.
@@ -125,7 +125,6 @@ describeSources('soak', (source) => {
   test(title, { timeout: 60_000 + TICKS * (TICK_MS + PROCESSES / 10) }, async () => {
     const fleet = await startFleet()
     const sampler = await Sampler.open({ source, capacity: 256 }) // it has to grow
-    const descriptors = () => readdirSync('/proc/self/fd').length
     try {
       const books = new Books(fleet.pid)
       let settled = { rss: 0, descriptors: 0 }
@@ -134,14 +133,14 @@ describeSources('soak', (source) => {
         books.check(await sampler.sample())
         expect(books.mixed).toEqual([])
         if (tick === Math.floor(TICKS / 3))
-          settled = { rss: process.memoryUsage.rss(), descriptors: descriptors() }
+          settled = { rss: process.memoryUsage.rss(), descriptors: openDescriptors().length }
         await sleep(Math.max(0, TICK_MS - (performance.now() - began)))
       }
       books.checkOrder()
       expect(books.mixed).toEqual([])
       expect(books.births).toBeGreaterThan(TICKS)
       expect(books.deaths).toBeGreaterThan(TICKS)
-      expect(descriptors()).toBeLessThanOrEqual(settled.descriptors + 2)
+      expect(openDescriptors().length).toBeLessThanOrEqual(settled.descriptors + 2)
       // The test's own books grow a little; a table that leaked would grow by megabytes a tick.
       expect(process.memoryUsage.rss() - settled.rss).toBeLessThan(96 << 20)
     } finally {
