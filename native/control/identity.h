@@ -48,6 +48,7 @@ struct StatFacts {
   pid_t sid = 0;
   int32_t threads = 0;
   bool kernel_thread() const { return (flags & 0x00200000u) != 0; }  // PF_KTHREAD
+  bool executed() const { return (flags & 0x00000040u) == 0; }       // not PF_FORKNOEXEC
 };
 
 // An errno, 0 for success; EBADMSG for what is no stat line.

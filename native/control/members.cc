@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "common/clock.h"
+#include "control/standstill.h"
 #include "source/procfs/pid_list.h"
 
 namespace procmuster {
@@ -22,13 +23,6 @@ void Pause() {
   struct timespec time = {0, kPauseNs};
   nanosleep(&time, nullptr);
 }
-
-bool Ended(const StatFacts& facts) {
-  // A main thread that has ended is shown as Z while others of its process run on.
-  return facts.state == 'X' || (facts.state == 'Z' && facts.threads <= 1);
-}
-
-bool StandsStill(const StatFacts& facts) { return facts.state == 'T' || facts.state == 't' || Ended(facts); }
 
 bool StopsByTerminal(int signal) { return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
 
@@ -181,12 +175,27 @@ class Gathering {
   }
 
   bool AllStandStill() const {
-    return std::all_of(result_->members.begin(), result_->members.end(), [this](const Member& member) {
-      if (!member.frozen) return true;
-      auto seen = seen_.find(member.target.pid);
-      return seen == seen_.end() || seen->second.start_ticks != member.target.start_ticks ||
-             StandsStill(seen->second);
+    // Who waits for a child made by vfork stops only after that has executed a program or ended, which it
+    // cannot now.
+    std::unordered_set<pid_t> held;
+    for (const Member& member : result_->members) {
+      const StatFacts* facts = Seen(member);
+      if (facts != nullptr && member.frozen && facts->state == 'T' && !facts->executed()) {
+        held.insert(facts->ppid);
+      }
+    }
+    return std::all_of(result_->members.begin(), result_->members.end(), [&](const Member& member) {
+      const StatFacts* facts = Seen(member);
+      return !member.frozen || facts == nullptr || StandsStill(member.target.pid, *facts) ||
+             (facts->state == 'D' && held.count(member.target.pid));
     });
+  }
+
+  // What the last look saw of it; null when it was not there any more.
+  const StatFacts* Seen(const Member& member) const {
+    auto seen = seen_.find(member.target.pid);
+    bool is_there = seen != seen_.end() && seen->second.start_ticks == member.target.start_ticks;
+    return is_there ? &seen->second : nullptr;
   }
 
   void Order() {

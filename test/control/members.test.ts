@@ -13,11 +13,13 @@ import {
   signalTree,
   terminateTree,
 } from '../../dist/index.js'
-import { readState, waitFor } from '../fixtures/processes.js'
+import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { statField } from '../fixtures/stat_line.js'
+import { startWaits } from '../fixtures/waits.js'
 
 const started: ChildProcess[] = []
-afterEach(() => {
+afterEach(async () => {
+  await stopAll()
   for (const child of started.splice(0)) {
     for (const pid of groupOf(child.pid!)) process.kill(pid, 'SIGKILL')
   }
@@ -103,6 +105,26 @@ describe('signalTree', () => {
     expect(await readState(shell.pid!)).not.toBe('T')
     // Stopped before, so stopped still; the signal waits for it.
     expect(await readState(Number(child))).toBe('T')
+  })
+
+  test('who waits for a child made by vfork is waited for no longer than that takes to stop', async () => {
+    // Shells, make, Python and Go start programs by it.
+    const { pid } = await startWaits('vfork')
+    const result = await signalTree(await identify(pid), 0, { waitMs: 20_000 })
+    expect(result).toMatchObject({ complete: true, missed: [], members: [{ depth: 1 }, { pid, depth: 0 }] })
+    await waitFor(async () => (await readState(result.members[0]!.pid)) === 'S')
+    expect(await readState(pid)).toBe('D')
+  })
+
+  test('threads without their main thread stand still too, and go on', async () => {
+    const { pid } = await startProcess('headless', { threads: 3 })
+    await waitFor(async () => (await readState(pid)) === 'Z')
+    const result = await signalTree(await identify(pid), 0, { waitMs: 20_000 })
+    expect(result).toMatchObject({ complete: true, members: [{ pid, ok: true }] })
+    const states = async () =>
+      Promise.all(readdirSync(`/proc/${pid}/task`).map((tid) => readState(Number(tid))))
+    await waitFor(async () => !(await states()).includes('T'))
+    expect(await signalTree(await identify(pid), 'KILL')).toMatchObject({ complete: true, survivors: [] })
   })
 
   test('a stop signal of the terminal holds', async () => {
