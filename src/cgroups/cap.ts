@@ -4,7 +4,7 @@ import { checkIdentities, checkOptions, FLAG, PATH, RECORD } from '../arguments.
 import { actOnMembers, Relation } from '../control/members.js'
 import { eachOf } from '../control/results.js'
 import { ProcmusterError } from '../errors.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import { type CapPlace, placesOf } from './cap_place.js'
 import { controlError, writeControl } from './files.js'
 import { handDown } from './group_directory.js'
@@ -176,22 +176,25 @@ async function moveDescendants(
   target: ProcessIdentity,
   { force = false }: CapOptions,
 ): Promise<number[]> {
-  const moved = new Set<number>()
+  const tried = new Set<string>()
+  const moved: number[] = []
   for (;;) {
     const { result } = await actOnMembers(Relation.tree, [target], undefined, { force })
     const fresh = []
     for (const { identity, depth } of result.members) {
-      if (depth > 0 && !moved.has(identity.pid) && (await isIn(places, identity))) fresh.push(identity)
+      if (depth > 0 && !tried.has(identityKey(identity)) && (await isIn(places, identity)))
+        fresh.push(identity)
     }
-    if (fresh.length === 0) return [...moved]
+    if (fresh.length === 0) return moved
+    for (const identity of fresh) tried.add(identityKey(identity))
     const results = await moveInto(
       places.map(({ group }) => group),
       fresh,
       force,
     )
     for (const each of results) {
-      if (!each.ok && each.error.code !== 'PROCESS_GONE') throw each.error
-      moved.add(each.pid)
+      if (each.ok) moved.push(each.pid)
+      else if (each.error.code !== 'PROCESS_GONE') throw each.error
     }
   }
 }

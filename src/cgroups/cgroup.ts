@@ -139,10 +139,13 @@ export class Cgroup {
       await untilEvent(directory, 'frozen', 1, waitMs)
       return
     }
-    await writeControl(directory, 'freezer.state', 'FROZEN')
-    // It has no event, and looks whether all stand still only when it is read.
+    // It has no event, and looks whether all stand still only when it is read. Who went to wait for a child made by vfork
+    // just when it was told to stand still is asked again only by another write.
     await poll(
-      async () => (await readControl(directory, 'freezer.state')).trim() === 'FROZEN',
+      async () => {
+        await writeControl(directory, 'freezer.state', 'FROZEN')
+        return (await readControl(directory, 'freezer.state')).trim() === 'FROZEN'
+      },
       waitMs,
       directory,
       'freeze',
@@ -164,19 +167,20 @@ export class Cgroup {
     this.#refuseRoot()
     const waitMs = options.waitMs ?? WAIT_MS
     const { version, directory } = this.#places.get('freezer') ?? this.#places.values().next().value!
-    const inside = await processesBelow(directory)
+    // A child that was born while its parent was moved into one tree after the other is only in some of them.
+    const inside = await this.#everyone()
     if (!options.force && (inside.includes(process.pid) || inside.includes(1))) {
       throw new ProcmusterError('PROTECTED', {
         message: `${JSON.stringify(this.path)} has pid 1 or this very process in it; give force to kill it all the same`,
         path: directory,
       })
     }
-    if (version === 2 && existsSync(`${directory}/cgroup.kill`)) {
+    if (version === 2 && this.directories.length === 1 && existsSync(`${directory}/cgroup.kill`)) {
       await writeControl(directory, 'cgroup.kill', '1')
     } else {
-      await this.#killFrozen(directory, options.force ?? false, waitMs)
+      await this.#killFrozen(options.force ?? false, waitMs)
     }
-    await poll(async () => (await processesBelow(directory)).length === 0, waitMs, directory, 'kill')
+    await poll(async () => (await this.#everyone()).length === 0, waitMs, directory, 'kill')
   }
 
   /**
@@ -210,15 +214,19 @@ export class Cgroup {
     })
   }
 
+  async #everyone(): Promise<number[]> {
+    return [...new Set((await Promise.all(this.directories.map(processesBelow))).flat())]
+  }
+
   // Without a freezer the ones that fork fastest would get away; each round kills what it finds.
-  async #killFrozen(directory: string, force: boolean, waitMs: number): Promise<void> {
+  async #killFrozen(force: boolean, waitMs: number): Promise<void> {
     const freezer = this.#places.has('freezer')
     const giveUp = performance.now() + waitMs
     do {
       const isEmpty = await holdingSignals(async () => {
         try {
           if (freezer) await this.freeze({ waitMs })
-          const pids = await processesBelow(directory)
+          const pids = await this.#everyone()
           const found = await Promise.all(pids.map((pid) => identify(pid).catch(() => undefined)))
           const targets = found.filter((each) => each !== undefined)
           const denied = (await sendSignal(targets, 'SIGKILL', { force })).find(

@@ -1,11 +1,37 @@
-import { ProcessHandle } from '../control/handle.js'
+import { identify, ProcessHandle } from '../control/handle.js'
 import { type ControlResult, Step, stepError } from '../control/results.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
 import { writeControl } from './files.js'
+import { readProcesses } from './use.js'
 
 /** Moves each target into these directories, one of each tree. */
 export async function moveInto(
+  directories: readonly string[],
+  targets: readonly ProcessIdentity[],
+  force: boolean,
+): Promise<ControlResult[]> {
+  const [first, last] = [directories[0]!, directories.at(-1)!]
+  if (first === last) return moveEach(directories, targets, force)
+  const known = new Set([...(await pidsIn(first)), ...targets.map(({ pid }) => pid)])
+  const results = await moveEach(directories, targets, force)
+  // A child that was born while its parent was moved into one tree after the other came along into some of them only.
+  for (;;) {
+    const inFirst = await pidsIn(first)
+    const inLast = new Set(await pidsIn(last))
+    const born = inFirst.filter((pid) => !inLast.has(pid) && !known.has(pid))
+    if (born.length === 0) return results
+    for (const pid of born) known.add(pid)
+    const found = await Promise.allSettled(born.map((pid) => identify(pid)))
+    const children = found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    await moveEach(directories, children, force)
+  }
+}
+
+/** None of a group that has vanished, which each result tells. */
+const pidsIn = (directory: string): Promise<number[]> => readProcesses(directory).catch(() => [])
+
+async function moveEach(
   directories: readonly string[],
   targets: readonly ProcessIdentity[],
   force: boolean,

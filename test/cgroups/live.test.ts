@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -182,6 +183,33 @@ describe.runIf(allowed)('Cgroup', () => {
     expect(await group.processes()).toEqual([])
   })
 
+  test('who starts programs all the time is frozen too', async () => {
+    // A shell waits for each by vfork(2); one freeze in a dozen met it there.
+    const shell = spawn('sh', ['-c', 'while :; do /bin/true; done'], { stdio: 'ignore' })
+    try {
+      const group = await create()
+      expect(await group.move([await identify(shell.pid!)])).toMatchObject([{ ok: true }])
+      for (let round = 0; round < 60; round++) {
+        await group.freeze({ waitMs: 20_000 })
+        await group.thaw()
+      }
+    } finally {
+      shell.kill('SIGKILL')
+    }
+  })
+
+  test('kill ends those too that are in some of its trees only', async () => {
+    // As is a child that was born while its parent was moved into one tree after the other.
+    const group = await create()
+    const started = await Promise.all(group.directories.map(() => startProcess('idle')))
+    await Promise.all(
+      group.directories.map((each, index) => writeFile(`${each}/cgroup.procs`, String(started[index]!.pid))),
+    )
+    await group.kill()
+    await group.remove()
+    expect(group.directories.filter((each) => existsSync(each))).toEqual([])
+  })
+
   test('kill spares this process', async () => {
     const group = await create({ controllers: ['pids'] })
     const self = await identify(process.pid)
@@ -301,6 +329,33 @@ describe.runIf(allowed)('a cap on a running process', () => {
       } finally {
         process.kill(child, 'SIGKILL')
         shell.kill('SIGKILL')
+      }
+    }
+  })
+
+  test('children born while their parent is moved come along into all trees', async () => {
+    const limits = { pidsMax: 99, memoryMaxBytes: 1 << 30, cpuQuotaPercent: 400 }
+    for (let round = 0; round < 15; round++) {
+      const script = 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 300 & echo $!; done; wait'
+      const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+      try {
+        const lines = createInterface({ input: shell.stdout! })[Symbol.asyncIterator]()
+        const children = [(await lines.next()).value]
+        const identity = await identify(shell.pid!)
+        const capping = capProcess([identity], limits, { descendants: round % 2 === 0 })
+        while (children.length < 12) children.push((await lines.next()).value)
+        const [capped] = await capping
+        const directories = capped!.ok ? capped!.directories : []
+        const procs = await Promise.all(directories.map((each) => readFile(`${each}/cgroup.procs`, 'utf8')))
+        expect(procs.map((text) => text.split('\n').sort())).toEqual(
+          procs.map(() => procs[0]!.split('\n').sort()),
+        )
+        expect(procs[0]!.split('\n')).toEqual(
+          expect.arrayContaining([String(shell.pid), ...(round % 2 === 0 ? children : [])]),
+        )
+        expect(await uncapProcess([identity])).toMatchObject([{ ok: true }])
+      } finally {
+        process.kill(-shell.pid!, 'SIGKILL')
       }
     }
   })
