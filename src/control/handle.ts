@@ -88,25 +88,36 @@ export class ProcessHandle implements Disposable {
   readonly identity: ProcessIdentity
   /** Pid 1, a kernel thread or this very process: signalled only with `force`. */
   readonly isProtected: boolean
+  /** Of a child of ours. */
+  readonly #exitOfChild: Promise<ExitInfo> | undefined
   #native: NativePidHandle | undefined
   #exited: Promise<ExitInfo> | undefined
   #watch: number | undefined
   #rejectExited: ((error: ProcmusterError) => void) | undefined
 
-  private constructor(identity: ProcessIdentity, handle: NativePidHandle, isProtected: boolean) {
+  private constructor(
+    identity: ProcessIdentity,
+    handle: NativePidHandle,
+    isProtected: boolean,
+    exitOfChild: Promise<ExitInfo> | undefined,
+  ) {
     this.identity = identity
     this.#native = handle
     this.isProtected = isProtected
+    this.#exitOfChild = exitOfChild
   }
 
   /** @throws ProcmusterError `PROCESS_GONE`, `UNSETTLED`, `INVALID_ARGUMENT`, `UNSUPPORTED` (before Linux 5.3, and as `identify`) */
   static async open(identity: ProcessIdentity): Promise<ProcessHandle> {
     const handle = native.control.newHandle()
     const out = new Int32Array(3)
-    await native.control.openHandle(handle, packTargets([identity]), out)
+    const packed = packTargets([identity])
+    // Asked before it can end, for it is forgotten soon after.
+    const exit = exitOfChild(identity)
+    await native.control.openHandle(handle, packed, out)
     const failure = stepError(identity, 'open', out[0]!, out[1]!)
     if (failure !== undefined) throw failure
-    return new ProcessHandle(identity, handle, out[2] === 1)
+    return new ProcessHandle(identity, handle, out[2] === 1, exit)
   }
 
   get pid(): number {
@@ -199,7 +210,7 @@ export class ProcessHandle implements Disposable {
         this.#watch = undefined
         this.#rejectExited = undefined
         // A child that we started ourselves has been waited for by another watch, which knows more.
-        resolve(exitOfChild(this.identity) ?? {})
+        resolve(this.#exitOfChild ?? exitOfChild(this.identity) ?? {})
       })
       if (id < 0) {
         const message = `process ${this.pid} cannot be watched (${errnoName(-id)})`

@@ -3,7 +3,14 @@ import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
-import { identify, ProcessHandle, sendSignal, terminate, terminateTree } from '../../dist/index.js'
+import {
+  identify,
+  ProcessHandle,
+  sendSignal,
+  spawnProcess,
+  terminate,
+  terminateTree,
+} from '../../dist/index.js'
 import { openDescriptors } from '../fixtures/descriptors.js'
 import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 
@@ -37,6 +44,19 @@ describe('ProcessHandle', () => {
     const ended = second.exited
     second.signal('KILL')
     await ended
+  })
+
+  test('knows how a child of ours ended that ended while it was opened', async () => {
+    // One in a dozen was no longer told of it.
+    for (let round = 0; round < 100; round++) {
+      const child = await spawnProcess('/bin/true')
+      try {
+        using handle = await ProcessHandle.open(child)
+        expect(await handle.exited).toEqual({ exitCode: 0 })
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'PROCESS_GONE' })
+      }
+    }
   })
 
   test('of a zombie has exited at once', async () => {
