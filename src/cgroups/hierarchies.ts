@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { checkOptions, PATH } from '../arguments.js'
 import { ProcmusterError } from '../errors.js'
+import { readStat } from '../inspect/stat.js'
 
 /** Controllers that this package knows what to do with, by the names of version 2. */
 export const CONTROLLERS = ['memory', 'cpu', 'pids', 'io', 'freezer'] as const
@@ -127,7 +128,11 @@ export function parseMemberships(text: string): CgroupMembership[] {
 
 /** Where a process is in all trees; nowhere once it has ended. */
 export async function readMemberships(pid: number): Promise<CgroupMembership[]> {
-  return parseMemberships(await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => ''))
+  const stat = await readStat(pid)
+  // Version 1 shows a thread that has ended in the root: where that is the main one, another one tells.
+  const others = stat?.state === 'Z' ? await readdir(`/proc/${pid}/task`).catch(() => []) : []
+  const tid = others.find((name) => name !== String(pid)) ?? pid
+  return parseMemberships(await readFile(`/proc/${pid}/task/${tid}/cgroup`, 'utf8').catch(() => ''))
 }
 
 /** The path of a process in that tree; undefined when it is in none that is seen from here. */

@@ -60,9 +60,9 @@ async function uncapOne(
 ) {
   const memberships = await readMemberships(target.pid)
   const current = await identify(target.pid).catch(goneOrThrow)
+  const undo = (place: CapGroup) => dissolve(place, force)
   if (current?.startTicks !== target.startTicks || (await hasExited(current))) {
-    const remove = emptyOnly ? removeEmpty : (place: CapGroup) => dissolve(place, force)
-    for (const { mountPoint } of host.hierarchies) await removeLeftovers(mountPoint, target, remove)
+    await removeLeftovers(host, target, emptyOnly ? removeEmpty : undo)
     throw gone(target)
   }
   const directories: string[] = []
@@ -73,10 +73,13 @@ async function uncapOne(
     const capped = group === undefined ? undefined : capOf(group)
     if (capped === undefined) continue
     if (capped.pid === target.pid && capped.startTicks === target.startTicks) {
-      await dissolve({ origin: capped.origin, group: group! }, force)
+      await undo({ origin: capped.origin, group: group! })
       directories.push(capped.origin)
     } else holder = capped.pid
   }
+  // Version 1 shows one that is just about to end in the root of each tree.
+  if (memberships.every(({ controllers, path }) => controllers.length === 0 || path === '/'))
+    directories.push(...(await removeLeftovers(host, target, undo)))
   if (directories.length > 0) return { directories }
   throw new ProcmusterError('NOT_FOUND', {
     message:
@@ -144,17 +147,23 @@ async function removeEmpty({ group }: CapGroup): Promise<void> {
   }
 }
 
+/** Wherever they are. The directories from which their processes came. */
 async function removeLeftovers(
-  directory: string,
+  { hierarchies }: CgroupHost,
   { pid, startTicks }: ProcessIdentity,
   remove: (place: CapGroup) => Promise<void>,
-): Promise<void> {
-  for (const name of await childGroups(directory)) {
-    const group = `${directory}/${name}`
-    await removeLeftovers(group, { pid, startTicks, settled: true }, remove)
-    const capped = capOf(group)
-    if (capped?.pid === pid && capped.startTicks === startTicks) {
+): Promise<string[]> {
+  const origins: string[] = []
+  const look = async (directory: string): Promise<void> => {
+    for (const name of await childGroups(directory)) {
+      const group = `${directory}/${name}`
+      await look(group)
+      const capped = capOf(group)
+      if (capped?.pid !== pid || capped.startTicks !== startTicks) continue
       await remove({ origin: capped.origin, group })
+      origins.push(capped.origin)
     }
   }
+  for (const { mountPoint } of hierarchies) await look(mountPoint)
+  return origins
 }

@@ -16,7 +16,7 @@ import {
 } from '../../dist/index.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
 import { runAsNobody, runNodeScript } from '../fixtures/node_script.js'
-import { startProcess, stopAll, waitFor } from '../fixtures/processes.js'
+import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
 import { statField } from '../fixtures/stat_line.js'
 
 const allowed = (await controlGroupRoot()) !== undefined
@@ -357,6 +357,32 @@ describe.runIf(allowed)('a cap on a running process', () => {
       } finally {
         process.kill(-shell.pid!, 'SIGKILL')
       }
+    }
+  })
+
+  test('threads without their main thread are capped where they are, and go back there', async () => {
+    const { pid } = await startProcess('headless', { threads: 2 })
+    await waitFor(async () => (await readState(pid)) === 'Z')
+    const group = await create()
+    const identity = await identify(pid)
+    expect(await group.move([identity])).toMatchObject([{ ok: true }])
+    const [capped] = await capProcess([identity], { pidsMax: 50 })
+    expect(capped!.ok && capped!.directories[0]).toContain(group.path)
+    expect(await uncapProcess([identity])).toMatchObject([{ ok: true }])
+    expect(await group.processes()).toContain(pid)
+  })
+
+  test('a cap on one that is about to end is undone all the same', async () => {
+    for (let round = 0; round < 30; round++) {
+      const { pid, child } = await startProcess('idle', { threads: 40 })
+      const identity = await identify(pid)
+      const [capped] = await capProcess([identity], { pidsMax: 50 })
+      const directories = capped!.ok ? capped!.directories : []
+      expect(directories).not.toEqual([])
+      child.kill('SIGKILL')
+      const [uncapped] = await uncapProcess([identity])
+      expect(uncapped!.ok || uncapped!.error.code).toBeOneOf([true, 'PROCESS_GONE'])
+      expect(directories.filter((each) => existsSync(each))).toEqual([])
     }
   })
 
