@@ -75,7 +75,7 @@ const decisionSchema = z.object({
       }),
     )
     .optional(),
-  cause: z.enum(['condition', 'gone', 'unmatched', 'removed']).catch('condition'),
+  cause: z.enum(['condition', 'gone', 'unmatched', 'removed', 'ended']).catch('condition'),
   sinceMs: z.number().optional(),
   steps: z.array(z.object({ action: z.string(), afterMs: z.number() })).optional(),
   /** As version 0.1 wrote them. */

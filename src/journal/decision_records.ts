@@ -1,3 +1,4 @@
+import type { Decision } from '../rules/decision.js'
 import type { GroupKind, Unit } from '../rules/language/ast.js'
 import type { Severity } from '../rules/schema/rule.js'
 import type { ProcessIdentity } from '../table/identity.js'
@@ -82,7 +83,7 @@ export interface DecisionBody {
   readonly clauses: readonly ClauseValue[]
   readonly excluded: readonly Exclusion[]
   /** Why a breach is over. */
-  readonly cause: 'condition' | 'gone' | 'unmatched' | 'removed'
+  readonly cause: Decision['cause']
   /** Since when the condition held, epoch milliseconds; missing for a clear. */
   readonly sinceMs: number | undefined
   /** What follows from it, in this order. */

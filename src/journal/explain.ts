@@ -174,6 +174,7 @@ function plan(steps: readonly PlannedStep[]): string {
 const ENDED: Readonly<Record<NonNullable<TracedDecision['end']>['cause'], string>> = {
   condition: 'the condition no longer holds',
   gone: 'the process is gone',
+  ended: 'the process has ended, or is ending',
   unmatched: 'the rule is not about it any more',
   removed: 'the rule was removed',
   resolved: 'the alert was resolved',

@@ -36,9 +36,9 @@ export interface Decision {
   readonly kind: 'fire' | 'clear'
   /**
    * Why a breach is over: what clears it holds, the process or the group's last member is gone, the rule is not about it any more, or
-   * is there no more.
+   * is there no more. `ended`: what clears it holds of a process that has ended, or is ending, and is still in the table.
    */
-  readonly cause: 'condition' | 'gone' | 'unmatched' | 'removed'
+  readonly cause: 'condition' | 'gone' | 'unmatched' | 'removed' | 'ended'
   /** -1 for a group. */
   readonly slot: number
   /** Settled, always; undefined exactly for a group. */
@@ -86,7 +86,7 @@ function windowOf(comparison: Comparison | LeakTest): number | undefined {
 }
 
 const utf8 = new TextDecoder()
-const causes = ['condition', 'gone', 'unmatched', 'removed'] as const
+const causes = ['condition', 'gone', 'unmatched', 'removed', 'ended'] as const
 
 interface DecisionSource {
   readonly numbers: Float64Array

@@ -165,3 +165,10 @@ const KERNEL_THREAD = 0x0020_0000 // PF_KTHREAD of linux/sched.h
 export function isKernelThread({ columns }: TableMemory, slot: number): boolean {
   return (columns.flags[slot]! & KERNEL_THREAD) !== 0
 }
+
+const EXITING = 0x4 // PF_EXITING
+
+/** Its main thread ends, or has ended: of what it had its memory is given back first. */
+export function isExiting({ columns }: TableMemory, slot: number): boolean {
+  return (columns.flags[slot]! & EXITING) !== 0
+}

@@ -227,6 +227,14 @@ describe('a process', () => {
     expect(play.without(2)).toEqual([])
   })
 
+  it('is not called well for having no memory any more when it has ended', () => {
+    const PF_EXITING = 4
+    const play = new Play({ name: 'big', when: 'rss > 500MiB', clear: 'rss < 400MiB' })
+    play.at(0, 600)
+    expect(play.at(1, 0, { flags: PF_EXITING })).toEqual(['big clear ended 42'])
+    expect(play.without(2)).toEqual([])
+  })
+
   it('inherits nothing from the one before in its slot, though a sample was left out', () => {
     const play = new Play(bigFor30s)
     play.at(0, 600)

@@ -3,7 +3,7 @@ import { NAME_BYTES } from '../../table/columns.js'
 /** What a decision is; numbers, because decisions travel from the workers as such. */
 export const kind = { fire: 0, clear: 1 } as const
 /** Why a breach ended; the names are those of `Decision.cause`. */
-export const cause = { condition: 0, gone: 1, unmatched: 2, removed: 3 } as const
+export const cause = { condition: 0, gone: 1, unmatched: 2, removed: 3, ended: 4 } as const
 /**
  * Steps of a subject's state, entered by `commitEdges`. `pause`: the time since the last tick does not count; `skip`: the part of it
  * that nobody saw.

@@ -1,4 +1,4 @@
-import { columnId, isMissing } from '../../table/layout.js'
+import { columnId, isExiting, isMissing } from '../../table/layout.js'
 import type { ClausePlan, Signal } from '../compile/plan.js'
 import { type Evaluation, listBits } from './evaluation.js'
 import { cause, type Findings } from './findings.js'
@@ -23,6 +23,14 @@ function begin(
   for (const number of [rule, slot, what, why, sinceMs, isGroup ? 1 : 0]) findings.number(number)
 }
 
+/** What ends has no memory and uses no processor any more: that a condition is false of it says nothing else. */
+export function clearCause({ table, groups }: Evaluation, local: number, slot: number): number {
+  return groups[local] === undefined && isExiting(table, slot) ? cause.ended : cause.condition
+}
+
+/** Whether the clauses were judged for it: of a subject that is gone, or none of the rule's, nothing more is known. */
+const isJudged = (why: number): boolean => why === cause.condition || why === cause.ended
+
 /** A decision that is told when the whole rule has been judged: then what is behind it is read for all of them at once. */
 export function report(
   { findings }: Evaluation,
@@ -41,7 +49,7 @@ export function writeReports(evaluation: Evaluation, local: number): void {
   if (pending.length === 0) return
   const plan = rules.plans[local]!
   const group = groups[local]
-  const known = pending.filter(({ why }) => why === cause.condition)
+  const known = pending.filter(({ why }) => isJudged(why))
   const told = readClauses(
     evaluation,
     plan.clauses,
@@ -59,8 +67,7 @@ export function writeReports(evaluation: Evaluation, local: number): void {
       writeProcess(evaluation, slot)
       findings.name(table.names, slot)
     }
-    // Of a subject that is gone, or none of the rule's, nothing more is known.
-    if (why !== cause.condition) findings.number(0)
+    if (!isJudged(why)) findings.number(0)
     else writeClauses(evaluation, plan.clauses, told, at++)
   }
   pending.length = 0

@@ -1,6 +1,6 @@
 import type { Evaluation } from './evaluation.js'
 import { cause, kind } from './findings.js'
-import { report, writeReports } from './report.js'
+import { clearCause, report, writeReports } from './report.js'
 import { TIME } from './times.js'
 
 /**
@@ -21,13 +21,8 @@ export function reportFresh(evaluation: Evaluation): void {
         const isFiring = ((state.firing[rule * state.words + word]! >>> bit) & 1) === 1
         const isLive = ((live[word]! >>> bit) & 1) === 1
         const sinceMs = isFiring ? times.get(rule, slot, TIME.since) : Number.NaN
-        report(
-          evaluation,
-          slot,
-          isFiring ? kind.fire : kind.clear,
-          isLive ? cause.condition : cause.gone,
-          sinceMs,
-        )
+        const why = isFiring ? cause.condition : clearCause(evaluation, rule, slot)
+        report(evaluation, slot, isFiring ? kind.fire : kind.clear, isLive ? why : cause.gone, sinceMs)
       }
     }
     signals.groups = group

@@ -1,7 +1,7 @@
 import { columnId, isMissing } from '../../table/layout.js'
 import type { Evaluation } from './evaluation.js'
 import { cause, edge, kind } from './findings.js'
-import { report } from './report.js'
+import { clearCause, report } from './report.js'
 import { TIME } from './times.js'
 
 /**
@@ -70,7 +70,7 @@ export function settleWord(
 
 function endBreach(evaluation: Evaluation, local: number, slot: number): void {
   evaluation.findings.edge(slot, local, edge.clear)
-  report(evaluation, slot, kind.clear, cause.condition, Number.NaN)
+  report(evaluation, slot, kind.clear, clearCause(evaluation, local, slot), Number.NaN)
 }
 
 /** NaN when there is no room to remember it: it begins at a later tick. */
