@@ -26,7 +26,7 @@ export function reliefOf(seen: Seen): { relieved: Relief; reasons: string[] } {
   const isCutShort = observedMs < windowMs
   if (action === 'signal') {
     if (exitedInMs !== undefined)
-      return { relieved: true, reasons: [`it ended ${Math.round(exitedInMs)} ms after it`] }
+      return { relieved: true, reasons: [`it ended within ${Math.round(exitedInMs)} ms`] }
     const reasons = [`it had not ended after ${observedMs} ms`]
     return { relieved: isCutShort ? 'unknown' : false, reasons }
   }

@@ -89,8 +89,13 @@ function warningsText(warnings: unknown): string {
 }
 
 function outcomeText(outcome: Outcome): string {
-  const { successor, breachedAgain, successorGone, observedMs, rssBeforeBytes, rssAfterBytes } = outcome
+  const { action, successor, breachedAgain, successorGone, rssBeforeBytes, rssAfterBytes } = outcome
+  const { observedMs, exitedInMs } = outcome
   const seen = wordedDuration(observedMs)
+  if (action === 'signal') {
+    const ended = exitedInMs === undefined ? undefined : wordedDuration(exitedInMs)
+    return `outcome: ${ended === undefined ? `it had not ended after ${seen}` : `it ended within ${ended}`}`
+  }
   const fate = successorGone
     ? `it ended within ${seen}`
     : breachedAgain

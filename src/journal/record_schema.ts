@@ -140,6 +140,7 @@ const BODIES: Partial<Record<JournalBody['type'], Is>> = {
     ...targeted,
     successor: optional(identity),
     relieved: optional(oneOf(true, false, 'unknown')),
+    exitedInMs: optional(number),
     observedMs: number,
     rssBeforeBytes: optional(number),
     rssAfterBytes: optional(number),

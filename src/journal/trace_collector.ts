@@ -76,7 +76,7 @@ export class TraceCollector {
         break
       case 'outcome': {
         const action = this.#stories.action(record.actionId)
-        if (action !== undefined && record.successor !== undefined) action.outcome = record
+        if (action !== undefined) action.outcome = record
         break
       }
       case 'rules':

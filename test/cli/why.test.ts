@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -116,6 +118,39 @@ test('hostile names stay harmless, torn lines are skipped and said', async () =>
   const json = await why(String(pid), '--json')
   expect(json.stdout.trimEnd()).not.toMatch(UNSAFE)
   expect(JSON.parse(json.stdout).subjects[0].name).toBe('\u001b[31mred\u001b[0m\u0007')
+})
+
+test('of a process that a signal ended is told in what time, and that it did not get well', async () => {
+  // Its parent never waits: the zombie stays, with no memory.
+  const script = 'sleep 1000 & echo $!; exec sleep 1000'
+  const parent = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    const [line] = await once(parent.stdout.setEncoding('utf8'), 'data')
+    const pid = Number(line)
+    const config = join(directory, 'rules.yaml')
+    await writeFile(
+      config,
+      `directory: ${directory}
+interval: 0.2
+rules:
+  - name: killed
+    match: { pid: ${pid} }
+    when: rss > 4KiB and ageSeconds > 0.5
+    actions: [{ type: signal, signal: SIGKILL }]
+`,
+    )
+    const run = new Run(['watch', '--config', config])
+    await run.said(/breach ended/)
+    await run.said(/SIGKILL: it ended within \d+ ms/)
+    run.child.kill('SIGINT')
+    await run.ended
+    const { stdout } = await why(String(pid))
+    expect(stdout).toMatch(/signal \(signal SIGKILL\) done/)
+    expect(stdout).toMatch(/outcome: it ended within [\d.]+ m?s\n/)
+    expect(stdout).toMatch(/over after .*: the process (has ended, or is ending|is gone)\n/)
+  } finally {
+    parent.kill('SIGKILL')
+  }
 })
 
 test('what is wrong is said in a line with the way out, and a code of its own', async () => {

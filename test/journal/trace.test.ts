@@ -272,6 +272,26 @@ describe('a group', () => {
     },
   )
 
+  it('tells of a signal in what time the process ended, or that it did not', async () => {
+    const signalled = (seen: object) => [
+      decision('0000000a-d1', { identity: process(21) }),
+      action('action-begun', '0000000a-1', {
+        ...{ identity: process(21), decisionId: '0000000a-d1', action: 'signal', place },
+        parameters: { signal: 'SIGTERM' },
+      }),
+      {
+        ...{ type: 'outcome', action: 'signal', actionId: '0000000a-1', rule: 'r', identity: process(21) },
+        ...{ name: 'worker', endedBy: 'SIGTERM', breachedAgain: false, successorGone: false, ...seen },
+      },
+    ]
+    expect(await told(signalled({ exitedInMs: 980, observedMs: 980 }), { pid: 21 })).toContain(
+      'outcome: it ended within 980 ms',
+    )
+    expect(await told(signalled({ observedMs: 60_000 }), { pid: 21 })).toContain(
+      'outcome: it had not ended after 60 s',
+    )
+  })
+
   it('says of a successor that no sample had that nothing was seen, not that it kept quiet', async () => {
     const unseen = journal.map((body) =>
       body.type === 'outcome' ? { ...body, rssAfterBytes: undefined, observedMs: 2 } : body,
