@@ -54,7 +54,7 @@ function stepText(step: Step): string {
     case 'priority':
       return `nice ${step.nice}${after}`
     case 'limit':
-      return `limit ${step.resource}${after}`
+      return `limit ${step.resource}=${step.soft ?? ''}${step.hard === undefined ? '' : `:${step.hard}`}${after}`
     default:
       return `${step.type}${after}`
   }

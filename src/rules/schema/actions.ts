@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { RESOURCES, type Resource } from '../../control/rlimit.js'
+import { RESOURCE_UNITS, RESOURCES, type Resource } from '../../control/rlimit.js'
 import { type SignalName, signalNumber } from '../../control/signal_names.js'
 import { MAX_DURATION_MS } from '../language/durations.js'
+import { parseBytes } from '../language/units.js'
 import { durationSchema, takenBy } from './texts.js'
 
 /** An action of a checked rule. */
@@ -33,7 +34,30 @@ export type Step = ActionSpec & {
   afterMs: number
 }
 
-const limitValue = z.union([z.int().min(0), z.literal('unlimited')])
+const limitValue = z.union([z.int().min(0), z.string().max(100)], {
+  error: 'give a whole number, a size such as 500M or 1.5GiB, or unlimited',
+})
+
+/** A limit in the resource's own unit: of what is in bytes also as a size such as `500M`. */
+function readLimit(
+  resource: Resource,
+  given: number | string,
+  path: string,
+  context: z.RefinementCtx,
+): number | 'unlimited' {
+  if (typeof given === 'number' || given === 'unlimited') return given
+  const isBytes = RESOURCE_UNITS[resource] === 'bytes'
+  try {
+    if (isBytes) return parseBytes(given)
+  } catch {
+    // Told below.
+  }
+  const size = isBytes ? ', a size such as 500M or 1.5GiB,' : ''
+  const message = `${JSON.stringify(given)} is no limit of ${resource}; give a whole number${size} or unlimited`
+  context.addIssue({ code: 'custom', message, path: [path] })
+  return z.NEVER
+}
+
 const sizeOf = (limit: number | 'unlimited'): number =>
   limit === 'unlimited' ? Number.POSITIVE_INFINITY : limit
 
@@ -78,6 +102,11 @@ export const stepSchema = z
           .refine((limit) => limit.soft !== undefined || limit.hard !== undefined, {
             error: 'give soft, hard or both',
           })
+          .transform(({ soft, hard, ...rest }, context) => ({
+            ...rest,
+            ...(soft !== undefined && { soft: readLimit(rest.resource, soft, 'soft', context) }),
+            ...(hard !== undefined && { hard: readLimit(rest.resource, hard, 'hard', context) }),
+          }))
           .refine(
             ({ soft, hard }) => hard === undefined || soft === undefined || sizeOf(soft) <= sizeOf(hard),
             {
