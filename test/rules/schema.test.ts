@@ -48,6 +48,7 @@ describe('a rule', () => {
       { type: 'signal', signal: 10 },
       { type: 'priority', nice: 10 },
       { type: 'limit', resource: 'nofile', soft: 100, hard: 'unlimited' },
+      { type: 'limit', resource: 'as', soft: '1.5GiB', hard: '2G' },
       { type: 'evidence', after: '1s' },
     ] as const
     expect(checked({ actions: [...actions] }).actions).toEqual([
@@ -59,6 +60,7 @@ describe('a rule', () => {
       { type: 'signal', signal: 10, afterMs: 0 },
       { type: 'priority', nice: 10, afterMs: 0 },
       { type: 'limit', resource: 'nofile', soft: 100, hard: 'unlimited', afterMs: 0 },
+      { type: 'limit', resource: 'as', soft: 1.5 * 2 ** 30, hard: 2 ** 31, afterMs: 0 },
       { type: 'evidence', afterMs: 1000 },
     ])
   })
@@ -239,6 +241,16 @@ describe('a wrong rule', () => {
       { actions: [{ type: 'limit', resource: 'nofile', soft: 'unlimited', hard: 2 }] },
       /the soft limit is above the hard one/,
     ],
+
+    [
+      { actions: [{ type: 'limit', resource: 'as', soft: 'lots' }] },
+      /soft: "lots" is no limit of as; give a whole number, a size such as 500M/,
+    ],
+    [
+      { actions: [{ type: 'limit', resource: 'nofile', hard: '4K' }] },
+      /hard: "4K" is no limit of nofile; give a whole number or unlimited$/,
+    ],
+    [{ match: 'nginx' }, /match: "nginx" is no mapping; give a mapping with some of pid, .*name, /],
 
     [{ match: { nmae: 'x' } }, /match: unknown key "nmae" \(did you mean "name"\?\)/],
     [{ match: { any: [{ nmae: 'x' }] } }, /match.any\[0\]: unknown key "nmae" \(did you mean "name"\?\)/],

@@ -195,8 +195,10 @@ class Parser {
     if (value !== undefined) throw reader.error(`${nameOf(value)} is no function`, at)
     if (/^(nan|infinity|inf)$/i.test(name)) throw reader.error(`'${name}' is no number to compare with`, at)
     const nearest = isCalled ? nearestFunction(name) : nearestName(name)
-    const hint = nearest === undefined ? '' : `; did you mean '${nearest}'?`
-    throw reader.error(`unknown ${isCalled ? 'function' : kindOf(name)} '${name}'${hint}`, at)
+    const kind = isCalled ? 'function' : kindOf(name)
+    const list = kind === 'column' ? '`muster ps --help`' : 'docs/rules.md'
+    const hint = nearest === undefined ? `; ${list} lists them` : `; did you mean '${nearest}'?`
+    throw reader.error(`unknown ${kind} '${name}'${hint}`, at)
   }
 
   #number(at: number, written: string): OperandDraft {

@@ -19,8 +19,12 @@ export function schemaFaults(error: z.core.$ZodError, schema: z.core.$ZodType): 
   checkHas('the error', error, ['issues'], 'one of zod')
   return error.issues.map(meantIssue).flatMap((issue): SchemaFault[] => {
     const { path } = issue
-    if (issue.code !== 'unrecognized_keys') return [{ path, reason: plainReason(issue) }]
     const known = knownKeys(schema, path)
+    if (issue.code !== 'unrecognized_keys') {
+      const isNoMapping = issue.code === 'invalid_type' && issue.expected === 'object' && known.length > 0
+      const keys = isNoMapping ? ` with some of ${[...new Set(known)].join(', ')}` : ''
+      return [{ path, reason: plainReason(issue) + keys }]
+    }
     return issue.keys.map((key) => {
       const nearest = nearestWord(key, known)
       // Of several forms nobody knows which was meant.

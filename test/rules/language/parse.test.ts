@@ -252,7 +252,7 @@ describe('a fault', () => {
     ['', /at the end: expected a column such as 'rss' or a function/],
     ['rsss > 5', /at character 1: unknown column 'rsss'; did you mean 'rss'/],
     ['cpu > 5 and memoryPercnt > 1', /at character 13: .*did you mean 'memoryPercent'/],
-    ['qwertyuiop > 5', /unknown column 'qwertyuiop'$/],
+    ['qwertyuiop > 5', /unknown column 'qwertyuiop'; `muster ps --help` lists them$/],
     ['limit.openFile > 3', /at character 1: unknown limit 'limit.openFile'; did you mean 'limit.openFiles'/],
     ['host.memAvailabel > 3', /unknown number of the host .*did you mean 'host.memAvailable'/],
     ['stateSecond > 3', /did you mean 'stateSeconds'/],
