@@ -235,7 +235,7 @@ export class Governor {
   #tooManyNow({ rule, group, limits }: RestartRequest): Verdict | undefined {
     const { concurrent } = this.settings
     if (this.#running.size >= concurrent)
-      return wait('host-concurrent', `${concurrent} restarts at the same time is the most for the host`)
+      return wait('host-concurrent', `${concurrent} at the same time is the most for the host`)
     let ofRule = 0
     let ofGroup = 0
     for (const running of this.#running.values()) {
@@ -243,9 +243,9 @@ export class Governor {
       if (group !== undefined && running.group === group) ofGroup++
     }
     if (ofRule >= (limits.concurrent ?? concurrent))
-      return wait('rule-concurrent', `${ofRule} restarts at the same time is the most for the rule`)
+      return wait('rule-concurrent', `${ofRule} at the same time is the most for the rule`)
     if (group !== undefined && ofGroup >= (limits.perGroup?.max ?? concurrent))
-      return wait('group-concurrent', `${ofGroup} restarts at the same time is the most for ${group}`)
+      return wait('group-concurrent', `${ofGroup} at the same time is the most for ${group}`)
     return undefined
   }
 
