@@ -1,4 +1,4 @@
-import { chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -293,6 +293,20 @@ test.runIf(isRoot)('root asks as the owner of the journal, or that engine could 
   expect((await stat(requests)).uid).toBe(NOBODY)
   const [name] = await readdir(requests)
   expect((await stat(join(requests, name!))).uid).toBe(NOBODY)
+})
+
+// Needs root, to be another than the owner.
+test.runIf(isRoot)('who may not read the journal is told whom to be', async () => {
+  await chmod(directory, 0o755)
+  await writeFile(join(directory, 'muster.jsonl'), '', { mode: 0o600 })
+  await mkdir(join(directory, 'muster.jsonl.requests'), { mode: 0o700 })
+  for (const words of [['alerts'], ['ack', '00000000-1'], ['silence', '--rule', 'r', '--for', '1h']]) {
+    const { code, stdout, stderr } = await muster([...words, '-d', directory], { uid: NOBODY })
+    expect({ code, stdout }).toEqual({ code: 6, stdout: '' })
+    expect(stderr).toMatch(
+      /^muster: journal "[^"]+" is not readable for this user; run as the user of the watch, or as root\n$/,
+    )
+  }
 })
 
 test('a notifier of the configuration that is wrong is named with its line', async () => {

@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises'
+import { access, constants, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, fail } from '../fault.js'
@@ -33,6 +33,14 @@ export async function useJournal(path: string): Promise<void> {
   }
   if (!stat.isFile()) {
     return fail(EXIT.directory, `journal ${quoted(path)} is no regular file; give that of a muster watch`)
+  }
+  const isReadable = await access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  )
+  if (!isReadable) {
+    const wayOut = 'run as the user of the watch, or as root'
+    return fail(EXIT.permission, `journal ${quoted(path)} is not readable for this user; ${wayOut}`)
   }
   if (process.geteuid?.() !== 0 || stat.uid === 0) return
   process.setegid!(stat.gid)
