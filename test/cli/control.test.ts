@@ -101,6 +101,9 @@ test('what is wrong is named with the way out, and nothing is done', async () =>
   expect(await refused(4, 'cap', pid, '--memory', '0', '--memory-high', '0K')).toMatch(
     /--memory "0" leaves no memory at all; give .* unlimited for no limit\n.*--memory-high "0K" leaves/,
   )
+  expect(await refused(4, 'cap', pid, '--memory', '500')).toMatch(
+    /--memory "500" is 500 B, less than any process takes; give a size such as 500M/,
+  )
   for (const list of ['0-999999999', '1-0', 'x']) {
     expect(await refused(3, 'affinity', '--cpus', list, pid)).toMatch(
       `--cpus "${list}" is no list of processors; use numbers and ranges like 0-3,8`,

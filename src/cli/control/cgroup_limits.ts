@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { CgroupLimit, CgroupLimits, IoLimit } from '../../public/cgroups.js'
+import { wordedBytes } from '../../public/text.js'
 import { EXIT } from '../exit_codes.js'
 import type { FaultList } from '../fault.js'
 import { collectValues, valueOption } from '../value_option.js'
@@ -60,17 +61,22 @@ const PIDS = {
   integer: true,
 }
 
+/** A stack in the kernel and page tables take more. */
+const LEAST_MEMORY_BYTES = 65_536
+
 /** The limits that were given; none may be. */
 export function limitsOf(raw: RawLimits, faults: FaultList): CgroupLimits {
   const size = (text: string | undefined, flag: string): CgroupLimit | undefined =>
     text === undefined || text === 'unlimited' ? text : readSize(text, flag, faults)
-  // Elsewhere 0 lifts a limit; to the kernel it is one that no process survives, or gets on with.
+  // Elsewhere 0 lifts a limit, and a number alone can be MiB; to the kernel it is one that no process survives, or gets on with.
   const memory = (text: string | undefined, flag: string): CgroupLimit | undefined => {
     const read = size(text, flag)
-    if (read !== 0) return read
+    if (typeof read !== 'number' || read >= LEAST_MEMORY_BYTES) return read
+    const leaves =
+      read === 0 ? 'leaves no memory at all' : `is ${wordedBytes(read)}, less than any process takes`
     return faults.add(
       EXIT.outOfRange,
-      `${flag} ${quoted(text!)} leaves no memory at all; give a size such as 500M, or unlimited for no limit`,
+      `${flag} ${quoted(text!)} ${leaves}; give a size such as 500M, or unlimited for no limit`,
     )
   }
   const number = (
