@@ -7,6 +7,7 @@ import type {
 } from '../journal/decision_records.js'
 import type { Decision } from '../rules/decision.js'
 import { printWhen } from '../rules/language/print.js'
+import { allOperands } from '../rules/language/walk.js'
 import type { CheckedRule, Step } from '../rules/schema/rule.js'
 import type { GroupRef } from '../rules/subject.js'
 
@@ -34,7 +35,7 @@ export function decisionRecord(
     sinceMs,
     condition: rule === undefined ? '' : printWhen(rule.when),
     clauses,
-    excluded: exclusions(clauses, group, cause),
+    excluded: exclusions(clauses, isOfValues(rule) ? group : undefined, cause),
     steps: planned.map(({ type, afterMs }): PlannedStep => ({ action: type, afterMs: Math.round(afterMs) })),
     dryRun: dryRun || (rule?.dryRun ?? false),
   }
@@ -46,6 +47,11 @@ const MOST_MEMBERS = 16
 /** The group with the largest of its members, however many a decision has. */
 export function recordedGroup(group: GroupRef | undefined): GroupRef | undefined {
   return group && { ...group, members: group.members.slice(0, MOST_MEMBERS) }
+}
+
+/** A rule that only counts members asks for no value of theirs. */
+function isOfValues(rule: CheckedRule | undefined): boolean {
+  return rule !== undefined && [...allOperands(rule.when.condition)].some(({ kind }) => kind === 'aggregate')
 }
 
 /** What the decision could not take into account, and why. */

@@ -43,6 +43,8 @@ it('acts on all members where the rule says so, however many; sixteen of them ar
   expect(alert.group).toMatchObject({ count: 20, members: { length: 16 } })
   const [decision] = await bench.recordsOf('decision')
   expect(decision!.group).toMatchObject({ count: 20, members: { length: 16 } })
+  // It asks for no value of theirs: none of them could not be read.
+  expect(decision!.excluded).toEqual([])
 })
 
 it('calls the group of a user by name and uid', async () => {
