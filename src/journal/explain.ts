@@ -82,7 +82,7 @@ function explainDecision({ decision, alert, actions, notes, end }: TracedDecisio
   const after = [
     ...actions.flatMap(explainAction),
     ...notes.map(({ atMs, type, text }) => ({ atMs, text: `  ${type}${text === '' ? '' : `: ${text}`}` })),
-    ...explainEnd(end, alert, atMs),
+    ...explainEnd(end, alert, decision),
   ].sort((a, b) => a.atMs - b.atMs)
   return [
     { atMs, text: `${severity} breach of ${JSON.stringify(rule)} (decision ${decisionId}${alertId})` },
@@ -181,10 +181,16 @@ const ENDED: Readonly<Record<NonNullable<TracedDecision['end']>['cause'], string
   'engine-stop': 'the watch ended; whether the breach went on is not known',
 }
 
-function explainEnd(end: TracedDecision['end'], alert: Alert | undefined, atMs: number) {
+function explainEnd(
+  end: TracedDecision['end'],
+  alert: Alert | undefined,
+  { atMs, group }: TracedDecision['decision'],
+) {
   if (end === undefined) return []
   const after = wordedDuration(Math.max(0, end.atMs - atMs))
-  return [{ atMs: end.atMs, text: `  over after ${after}: ${ENDED[end.cause]}${repeatsText(alert)}` }]
+  const isNobodyLeft = group !== undefined && end.cause === 'gone'
+  const why = isNobodyLeft ? 'no process of the group is left' : ENDED[end.cause]
+  return [{ atMs: end.atMs, text: `  over after ${after}: ${why}${repeatsText(alert)}` }]
 }
 
 function repeatsText(alert: Alert | undefined): string {

@@ -178,6 +178,25 @@ test('what is no command of rules is told in a line', async () => {
   })
 })
 
+test('rules check says that too few of a group is not told of none', async () => {
+  const rules = `
+rules:
+  - { name: few, per: unit, when: count() < 3 }
+  - { name: of all, per: all, match: { unit: web.service }, when: count() < 3 }
+  - { name: many, per: unit, when: count() > 3 }
+`
+  await writeFile(file, rules)
+  const { code, stdout } = await muster(['rules', 'check', '--static', file])
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: `few: count() < 3; per unit; warning
+  a unit without any process is no group: to hear of none left, name it by 'match' and write 'per: all'
+of all: count() < 3; per all; warning
+many: count() > 3; per unit; warning
+`,
+  })
+})
+
 test('rules check shows what each rule matches now', async () => {
   const rules = `
 rules:

@@ -301,6 +301,13 @@ describe('a group', () => {
     )
   })
 
+  it('is over when no process of it is left', async () => {
+    const gone = decision('0000000a-d2', { group }, { kind: 'clear', cause: 'gone' })
+    expect(await told([...journal, gone], { id: '0000000a-d1' })).toContain(
+      'over after 9 s: no process of the group is left',
+    )
+  })
+
   it('leads from a successor to the process whose place it took', async () => {
     const { subjects } = await trace(journal, { pid: 31 })
     expect(subjects).toMatchObject([

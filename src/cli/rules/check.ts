@@ -9,7 +9,7 @@ import { quoted } from '../values.js'
 import { checkedFile, configSchemaOf } from '../watch/config.js'
 import { hanging, setIn } from '../wrap.js'
 import type { Matching } from './matching.js'
-import { matchLine, ruleLine, ruleRecord } from './rule_line.js'
+import { matchLine, ruleLine, ruleRecord, trapOf } from './rule_line.js'
 
 /** As commander hands them over. */
 export interface CheckOptions {
@@ -33,9 +33,11 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
       const matches = options.static ? {} : { matches: found ?? null }
       await writer.write(`${safeJson({ ...ruleRecord(rule), ...matches })}\n`)
     } else {
+      const trap = trapOf(rule)
       const lines = [
         ...setIn(ruleLine(rule), 4, width),
         ...(found ? hanging('  ', matchLine(found, rule), width) : []),
+        ...(trap ? hanging('  ', trap, width) : []),
       ]
       await writer.write(`${lines.join('\n')}\n`)
     }

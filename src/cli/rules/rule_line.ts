@@ -1,4 +1,4 @@
-import { printDuration, printWhen } from '../../public/language.js'
+import { comparisonsOf, printDuration, printWhen } from '../../public/language.js'
 import type { CheckedRule, Step } from '../../public/schema.js'
 import { escapeForTerminal } from '../terminal.js'
 import type { Matching } from './matching.js'
@@ -30,6 +30,17 @@ export function matchLine({ count, processes }: Matching, { match }: Pick<Checke
   const shown = processes.map(({ pid, name }) => `${pid} ${escapeForTerminal(name)}`).join(', ')
   const more = count > processes.length ? ', ...' : ''
   return `matches ${count} ${count === 1 ? 'process' : 'processes'} now: ${shown}${more}`
+}
+
+/** What a rule does not do, though it reads as if it did. */
+export function trapOf({ per, when }: Pick<CheckedRule, 'per' | 'when'>): string | undefined {
+  if (per === undefined || per === 'all') return undefined
+  const isTooFew = comparisonsOf(when.condition).some(
+    (each) => each.kind !== 'leak' && each.left.kind === 'count' && each.op.startsWith('<'),
+  )
+  return isTooFew
+    ? `a ${per} without any process is no group: to hear of none left, name it by 'match' and write 'per: all'`
+    : undefined
 }
 
 const SLASHES = /"fact":"commandLine","pattern":"\/[^"]*\/"/
