@@ -20,6 +20,8 @@ export interface AlertHistory {
   readonly silences: readonly Silence[]
   /** Alerts that fit the query; more than there are in `alerts` when a limit has cut those. */
   readonly found: number
+  /** Lines of the journal that could not be read as records; what they said is missing here. */
+  readonly badLines: number
 }
 
 /** As `AlertQuery`; `unknown` can be asked for too. */
@@ -44,7 +46,8 @@ export async function readAlerts(journal: string, query: HistoryQuery = {}): Pro
   const fold = new AlertFold()
   const alerts = new Map<string, Alert>()
   let current = new Set<string>()
-  for await (const record of readJournal(journal, { without: UNFOLDED })) {
+  const reader = readJournal(journal, { without: UNFOLDED })
+  for await (const record of reader) {
     fold.add(record)
     if (record.type === 'engine-start') current = new Set()
     if (record.type !== 'alert' && record.type !== 'alert-resolved' && record.type !== 'acknowledged')
@@ -68,5 +71,10 @@ export async function readAlerts(journal: string, query: HistoryQuery = {}): Pro
   const wanted = listed
     .filter((alert) => (state === undefined || alert.state === state) && isWanted(alert as Alert, rest))
     .sort((a, b) => b.atMs - a.atMs)
-  return { alerts: wanted.slice(0, query.limit), found: wanted.length, silences: silences.list(nowMs) }
+  return {
+    alerts: wanted.slice(0, query.limit),
+    found: wanted.length,
+    silences: silences.list(nowMs),
+    badLines: reader.badLines,
+  }
 }

@@ -295,6 +295,25 @@ test.runIf(isRoot)('root asks as the owner of the journal, or that engine could 
   expect((await stat(join(requests, name!))).uid).toBe(NOBODY)
 })
 
+test('a file that is no journal is not taken for one without alerts, and of a damaged one it is said', async () => {
+  const journal = join(directory, 'muster.jsonl')
+  await writeFile(journal, 'rules:\n  - name: x\n')
+  for (const words of [['alerts'], ['silence', '--rule', 'r', '--for', '1h']]) {
+    const { code, stdout, stderr } = await muster([...words, '-d', directory])
+    expect({ code, stdout }).toEqual({ code: 7, stdout: '' })
+    expect(stderr).toMatch(
+      /^muster: "[^"]+" is no journal, no line of it is a record; give that of a muster watch\n$/,
+    )
+  }
+  expect(await readdir(directory)).toEqual(['muster.jsonl'])
+  const stop = { v: 1, seq: 1, atMs: 1, time: '1970-01-01T00:00:00.001Z', type: 'engine-stop' }
+  await writeFile(journal, `${JSON.stringify(stop)}\n{"v":1,\n`)
+  expect((await muster(['alerts', '-d', directory])).stdout).toMatch(
+    /^no alerts\ndamaged lines of the journal, left out here: 1\n/,
+  )
+  expect(await listed()).toMatchObject({ alerts: [], badLines: 1 })
+})
+
 // Needs root, to be another than the owner.
 test.runIf(isRoot)('who may not read the journal is told whom to be', async () => {
   await chmod(directory, 0o755)

@@ -37,14 +37,14 @@ export async function list(raw: RawList): Promise<void> {
     process.stderr.write(`muster: ${messageOf(error)}\n`)
     return []
   })
-  const [{ alerts, silences, found }, isRunning] = await Promise.all([
+  const [{ alerts, silences, found, badLines }, isRunning] = await Promise.all([
     readAlerts(journal, query),
     isJournalInUse(journal),
   ])
   const waiting = requests.filter(({ id }) => !silences.some((silence) => silence.id === id))
   const { stdout } = process
   if (raw.json) {
-    stdout.write(`${safeJson({ version: 1, isRunning, found, alerts, silences, waiting })}\n`)
+    stdout.write(`${safeJson({ version: 1, isRunning, found, alerts, silences, waiting, badLines })}\n`)
     return
   }
   const colors = colorsFor(stdout)
@@ -56,6 +56,7 @@ export async function list(raw: RawList): Promise<void> {
       : []),
     ...silences.map(silenceLine),
     ...waiting.map((request) => requestLine(request, isRunning)),
+    ...(badLines > 0 ? [`damaged lines of the journal, left out here: ${badLines}`] : []),
     ...(isRunning ? [] : ['no watch writes this journal now: what is said to fire did so when it ended']),
   ]
   stdout.write(`${lines.flatMap((line) => setIn(line, 4, widthOf(stdout))).join('\n')}\n`)

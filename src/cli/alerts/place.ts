@@ -1,5 +1,6 @@
 import { access, constants, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readJournal } from '../../public/journal.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, fail } from '../fault.js'
 import { quoted, readText } from '../values.js'
@@ -42,7 +43,15 @@ export async function useJournal(path: string): Promise<void> {
     const wayOut = 'run as the user of the watch, or as root'
     return fail(EXIT.permission, `journal ${quoted(path)} is not readable for this user; ${wayOut}`)
   }
-  if (process.geteuid?.() !== 0 || stat.uid === 0) return
-  process.setegid!(stat.gid)
-  process.seteuid!(stat.uid)
+  if (process.geteuid?.() === 0 && stat.uid !== 0) {
+    process.setegid!(stat.gid)
+    process.seteuid!(stat.uid)
+  }
+  const reader = readJournal(path)
+  for await (const _ of reader) return
+  if (reader.badLines > 0)
+    fail(
+      EXIT.directory,
+      `${quoted(path)} is no journal, no line of it is a record; give that of a muster watch`,
+    )
 }
