@@ -427,6 +427,18 @@ test.runIf(obstacle === undefined && process.getuid!() === 0)(
 
 test.skipIf(obstacle === undefined)(`SKIPPED: a watch by the bpf source (${obstacle?.reason})`, () => {})
 
+test('tells of the grace of the watch only where a restart goes by it', async () => {
+  const config = join(directory, 'grace.yaml')
+  const rule = (restart: string) =>
+    `{ name: r, match: { name: no-such-name }, when: rss > 1KiB, actions: [${restart}] }`
+  const told = async (restart: string) => {
+    await writeFile(config, `rules: [${rule(restart)}]\n`)
+    return (await muster(['watch', '--config', config, '--once'])).stdout
+  }
+  expect(await told('restart')).toMatch(/restart with 10 s of grace/)
+  expect(await told('{ type: restart, graceMs: 500 }')).not.toMatch(/grace/)
+})
+
 test('--once waits for the advice of an alert: a zombie is told, and exits 10', async () => {
   const { pid } = await startProcess('zombie', { name: 'once-zombie' })
   const { code, stdout } = await muster(['watch', '--once', '--name', 'once-zombie', '--rule', 'state == Z'])

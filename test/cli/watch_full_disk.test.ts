@@ -70,6 +70,7 @@ rules:
 
     await unlink(ballast)
     await run.said(/the new process is \d+/, 30_000)
+    await run.said(/alert \(restart-failed\) ended after [^\n]*: restarted\n/)
     expect(await isAlive(old)).toBe(false)
     const [successor] = successorsIn(run.stdout) as [number]
 

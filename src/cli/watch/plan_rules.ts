@@ -106,6 +106,15 @@ export function hasAction({ actions = [] }: Rule, type: 'evidence' | 'restart'):
   return actions.some((action) => action === type || (typeof action === 'object' && action.type === type))
 }
 
+/** Whether it restarts by the grace of the watch, and not by one of its own. */
+export function restartsByGrace({ actions = [] }: Rule): boolean {
+  return actions.some(
+    (action) =>
+      action === 'restart' ||
+      (typeof action === 'object' && action.type === 'restart' && action.graceMs === undefined),
+  )
+}
+
 /** Whether it is unknown at a first look, whatever the process does. */
 export function takesTime({ when, enabled }: Rule): boolean {
   const { condition } = parseWhen(when)

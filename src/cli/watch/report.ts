@@ -118,10 +118,11 @@ export class TextReporter implements Reporter {
     const subject = alert.identity ? who(alert.identity, alert.name) : escapeForTerminal(alert.name)
     if (alert.identity) this.#told.add(alert.identity.pid)
     if (alert.state === 'resolved') {
+      const what = alert.kind === 'breach' ? 'breach' : `alert (${alert.kind})`
       const after = wordedDuration((alert.resolvedAtMs ?? alert.lastAtMs) - alert.atMs)
       this.#line(
         alert.resolvedAtMs ?? alert.lastAtMs,
-        `${subject}  ${green('breach ended')} after ${after}: ${alertName(alert)}`,
+        `${subject}  ${green(`${what} ended`)} after ${after}: ${alertName(alert)}`,
       )
       return
     }

@@ -11,7 +11,7 @@ import {
 } from '../../index.js'
 import { escapeForTerminal } from '../terminal.js'
 import type { WatchPlan, WatchTarget } from './plan.js'
-import { hasAction } from './plan_rules.js'
+import { restartsByGrace } from './plan_rules.js'
 
 const MOST_LISTED = 10
 
@@ -29,9 +29,7 @@ export function describePlan(
     ...laterText(plan.notInOneLook),
     ...(directory === undefined ? [] : [`evidence in ${escapeForTerminal(directory)}`]),
     ...(journal === undefined ? [] : [`journal in ${escapeForTerminal(journal)}`]),
-    ...(rules.some((rule) => hasAction(rule, 'restart'))
-      ? [`restart with ${wordedDuration(graceMs)} of grace`]
-      : []),
+    ...(rules.some(restartsByGrace) ? [`restart with ${wordedDuration(graceMs)} of grace`] : []),
     ...(dryRun || engine.dryRun ? ['dry run, no process is touched'] : []),
     sourcesUsed(engine.stats).text,
   ]
