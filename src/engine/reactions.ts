@@ -205,12 +205,12 @@ export class Reactions {
   /** Watched processes that were gone before the first sample, or are zombies that nobody has waited for. */
   #checkWatched(table: Table): void {
     for (const binding of this.#parts.watched.all) {
-      if (binding.state !== 'alive') continue
       const { pid, startTicks } = binding.identity
       const found = look(table, binding.identity)
       if (found !== undefined) this.#seen(binding, table)
+      if (binding.state !== 'alive') continue
       // A successor can be younger than the sample that was under way when it was made, not than the next one.
-      else if (++binding.samples < 2) continue
+      if (found === undefined && ++binding.samples < 2) continue
       if (found === undefined || found.isZombie)
         this.#parts.deaths.ended(this.#parts.watched.ended(pid, startTicks))
     }

@@ -148,6 +148,8 @@ export class TraceCollector {
     } else if (alert.kind !== 'breach' && alert.kind !== 'restart-failed') {
       const { alerts } = this.#subject(key, { ...alert, atMs })
       if (alerts.size < MAX_ALERTS || alerts.has(alert.id)) alerts.set(alert.id, alert)
+      // A watch of that process alone ends with it, and judges no more.
+      if (alert.kind === 'died') this.#stories.end(key, alert.rule, { atMs, cause: 'gone' })
     }
     const subject = this.#subjects.get(key)
     if (subject !== undefined) subject.lastAtMs = atMs

@@ -71,6 +71,17 @@ test('a process that still ends after the crash is waited for, and its new start
   await expectWatched(run, successorsIn(run.stdout)[0]!)
 })
 
+test('a process that is left alone after the crash is told by its name when it ends before the next look', async () => {
+  const old = await startLeaky(0, { ignoreTerm: true })
+  await killedAt('terminating', old)
+  const target = ['-p', String(old), '-t', '90', '-d', directory]
+  const run = new Run(['watch', ...target, '-i', '5', '-r', '--grace', '1'])
+  await run.said(/the engine ended while it was ending the process; left alone/)
+  process.kill(old, 'SIGKILL')
+  await run.said(new RegExp(`"service[^"]*" \\(pid ${old}\\), watched by rule [^\\n]* ended`))
+  expect((await run.ended).code).toBe(11)
+})
+
 test('a start that fails at first is tried again; the watch waits for the new process', async () => {
   const program = join(directory, 'service')
   await copyFile(await leakyProgram(), program)

@@ -362,6 +362,11 @@ it('a pid about which nothing was decided: what was watched then', async () => {
   expect(await told(journal, { pid: 50 })).toMatch(
     /"node", pid 50[\s\S]*critical alert 0000000b-1 \(died\): "x" \(pid 50\) ended: exit code 1/,
   )
+  // The watch ends with it, and judges no more: what became of the breach is known all the same.
+  const breach = decision('0000000b-d1', { identity: process(50) })
+  expect(await told([start(), breach, died, { type: 'engine-stop' }], { pid: 50 })).toMatch(
+    /over after .*: the process is gone$/m,
+  )
 })
 
 it('a process is a query: an identity, and a row of a table, whatever else they have', async () => {
