@@ -178,12 +178,15 @@ test('what is no command of rules is told in a line', async () => {
   })
 })
 
-test('rules check says that too few of a group is not told of none', async () => {
+test('rules check says what a rule does not do, though it reads as if it did', async () => {
   const rules = `
 rules:
   - { name: few, per: unit, when: count() < 3 }
   - { name: of all, per: all, match: { unit: web.service }, when: count() < 3 }
   - { name: many, per: unit, when: count() > 3 }
+  - { name: pressure, when: "avg(host.pressure.cpu.some10, 1m) > 5" }
+  - { name: host, per: all, when: host.load1 > 5 }
+  - { name: chosen, match: { name: batch }, when: host.load1 > 5 }
 `
   await writeFile(file, rules)
   const { code, stdout } = await muster(['rules', 'check', '--static', file])
@@ -193,6 +196,10 @@ rules:
   a unit without any process is no group: to hear of none left, name it by 'match' and write 'per: all'
 of all: count() < 3; per all; warning
 many: count() > 3; per unit; warning
+pressure: avg(host.pressure.cpu.some10, 1m) > 5%; warning
+  every process breaches it at the same time, each with its alert and actions: for one alert write 'per: all'
+host: host.load1 > 5; per all; warning
+chosen: host.load1 > 5; warning
 `,
   })
 })

@@ -33,7 +33,7 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
       const matches = options.static ? {} : { matches: found ?? null }
       await writer.write(`${safeJson({ ...ruleRecord(rule), ...matches })}\n`)
     } else {
-      const trap = trapOf(rule)
+      const trap = trapOf(rule, rules[at]!.match === undefined)
       const lines = [
         ...setIn(ruleLine(rule), 4, width),
         ...(found ? hanging('  ', matchLine(found, rule), width) : []),

@@ -1,4 +1,4 @@
-import { comparisonsOf, printDuration, printWhen } from '../../public/language.js'
+import { allOperands, comparisonsOf, printDuration, printWhen } from '../../public/language.js'
 import type { CheckedRule, Step } from '../../public/schema.js'
 import { escapeForTerminal } from '../terminal.js'
 import type { Matching } from './matching.js'
@@ -33,8 +33,17 @@ export function matchLine({ count, processes }: Matching, { match }: Pick<Checke
 }
 
 /** What a rule does not do, though it reads as if it did. */
-export function trapOf({ per, when }: Pick<CheckedRule, 'per' | 'when'>): string | undefined {
-  if (per === undefined || per === 'all') return undefined
+export function trapOf(
+  { per, when }: Pick<CheckedRule, 'per' | 'when'>,
+  isOfEveryProcess: boolean,
+): string | undefined {
+  if (per === undefined) {
+    const isOfHost = [...allOperands(when.condition)].every(({ kind }) => OF_NO_PROCESS.has(kind))
+    return isOfEveryProcess && isOfHost
+      ? "every process breaches it at the same time, each with its alert and actions: for one alert write 'per: all'"
+      : undefined
+  }
+  if (per === 'all') return undefined
   const isTooFew = comparisonsOf(when.condition).some(
     (each) => each.kind !== 'leak' && each.left.kind === 'count' && each.op.startsWith('<'),
   )
@@ -43,6 +52,14 @@ export function trapOf({ per, when }: Pick<CheckedRule, 'per' | 'when'>): string
     : undefined
 }
 
+const OF_NO_PROCESS: ReadonlySet<string> = new Set([
+  'host',
+  'constant',
+  'memoryShare',
+  'window',
+  'timeTo',
+  'arithmetic',
+])
 const SLASHES = /"fact":"commandLine","pattern":"\/[^"]*\/"/
 
 /** A rule as `--json` gives it; every key is there. */
