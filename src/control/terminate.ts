@@ -2,7 +2,7 @@ import { type Checks, checkOptions, ELSEWHERE, FLAG, MAX_TIMER_MS, range, refuse
 import { ProcmusterError } from '../errors.js'
 import type { ExitInfo } from './children.js'
 import { ProcessHandle } from './handle.js'
-import type { SignalName } from './signal_names.js'
+import { type SignalName, signalName, signalNumber } from './signal_names.js'
 
 /** Times in milliseconds. */
 export interface TerminateOptions {
@@ -17,13 +17,13 @@ export interface TerminateOptions {
 
 /** How a process came to its end, and in what time. */
 export interface Termination {
-  /** `itself`: it had ended before anything was sent. `SIGTERM` stands for the first signal, whichever it was. */
-  readonly endedBy: 'SIGTERM' | 'SIGKILL' | 'itself'
+  /** The signal that it ended after, as `signalName` calls it; `itself`: it had ended before anything was sent. */
+  readonly endedBy: string
   readonly tookMs: number
   readonly exit: ExitInfo
 }
 
-/** Times are checked by `checkTimes`, the signal where it is sent. */
+/** Times are checked by `checkTimes`, the signal by `signalNumber`. */
 export const TERMINATE_CHECKS: Checks<TerminateOptions> = {
   graceMs: ELSEWHERE,
   signal: ELSEWHERE,
@@ -41,7 +41,8 @@ export async function terminate(handle: ProcessHandle, options: TerminateOptions
   checkOptions(options, TERMINATE_CHECKS)
   checkTimes(options)
   const startedAt = performance.now()
-  const ended = (endedBy: Termination['endedBy'], exit: ExitInfo): Termination => ({
+  const first = signalNumber(options.signal ?? 'SIGTERM')
+  const ended = (endedBy: string, exit: ExitInfo): Termination => ({
     endedBy,
     tookMs: performance.now() - startedAt,
     exit,
@@ -49,11 +50,11 @@ export async function terminate(handle: ProcessHandle, options: TerminateOptions
   const exited = handle.exited
   if (handle.hasExited) return ended('itself', await exited)
   const force = options.force ?? false
-  if (!sent(handle, options.signal ?? 'SIGTERM', force)) return ended('itself', await exited)
+  if (!sent(handle, first, force)) return ended('itself', await exited)
   sent(handle, 'SIGCONT', force)
   const afterGrace = await within(exited, options.graceMs)
-  if (afterGrace !== undefined) return ended('SIGTERM', afterGrace)
-  if (!sent(handle, 'SIGKILL', force)) return ended('SIGTERM', await exited)
+  if (afterGrace !== undefined) return ended(signalName(first), afterGrace)
+  if (!sent(handle, 'SIGKILL', force)) return ended(signalName(first), await exited)
   const killWaitMs = options.killWaitMs ?? 10_000
   const afterKill = await within(exited, killWaitMs)
   if (afterKill !== undefined) return ended('SIGKILL', afterKill)

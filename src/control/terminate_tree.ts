@@ -4,7 +4,7 @@ import type { ProcessIdentity } from '../table/identity.js'
 import { type ExitInfo, exitOfChild } from './children.js'
 import { ProcessHandle } from './handle.js'
 import { actOnMembers, type MembersOptions, Relation } from './members.js'
-import { type SignalName, signalNumber } from './signal_names.js'
+import { type SignalName, signalName, signalNumber } from './signal_names.js'
 import { checkTimes, TERMINATE_CHECKS } from './terminate.js'
 
 /** Options of `terminateTree`; times in milliseconds. */
@@ -21,8 +21,8 @@ export interface TerminateTreeOptions extends Pick<MembersOptions, 'order' | 'fo
 export interface TreeMemberEnd {
   readonly pid: number
   readonly identity: ProcessIdentity
-  /** `SIGTERM` stands for the first signal; undefined for one that is still there. */
-  readonly endedBy?: 'SIGTERM' | 'SIGKILL' | undefined
+  /** The signal that it ended after, as `signalName` calls it; undefined for one that is still there. */
+  readonly endedBy?: string | undefined
   /** Known of children of this process only. */
   readonly exit: ExitInfo
   /** Why it got no signal, or is still there. */
@@ -65,7 +65,7 @@ export async function terminateTree(
     else end(identity, { error })
   }
   const left = await awaitEnds([...reached, ...result.missed], options.graceMs, (identity, exit) =>
-    end(identity, { endedBy: 'SIGTERM', exit }),
+    end(identity, { endedBy: signalName(first), exit }),
   )
   if (left.length > 0) {
     const killWaitMs = options.killWaitMs ?? 10_000

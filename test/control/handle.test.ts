@@ -135,6 +135,15 @@ describe('terminate', () => {
     expect(await exit).toEqual([null, 'SIGTERM'])
   })
 
+  test.each([
+    ['HUP', 'SIGHUP'],
+    [37, 'SIGRTMIN+3'],
+  ] as const)('tells of another first signal, %s, by its name', async (signal, endedBy) => {
+    const target = await startProcess('idle')
+    using handle = await ProcessHandle.open(await identify(target.pid))
+    expect(await terminate(handle, { graceMs: 10_000, signal })).toMatchObject({ endedBy })
+  })
+
   test('SIGKILL only after the grace time', async () => {
     const target = await startProcess('idle', { ignoreTerm: true })
     const exit = once(target.child, 'exit')

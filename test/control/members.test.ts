@@ -244,6 +244,14 @@ describe('terminateTree', () => {
     expect(result.members.map(({ endedBy }) => endedBy)).toEqual(['SIGTERM', 'SIGTERM'])
   })
 
+  test.each(['INT', 'KILL'] as const)('tells of another first signal, %s, by its name', async (signal) => {
+    // A shell's background jobs ignore SIGINT.
+    const tree = start('perl', '-e', '$| = 1; fork; print "ready\n"; sleep 300')
+    await lines(tree, 2)
+    const result = await terminateTree(await identify(tree.pid!), { graceMs: 20_000, signal })
+    expect(result.members.map(({ endedBy }) => endedBy)).toEqual([`SIG${signal}`, `SIG${signal}`])
+  })
+
   test('of many at once, the deaf are told as ended by SIGKILL', async () => {
     const shells = Array.from({ length: 30 }, () => start('sh', '-c', 'trap "" TERM; echo ready; read never'))
     await Promise.all(shells.map((shell) => lines(shell, 1)))

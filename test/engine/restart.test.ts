@@ -38,13 +38,18 @@ describe('a restart', () => {
     const pid = await startOnceLeaking()
     const engine = await bench.start({
       outcomeWindowMs: 600,
-      rules: [{ name: 'leak', match: { pid }, when: 'rss > 200MiB for 100ms', actions: ['restart'] }],
+      rules: [
+        {
+          ...{ name: 'leak', match: { pid }, when: 'rss > 200MiB for 100ms' },
+          actions: [{ type: 'restart', signal: 'HUP' }],
+        },
+      ],
     })
     const action = heard(engine, 'action')
     const outcome = await heard(engine, 'outcome')
     const { successor, status, result } = await action
     expect(status).toBe('done')
-    expect(result).toMatchObject({ endedBy: 'SIGTERM', startAttempts: 1 })
+    expect(result).toMatchObject({ endedBy: 'SIGHUP', startAttempts: 1 })
     expect(bench.instances()).toEqual([successor!.pid])
     expect(outcome).toMatchObject({
       rule: 'leak',
@@ -52,7 +57,7 @@ describe('a restart', () => {
       successor,
       breachedAgain: false,
       successorGone: false,
-      endedBy: 'SIGTERM',
+      endedBy: 'SIGHUP',
     })
     expect(outcome.rssBeforeBytes).toBeGreaterThan(200 * MIB)
     expect(outcome.rssAfterBytes).toBeLessThan(150 * MIB)

@@ -1,10 +1,4 @@
-import {
-  ProcessHandle,
-  signalName,
-  type Termination,
-  terminate,
-  terminateTree,
-} from '../../public/control.js'
+import { ProcessHandle, terminate, terminateTree } from '../../public/control.js'
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
@@ -59,7 +53,7 @@ async function stopProcess(identity: ProcessIdentity, options: StopOptions): Pro
   const result = await outcomeOf(identity.pid, async () => {
     using handle = await ProcessHandle.open(identity)
     const { endedBy, tookMs } = await terminate(handle, options)
-    return { endedBy: nameOf(endedBy, options), tookMs }
+    return { endedBy, tookMs }
   })
   return [result]
 }
@@ -72,13 +66,8 @@ async function stopTree(root: ProcessIdentity, options: StopOptions): Promise<En
     return {
       pid,
       ok: true,
-      endedBy: endedBy && nameOf(endedBy, options),
+      endedBy,
       ...(pid === root.pid && { tookMs: result.tookMs }),
     }
   })
-}
-
-/** The library calls the first signal SIGTERM, whichever it was. */
-function nameOf(endedBy: Termination['endedBy'], { signal }: StopOptions): string {
-  return endedBy === 'SIGTERM' ? signalName(signal) : endedBy
 }

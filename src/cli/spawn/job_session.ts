@@ -184,9 +184,7 @@ async function endTree(
 ): Promise<readonly TreeMemberEnd[]> {
   try {
     const signal = isKilled ? 'SIGKILL' : 'SIGTERM'
-    const { members } = await terminateTree(root, { graceMs, signal })
-    // The first signal is called SIGTERM, whichever it was.
-    return members.map((each) => (isKilled && each.endedBy ? { ...each, endedBy: 'SIGKILL' } : each))
+    return (await terminateTree(root, { graceMs, signal })).members
   } catch (error) {
     if (error instanceof ProcmusterError && error.code === 'PROCESS_GONE') return []
     throw error
