@@ -85,6 +85,7 @@ export class Outcomes {
       const { successor, rule: ofRule } = follow.ended
       if (ofRule !== rule || successor === undefined || !isSame(successor, identity)) return true
       follow.rssBytes = rssBytes ?? follow.rssBytes
+      follow.isSeen = true
       // Nobody saw when it began: what is found so late is not held against the restart.
       const isLate = follow.unseenMs > 0 && nowMs - follow.sinceMs > this.#parts.windowMs
       this.#end(follow, { breachedAgain: !isLate }, nowMs)
@@ -123,7 +124,7 @@ export class Outcomes {
     follow.isSeen ||= seen !== undefined
     if (isSignal && (seen === undefined || seen.isZombie)) {
       // The process was there before the signal, so one sample without it is enough.
-      this.#end({ ...follow, rssBytes: 0 }, { exitedInMs: nowMs - sinceMs }, nowMs)
+      this.#end({ ...follow, rssBytes: 0, isSeen: true }, { exitedInMs: nowMs - sinceMs }, nowMs)
       return true
     }
     const isGone = follow.absences > 1
@@ -139,12 +140,13 @@ export class Outcomes {
   ): void {
     const { isAboutMemory, rssBeforeBytes, hostAvailableBeforeBytes, ...head } = ended
     const { windowMs, onOutcome, hostAvailableBytes } = this.#parts
+    const sinceActionMs = nowMs - sinceMs
+    const quietMs = isSeen ? sinceActionMs - unseenMs : 0
     const seen = {
       ...{ action: ended.action, rssBeforeBytes, rssAfterBytes },
       ...{ breachedAgain: false, successorGone: false, exitedInMs: ended.exitedInMs },
       ...what,
-      // How long it kept quiet: only what was seen; when it did not any more: since the action.
-      observedMs: Math.round(nowMs - sinceMs - (what.breachedAgain || what.successorGone ? 0 : unseenMs)),
+      observedMs: Math.round(what.breachedAgain || what.successorGone ? sinceActionMs : quietMs),
     }
     const hostAvailableAfterBytes = hostAvailableBytes()
     onOutcome({

@@ -89,7 +89,10 @@ export interface OutcomeBody extends Targeted {
   readonly breachedAgain: boolean
   /** The successor ended within the window, and not by us. */
   readonly successorGone: boolean
-  /** For how long it was seen to keep quiet; when the successor breached or ended: the time since the action. */
+  /**
+   * For how long it was seen to keep quiet, which is 0 where no sample had it; when the successor breached or ended: the time since
+   * the action.
+   */
   readonly observedMs: number
   /** Whether it was of use. Missing in records of earlier versions. */
   readonly relieved?: Relief | undefined

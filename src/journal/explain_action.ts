@@ -100,7 +100,7 @@ function outcomeText(outcome: Outcome): string {
     ? `it ended within ${seen}`
     : breachedAgain
       ? `it breached again within ${seen}${successor === undefined ? '' : ` (\`muster why ${successor.pid}\` tells)`}`
-      : observedMs === 0 || rssAfterBytes === undefined // no sample had it
+      : observedMs === 0
         ? 'what came of it was not seen'
         : `no breach in the ${seen} since`
   const whose = successor === undefined ? '' : ` of pid ${successor.pid}`

@@ -88,9 +88,20 @@ describe('the outcome of a restart', () => {
     gone.outcomes.tick(() => undefined, 30)
     expect(gone.told).toMatchObject([{ successorGone: true, rssAfterBytes: 10, relieved: 'unknown' }])
     const closed = follow()
+    closed.outcomes.tick(rss(10), 20)
     closed.outcomes.close(30)
     closed.outcomes.close(40)
     expect(closed.told).toMatchObject([{ observedMs: 30, relieved: 'unknown' }])
+  })
+
+  it('was not seen to keep quiet where no sample had the successor', () => {
+    const closed = follow()
+    closed.outcomes.close(30)
+    const late = follow()
+    late.outcomes.tick(() => undefined, 100)
+    for (const { told } of [closed, late]) {
+      expect(told).toMatchObject([{ successorGone: false, observedMs: 0, relieved: 'unknown' }])
+    }
   })
 
   it('is followed on: a later breach is told once, with its time', () => {

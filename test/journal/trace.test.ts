@@ -294,7 +294,7 @@ describe('a group', () => {
 
   it('says of a successor that no sample had that nothing was seen, not that it kept quiet', async () => {
     const unseen = journal.map((body) =>
-      body.type === 'outcome' ? { ...body, rssAfterBytes: undefined, observedMs: 2 } : body,
+      body.type === 'outcome' ? { ...body, rssAfterBytes: undefined, observedMs: 0 } : body,
     )
     expect(await told(unseen, { pid: 21 })).toContain(
       'outcome of pid 31: what memory came back is not known; what came of it was not seen',

@@ -167,7 +167,7 @@ export class TextReporter implements Reporter {
       ? yellow(`ended within ${seen} of its restart`)
       : outcome.breachedAgain
         ? yellow(`breached again within ${seen} of its restart`)
-        : observedMs === 0 || after === undefined // no sample had it
+        : observedMs === 0
           ? yellow('what came of its restart was not seen')
           : green(`no breach in the ${seen} since its restart`)
     const memory =
