@@ -209,7 +209,7 @@ test('rules check shows what each rule matches now', async () => {
 rules:
   - { name: this one, match: { name: node, commandLine: "rules check " }, when: threads > 0 }
   - { name: nobody, match: { name: no-such-name }, when: rss > 1GiB }
-  - { name: slashes, match: { any: [{ commandLine: "/no-such-name/" }] }, when: rss > 1GiB }
+  - { name: slashes, match: { any: [{ commandLine: '/no "such" name/' }] }, when: rss > 1GiB }
   - { name: off, when: rss > 1GiB, enabled: false }
 `
   await writeFile(file, rules)

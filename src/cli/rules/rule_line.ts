@@ -22,7 +22,7 @@ export function ruleLine(rule: CheckedRule): string {
 /** What a rule is about now: `matches 12 processes: 7 nginx, 8 nginx, ...`. */
 export function matchLine({ count, processes }: Matching, { match }: Pick<CheckedRule, 'match'>): string {
   if (count === 0) {
-    const hint = SLASHES.test(JSON.stringify(match))
+    const hint = hasSlashes(match)
       ? '; a commandLine is a pattern without slashes around it, these are looked for themselves'
       : ''
     return `matches no process now${hint}`
@@ -60,7 +60,21 @@ const OF_NO_PROCESS: ReadonlySet<string> = new Set([
   'timeTo',
   'arithmetic',
 ])
-const SLASHES = /"fact":"commandLine","pattern":"\/[^"]*\/"/
+
+/** Whether a command line is looked for between slashes, as other texts are. */
+function hasSlashes(match: CheckedRule['match']): boolean {
+  switch (match.kind) {
+    case 'all':
+    case 'any':
+      return match.parts.some(hasSlashes)
+    case 'not':
+      return hasSlashes(match.part)
+    case 'text':
+      return match.fact === 'commandLine' && /^\/.*\/$/s.test(match.pattern)
+    default:
+      return false
+  }
+}
 
 /** A rule as `--json` gives it; every key is there. */
 export function ruleRecord(rule: CheckedRule): Record<string, unknown> {
