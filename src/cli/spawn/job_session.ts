@@ -10,12 +10,7 @@ import { ProcmusterError } from '../../public/errors.js'
 import { readProcFiles } from '../../public/inspect.js'
 import { Sampler } from '../../public/sampler.js'
 import type { ProcessIdentity, ProcessRow, Table } from '../../public/table.js'
-import { identityOf, type Job, type JobNow } from './job_store.js'
-
-/**
- * Of an `orphaned` one the program has ended, and others of its session run on. `unknown`: this /proc hides it.
- */
-export type JobState = 'running' | 'suspended' | 'orphaned' | 'ended' | 'unknown'
+import { identityOf, type Job, type JobNow, type JobState } from './job.js'
 
 interface Member {
   readonly identity: ProcessIdentity
@@ -119,7 +114,7 @@ export async function refuseUnknown(job: JobNow): Promise<void> {
 const MOST_ROUNDS = 5
 
 /** How the session of a job ended, or why it could not be ended. */
-export interface SessionEnd {
+interface SessionEnd {
   members: TreeMemberEnd[]
   tookMs: number
   error?: unknown

@@ -5,44 +5,12 @@ import { basename, join, resolve } from 'node:path'
 import { uncapProcess } from '../../public/cgroups.js'
 import { ProcmusterError } from '../../public/errors.js'
 import { lockFile } from '../../public/lock.js'
-import { dropPidFile, type KeptExit, readKeptExit } from '../../public/spawn.js'
-import type { ProcessIdentity } from '../../public/table.js'
+import { dropPidFile, readKeptExit } from '../../public/spawn.js'
 import { EXIT } from '../exit_codes.js'
 import { fail } from '../fault.js'
 import { quoted } from '../values.js'
-import { ended, type JobState, statesOf } from './job_session.js'
-
-/** What is kept of a program in the background, a file each. */
-export interface Job {
-  readonly version: 1
-  readonly name: string
-  readonly pid: number
-  readonly startTicks: number
-  /** Of its session (job_session.ts); null where the kernel has none. */
-  readonly autogroup: number | null
-  /** Pids and ticks begin anew with each boot. */
-  readonly bootId: string
-  readonly startedAtMs: number
-  readonly program: string
-  readonly arguments: readonly string[]
-  readonly directory: string
-  readonly log: string
-  /** The log is one of muster's own, and goes with the job. */
-  readonly ownLog: boolean
-  readonly pidFile: string | null
-  /** It has a control group of its own. */
-  readonly capped: boolean
-  /** The signal that `muster jobs stop` ended it by. */
-  readonly stoppedBy: string | null
-  /** Waits for it, and writes how it ended. */
-  readonly keeper: Pick<ProcessIdentity, 'pid' | 'startTicks'>
-}
-
-export interface JobNow extends Job {
-  readonly state: JobState
-  /** Null while it runs, and where its keeper was killed. */
-  readonly exit: KeptExit | null
-}
+import { identityOf, isJob, type Job, type JobNow } from './job.js'
+import { ended, statesOf } from './job_session.js'
 
 /** A name that no other job has, before there is a job. */
 type Reserved = Pick<Job, 'version' | 'name' | 'bootId' | 'log' | 'ownLog'>
@@ -53,8 +21,6 @@ const MOST_NAMES = 10_000
 const LOCK_WAIT_MS = 30_000
 /** Longer than a keeper takes from the end of its job to its own. */
 const KEEPER_WAIT_MS = 1000
-
-export const identityOf = ({ pid, startTicks }: Job): ProcessIdentity => ({ pid, startTicks, settled: true })
 
 /** The jobs of this user, in a directory that nobody else may look into. */
 export class JobStore {
@@ -247,21 +213,6 @@ export class JobStore {
   #path(name: string, kind: 'json' | 'log' | 'exit'): string {
     return join(this.#directory, `${name}.${kind}`)
   }
-}
-
-function isJob(value: unknown): value is Job {
-  if (typeof value !== 'object' || value === null) return false
-  const job = value as Partial<Record<keyof Job, unknown>>
-  const keeper: Partial<Job['keeper']> = job.keeper ?? {}
-  const numbers = [job.pid, job.startTicks, job.startedAtMs, keeper.pid, keeper.startTicks]
-  const texts = [job.name, job.bootId, job.program, job.directory, job.log, ...[job.arguments].flat()]
-  return (
-    job.version === 1 &&
-    Array.isArray(job.arguments) &&
-    numbers.every((each) => Number.isSafeInteger(each) && (each as number) > 0) &&
-    texts.every((each) => typeof each === 'string') &&
-    [job.pidFile, job.stoppedBy].every((each) => each === null || typeof each === 'string')
-  )
 }
 
 function defaultName(program: string): string {

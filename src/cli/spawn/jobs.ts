@@ -10,8 +10,9 @@ import { StopSignals } from '../stop_signals.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
 import { quoted, readNumber } from '../values.js'
+import { identityOf, type Job, type JobNow } from './job.js'
 import { ended, endSessions, memberOf, refuseUnknown } from './job_session.js'
-import { identityOf, type Job, type JobNow, JobStore } from './job_store.js'
+import { JobStore } from './job_store.js'
 import { exitCodeOf } from './run.js'
 
 /** As commander hands them over. */
