@@ -26,7 +26,7 @@ export interface UnjudgedRestart {
 }
 
 /** When and where a step of a rule was begun. */
-export interface BegunStep {
+interface BegunStep {
   readonly atMs: number
   readonly place: Place
 }

@@ -10,7 +10,7 @@ const ABSENT: Readonly<Record<number, string>> = {
 }
 
 /** How a source is to be chosen and opened. */
-export interface SourceSettings {
+interface SourceSettings {
   readonly wanted: 'auto' | Source
   readonly procRoot: string
   readonly threads: number

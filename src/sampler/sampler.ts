@@ -8,7 +8,6 @@ import {
   mapTable,
   markUnread,
   type OptionalGroup,
-  slotOf,
   type TableMemory,
 } from '../table/layout.js'
 import type { ProcessDetails, ProcessRow } from '../table/process.js'
@@ -167,12 +166,6 @@ export class Sampler implements AsyncDisposable {
    */
   readDetails(rows: Iterable<ProcessRow>): Promise<void> {
     return this.#details.read(rows)
-  }
-
-  /** Forgets what was read of the process with that pid: it runs another program now, as the next sample will show. */
-  forgetDetails(pid: number): void {
-    const slot = this.#done === 0 ? undefined : slotOf(this.#memories[this.#done % 2]!, pid)
-    if (slot !== undefined) this.#details.drop(slot)
   }
 
   /** Idempotent; frees threads and descriptors. Tables stay readable. */
