@@ -1,7 +1,7 @@
-import { constants, type FileHandle, lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { constants, type FileHandle, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { errnoOf, ProcmusterError } from '../errors.js'
-import { syncDirectory } from './writer.js'
+import { isPrivate, preparePrivateDirectory, syncDirectory, writePrivateFile } from './private_files.js'
 
 /** No spec of ours is larger: argv and environment together are bounded by the kernel (ARG_MAX, 6 MiB at most). */
 const MAX_BYTES = 64 * 1024 * 1024
@@ -23,15 +23,8 @@ export class PendingStore {
   async put(actionId: string, value: unknown): Promise<void> {
     const path = this.#path(actionId)
     try {
-      await this.#prepare()
-      const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-      const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-      try {
-        await file.writeFile(JSON.stringify(value))
-        await file.sync()
-      } finally {
-        await file.close()
-      }
+      await preparePrivateDirectory(this.directory, '; it will hold environments')
+      await writePrivateFile(path, JSON.stringify(value))
       await syncDirectory(this.directory)
     } catch (error) {
       await this.remove(actionId).catch(() => {})
@@ -46,7 +39,7 @@ export class PendingStore {
     try {
       file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
       const stat = await file.stat()
-      if (stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0 || stat.size > MAX_BYTES) {
+      if (!isPrivate(stat) || stat.size > MAX_BYTES) {
         throw new ProcmusterError('ACCESS_DENIED', {
           message: `${path} is not as the engine left it (owner, mode or size): it is not used`,
           path,
@@ -87,22 +80,6 @@ export class PendingStore {
       })
     }
     return join(this.directory, `${actionId}.json`)
-  }
-
-  async #prepare(): Promise<void> {
-    try {
-      await mkdir(this.directory, { mode: 0o700 })
-      await syncDirectory(dirname(this.directory))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    const stat = await lstat(this.directory)
-    if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) {
-      throw new ProcmusterError('ACCESS_DENIED', {
-        message: `${this.directory} must be a directory of the engine's user with mode 0700; it will hold environments`,
-        path: this.directory,
-      })
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import { constants, type FileHandle, lstat, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
 import { lockFile } from '../file_lock.js'
+import { syncDirectory } from './private_files.js'
 import { type JournalReader, type LinePlace, readJournal } from './reader.js'
 import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead } from './records.js'
 
@@ -272,19 +273,6 @@ async function checkFile(file: FileHandle, path: string): Promise<void> {
   }
   if ((stat.mode & 0o077) !== 0) await file.chmod(0o600)
   if (stat.size === 0) await syncDirectory(dirname(path))
-}
-
-/** A new name in a directory is only safe once the directory is on disk. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    await directory.sync()
-  } catch (error) {
-    // File systems that cannot do it (some network and FUSE ones) say so in this way.
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
-  } finally {
-    await directory.close()
-  }
 }
 
 /** JSON leaves C1 controls and direction marks as they are; a name must not drive a reader's terminal. */

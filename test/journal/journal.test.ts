@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { syncDirectory } from '../../dist/journal/private_files.js'
 import { readJournal } from '../../dist/journal/reader.js'
 import type { JournalBody, JournalRecord } from '../../dist/journal/records.js'
 import { recover } from '../../dist/journal/recover.js'
-import { Journal, syncDirectory } from '../../dist/journal/writer.js'
+import { Journal } from '../../dist/journal/writer.js'
 
 let directory: string
 let path: string

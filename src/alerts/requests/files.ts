@@ -1,5 +1,6 @@
 import { constants, lstat, open, readdir } from 'node:fs/promises'
 import { errnoOf, ProcmusterError } from '../../errors.js'
+import { isPrivate } from '../../journal/private_files.js'
 import { checked } from '../checked.js'
 import { type CheckedRequest, REQUEST_BYTES, REQUEST_ID, requestSchema } from './request.js'
 
@@ -12,7 +13,7 @@ export const idOf = (name: string): string => name.slice(0, -'.json'.length)
 export async function requestNames(directory: string): Promise<string[]> {
   try {
     const stat = await lstat(directory)
-    if (!stat.isDirectory() || !isOurs(stat)) {
+    if (!stat.isDirectory() || !isPrivate(stat)) {
       throw new ProcmusterError('ACCESS_DENIED', {
         message: `${directory} must be a directory of the engine's user with mode 0700; no request is taken from it`,
         path: directory,
@@ -32,7 +33,7 @@ export async function readRequest(path: string): Promise<CheckedRequest> {
   const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {
     const stat = await file.stat()
-    if (!stat.isFile() || !isOurs(stat) || stat.size > REQUEST_BYTES) {
+    if (!stat.isFile() || !isPrivate(stat) || stat.size > REQUEST_BYTES) {
       throw new Error(
         `not a file of the engine's user with mode 0600 and at most ${REQUEST_BYTES} bytes: it is not used`,
       )
@@ -41,10 +42,6 @@ export async function readRequest(path: string): Promise<CheckedRequest> {
   } finally {
     await file.close()
   }
-}
-
-function isOurs({ uid, mode }: { uid: number; mode: number }): boolean {
-  return uid === process.geteuid?.() && (mode & 0o077) === 0
 }
 
 function ioError(error: unknown, path: string): unknown {

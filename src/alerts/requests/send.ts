@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { constants, type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ABORT_SIGNAL, checkOptions, MILLISECONDS, PATH } from '../../arguments.js'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../../errors.js'
+import { preparePrivateDirectory, syncDirectory, writePrivateFile } from '../../journal/private_files.js'
 import { readJournal } from '../../journal/reader.js'
 import type {
   AcknowledgedBody,
@@ -13,7 +14,6 @@ import type {
   SilenceBody,
   UnsilenceBody,
 } from '../../journal/records.js'
-import { syncDirectory } from '../../journal/writer.js'
 import { native } from '../../native.js'
 import { checked } from '../checked.js'
 import { type EngineRequest, requestSchema, requestsDirectory } from './request.js'
@@ -103,36 +103,13 @@ async function leave(directory: string, id: string, body: unknown): Promise<void
   const path = join(directory, `${id}.json`)
   const temporary = join(directory, `.${id}.new`)
   try {
-    await prepare(directory)
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-    const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-    try {
-      await file.writeFile(JSON.stringify(body))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await preparePrivateDirectory(directory, ': the engine takes no request from it otherwise')
+    await writePrivateFile(temporary, JSON.stringify(body))
     await rename(temporary, path)
     await syncDirectory(directory)
   } catch (error) {
     await unlink(temporary).catch(() => {})
     throw sendError(error, path, 'write')
-  }
-}
-
-async function prepare(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { mode: 0o700 })
-    await syncDirectory(dirname(directory))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  const stat = await lstat(directory)
-  if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) {
-    throw new ProcmusterError('ACCESS_DENIED', {
-      message: `${directory} must be a directory of this user with mode 0700: the engine takes no request from it otherwise`,
-      path: directory,
-    })
   }
 }
 
