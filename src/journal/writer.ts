@@ -3,6 +3,7 @@ import { constants, type FileHandle, lstat, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOfErrno, errnoOf, ProcmusterError } from '../errors.js'
 import { lockFile } from '../file_lock.js'
+import { safeJson } from '../printable.js'
 import { syncDirectory } from './private_files.js'
 import { type JournalReader, type LinePlace, readJournal } from './reader.js'
 import { JOURNAL_VERSION, type JournalBody, type JournalRecord, type RecordHead } from './records.js'
@@ -138,7 +139,7 @@ export class Journal {
     // Not two spreads: V8 takes twenty times as long to write down what they make.
     const record: JournalRecord = Object.assign(head, body)
     this.#onRecord?.(record)
-    const line = `${escapeUnprintable(JSON.stringify(record))}\n`
+    const line = `${safeJson(record)}\n`
     if (body.type === 'engine-start') this.#startLine = line
     return line
   }
@@ -273,14 +274,6 @@ async function checkFile(file: FileHandle, path: string): Promise<void> {
   }
   if ((stat.mode & 0o077) !== 0) await file.chmod(0o600)
   if (stat.size === 0) await syncDirectory(dirname(path))
-}
-
-/** JSON leaves C1 controls and direction marks as they are; a name must not drive a reader's terminal. */
-export function escapeUnprintable(json: string): string {
-  return json.replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }
 
 function journalError(error: unknown, path: string, verb: string): ProcmusterError {

@@ -182,7 +182,7 @@ describe('journal', () => {
 
   it('escapes what could drive a terminal', async () => {
     const journal = await Journal.open(path)
-    const rule = 'a\u001b[2J\u009b31m\u202e\nb'
+    const rule = 'a\u001b[2J\u009b31m\u202e\u200b\ufeff\nb'
     await journal.commit({ ...body(1), rule } as JournalBody)
     await journal.close()
     const text = await readFile(path, 'utf8')
