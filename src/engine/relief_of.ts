@@ -1,4 +1,5 @@
 import type { Relief } from '../actions/relief.js'
+import { wordedBytes, wordedDuration } from '../words.js'
 
 /** What was seen of a process that was restarted, or told to end. */
 export interface Seen {
@@ -24,25 +25,29 @@ const GIVEN_BACK = 0.1
 export function reliefOf(seen: Seen): { relieved: Relief; reasons: string[] } {
   const { action, exitedInMs, observedMs, windowMs } = seen
   const isCutShort = observedMs < windowMs
+  const observed = wordedDuration(observedMs)
   if (action === 'signal') {
     if (exitedInMs !== undefined)
-      return { relieved: true, reasons: [`it ended within ${Math.round(exitedInMs)} ms`] }
-    const reasons = [`it had not ended after ${observedMs} ms`]
+      return { relieved: true, reasons: [`it ended within ${wordedDuration(exitedInMs)}`] }
+    const reasons = [`it had not ended after ${observed}`]
     return { relieved: isCutShort ? 'unknown' : false, reasons }
   }
   const memory = memoryReason(seen)
   const reasons = memory.reason === undefined ? [] : [memory.reason]
   if (seen.breachedAgain)
-    return { relieved: false, reasons: [`it breached the rule again after ${observedMs} ms`, ...reasons] }
+    return { relieved: false, reasons: [`it breached the rule again after ${observed}`, ...reasons] }
   if (seen.successorGone) {
     const gone = seen.goneBeforeSeen
       ? 'the successor had ended when it was looked for first'
-      : `the successor ended within ${observedMs} ms`
+      : `the successor ended within ${observed}`
     return { relieved: 'unknown', reasons: [gone, ...reasons] }
   }
   if (isCutShort)
-    return { relieved: 'unknown', reasons: [`followed for ${observedMs} of ${windowMs} ms only`, ...reasons] }
-  const quiet = `no breach for ${observedMs} ms`
+    return {
+      relieved: 'unknown',
+      reasons: [`followed for ${observed} of ${wordedDuration(windowMs)} only`, ...reasons],
+    }
+  const quiet = `no breach for ${observed}`
   // A rule over a window can need longer than ours to fire again: memory that did not come back makes that likely.
   if (seen.isAboutMemory && memory.isBack !== true)
     return { relieved: 'unknown', reasons: [quiet, ...reasons] }
@@ -58,6 +63,6 @@ function memoryReason({ rssBeforeBytes: before, rssAfterBytes: after }: Seen): {
   const isBack = after <= before * (1 - GIVEN_BACK)
   return {
     isBack,
-    reason: `memory ${isBack ? 'came back' : 'did not come back'}: ${before} B before, ${after} B now`,
+    reason: `memory ${isBack ? 'came back' : 'did not come back'}: ${wordedBytes(before)} before, ${wordedBytes(after)} now`,
   }
 }
