@@ -230,13 +230,18 @@ describe('what can be had', () => {
 
   it('tells nothing of types that were not asked for', async () => {
     for (const source of sources) {
-      const { events, find } = await collect({ source, types: ['exec'], intervalMs: 20 })
+      const lives = await collect({ source, types: ['fork', 'exec'], intervalMs: 20 })
+      const ends = await collect({ source, types: ['exit'], intervalMs: 20 })
       const { pid, stop } = await startProcess('idle', { execOnUsr1: await compileFixture('hostile.c') })
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await lives.find('fork', pid)
       process.kill(pid, 'SIGUSR1')
-      await find('exec', pid)
+      await lives.find('exec', pid)
       await stop()
-      expect(new Set(events.map(({ type }) => type))).toEqual(new Set(['exec']))
+      await ends.find('exit', pid)
+      // What is told of it comes after that end.
+      await lives.find('fork', (await startProcess('idle')).pid)
+      expect(new Set(lives.events.map(({ type }) => type))).toEqual(new Set(['fork', 'exec']))
+      expect(new Set(ends.events.map(({ type }) => type))).toEqual(new Set(['exit']))
     }
   })
 
