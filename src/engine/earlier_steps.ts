@@ -4,7 +4,7 @@ import { type Place, samePlace } from '../journal/place.js'
 import { type JournalState, stepKey } from '../journal/recover.js'
 import type { Step } from '../rules/schema/rule.js'
 import { wordedDuration } from '../words.js'
-import { now } from './look.js'
+import { now } from './clock.js'
 import type { Rulebook } from './rulebook.js'
 
 /**

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { ActionTarget } from '../../dist/actions/context.js'
+import { now } from '../../dist/engine/clock.js'
 import { EarlierSteps } from '../../dist/engine/earlier_steps.js'
-import { now } from '../../dist/engine/look.js'
 import type { JournalBody, JournalRecord } from '../../dist/journal/records.js'
 import { recover } from '../../dist/journal/recover.js'
 import type { CheckedRule, Step } from '../../dist/rules/schema/rule.js'
