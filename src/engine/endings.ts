@@ -2,7 +2,7 @@ import type { ActionReport, ActionTarget } from '../actions/context.js'
 import type { RestartResult } from '../actions/replace.js'
 import { signalName, signalNumber } from '../control/signal_names.js'
 import type { ActionSpec } from '../rules/schema/rule.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, type ProcessIdentity } from '../table/identity.js'
 import type { Outcomes } from './outcomes.js'
 
 /** Signals that a process is meant to end by: INT, QUIT, ABRT, KILL, TERM. */
@@ -86,5 +86,5 @@ function keyOf(
   type: ActionSpec['type'],
   { rule, identity }: Pick<ActionReport, 'rule' | 'identity'>,
 ): string {
-  return `${type}\n${rule}\n${identity.pid}:${identity.startTicks}`
+  return `${type}\n${rule}\n${identityKey(identity)}`
 }

@@ -1,5 +1,5 @@
 import type { BreachedAgainBody, OutcomeBody } from '../journal/action_records.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { identityKey, isSameProcess, type ProcessIdentity } from '../table/identity.js'
 import { Gaps } from './gaps.js'
 import { reliefOf } from './relief_of.js'
 
@@ -83,7 +83,7 @@ export class Outcomes {
   breached(rule: string, identity: ProcessIdentity, rssBytes: number | undefined, nowMs: number): void {
     this.#following = this.#following.filter((follow) => {
       const { successor, rule: ofRule } = follow.ended
-      if (ofRule !== rule || successor === undefined || !isSame(successor, identity)) return true
+      if (ofRule !== rule || successor === undefined || !isSameProcess(successor, identity)) return true
       follow.rssBytes = rssBytes ?? follow.rssBytes
       follow.isSeen = true
       // Nobody saw when it began: what is found so late is not held against the restart.
@@ -162,10 +162,6 @@ export class Outcomes {
   }
 }
 
-function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {
-  return a.pid === b.pid && a.startTicks === b.startTicks
-}
-
-function quietKey(rule: string, { pid, startTicks }: ProcessIdentity): string {
-  return `${rule}\n${pid}:${startTicks}`
+function quietKey(rule: string, identity: ProcessIdentity): string {
+  return `${rule}\n${identityKey(identity)}`
 }

@@ -7,7 +7,7 @@ import type { ActionRunner } from '../actions/runner.js'
 import { ProcessHandle } from '../control/handle.js'
 import { ProcmusterError } from '../errors.js'
 import { planRecovery, type RecoveryPlan, type UnfinishedAction } from '../journal/recover.js'
-import type { ProcessIdentity } from '../table/identity.js'
+import { isSameProcess, type ProcessIdentity } from '../table/identity.js'
 
 /**
  * A successor that was held before its exec when the engine was killed ends by itself, but not at once on a busy host:
@@ -51,7 +51,7 @@ export async function recoverActions(
     ...options.context,
     onSuccessor: (old, successor) => {
       for (const [identity, last] of underway) {
-        if (last.pid === old.pid && last.startTicks === old.startTicks) underway.set(identity, successor)
+        if (isSameProcess(last, old)) underway.set(identity, successor)
       }
       options.context.onSuccessor(old, successor)
     },

@@ -1,7 +1,7 @@
 import type { ActionTarget } from '../actions/context.js'
 import type { CheckedRule } from '../rules/schema/rule.js'
 import type { GroupRef } from '../rules/subject.js'
-import { identityKey, type ProcessIdentity } from '../table/identity.js'
+import { isSameProcess, type ProcessIdentity } from '../table/identity.js'
 
 interface Member {
   readonly identity: ProcessIdentity
@@ -32,4 +32,4 @@ export function targetsOf(
 }
 
 export const isMeant = (identity: ProcessIdentity, targets: readonly ActionTarget[]): boolean =>
-  targets.some((target) => identityKey(target.identity) === identityKey(identity))
+  targets.some((target) => isSameProcess(target.identity, identity))

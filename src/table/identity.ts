@@ -11,9 +11,15 @@ export interface ProcessIdentity {
   readonly settled: boolean
 }
 
+type Identified = Pick<ProcessIdentity, 'pid' | 'startTicks'>
+
 /** `pid:startTicks`: the key of a process wherever things are kept by process. */
-export function identityKey({ pid, startTicks }: Pick<ProcessIdentity, 'pid' | 'startTicks'>): string {
+export function identityKey({ pid, startTicks }: Identified): string {
   return `${pid}:${startTicks}`
+}
+
+export function isSameProcess(a: Identified, b: Identified): boolean {
+  return a.pid === b.pid && a.startTicks === b.startTicks
 }
 
 const readHere = new WeakSet<ProcessIdentity>()
