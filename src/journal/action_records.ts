@@ -55,7 +55,7 @@ export interface ActionStepBody {
 export interface ActionDoneBody extends Targeted {
   readonly type: 'action-done'
   readonly actionId: string
-  /** Missing in journals of version 0.1. */
+  /** Missing in journals from before version 0.1. */
   readonly decisionId?: string | undefined
   readonly action: ActionType
   readonly status: ActionStatus
@@ -94,7 +94,7 @@ export interface OutcomeBody extends Targeted {
    * the action.
    */
   readonly observedMs: number
-  /** Whether it was of use. Missing in records of earlier versions. */
+  /** Whether it was of use. Missing in journals from before version 0.1. */
   readonly relieved?: Relief | undefined
   /** Why so, in words. */
   readonly reasons?: readonly string[] | undefined

@@ -30,7 +30,7 @@ const clauseSchema = z.object({
 
 const unitOf = new Map<string, ClauseValue['unit']>(COLUMNS.map(({ name, unit }) => [name, unit]))
 
-/** As version 0.1 wrote it. */
+/** As it was before version 0.1. */
 const olderClauseSchema = z
   .object({ column: z.string(), op: z.string(), threshold: z.number(), value: z.number().optional() })
   .transform(({ column, op, threshold, value }): ClauseValue => {
@@ -78,7 +78,7 @@ const decisionSchema = z.object({
   cause: z.enum(['condition', 'gone', 'unmatched', 'removed', 'ended']).catch('condition'),
   sinceMs: z.number().optional(),
   steps: z.array(z.object({ action: z.string(), afterMs: z.number() })).optional(),
-  /** As version 0.1 wrote them. */
+  /** As they were before version 0.1. */
   actions: z.array(z.string()).optional(),
   dryRun: z.boolean().default(false),
 })

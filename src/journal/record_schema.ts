@@ -68,7 +68,7 @@ const alertFields = object({
   message: text,
   advice: optional(names),
   atMs: time,
-  // Those two are missing in journals of version 0.1.
+  // Those two are missing in journals from before version 0.1.
   repeats: optional(number),
   lastAtMs: optional(time),
   resolvedAtMs: optional(time),

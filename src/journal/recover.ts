@@ -55,7 +55,7 @@ export interface JournalState {
 /** No state is a fold over these, and most records are of them. */
 export const UNFOLDED: ReadonlySet<JournalRecord['type']> = new Set<JournalRecord['type']>(['decision'])
 
-/** Far more than are followed at the same time; journals of earlier versions, and runs that were killed, leave some behind. */
+/** Far more than are followed at the same time; journals from before version 0.1, and runs that were killed, leave some behind. */
 const MOST_UNJUDGED = 1000
 const MOST_BEGUN = 10_000
 

@@ -70,7 +70,7 @@ const action = (type: 'action-begun' | 'action-done', actionId: string, rest: ob
   ...{ type, actionId, action: 'restart', rule: 'r', name: 'node', ...rest },
 })
 
-describe('a journal of version 0.1', () => {
+describe('a journal from before version 0.1', () => {
   const identity = process(12)
   const clauses = [
     { column: 'rssBytes', op: '>', threshold: 500 * MIB, value: 612.3 * MIB },
