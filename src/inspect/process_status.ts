@@ -1,4 +1,4 @@
-import { parseFields } from './process_texts.js'
+import { parseFields } from './proc_fields.js'
 
 /** The fields of `/proc/<pid>/status` that tell what a process may do, proc_pid_status(5), capabilities(7). */
 export interface ProcessStatus {

@@ -12,9 +12,9 @@ import {
 import { type LimitValue, parseLimits } from '../control/rlimit.js'
 import { ProcmusterError } from '../errors.js'
 import type { ProcessIdentity } from '../table/identity.js'
+import { parseFields, parseIo, parseMemory } from './proc_fields.js'
 import { type ProcFile, parseDescriptors, readProcFiles } from './proc_files.js'
 import type { MissingField, ProcessIo, ProcessMemory } from './process_info.js'
-import { parseFields, parseIo, parseMemory } from './process_texts.js'
 import { type ProcessStat, parseStat } from './stat.js'
 
 /** How long and how often to look at a process. */
