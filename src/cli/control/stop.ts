@@ -2,8 +2,8 @@ import { ProcessHandle, terminate, terminateTree } from '../../public/control.js
 import type { ProcessIdentity } from '../../public/table.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList } from '../fault.js'
+import { readGraceMs } from '../grace.js'
 import { fineDuration } from '../quantities.js'
-import { readNumber } from '../values.js'
 import type { RawControl } from './options.js'
 import { report } from './report.js'
 import { numberOf } from './signal.js'
@@ -16,23 +16,20 @@ export interface RawStop extends RawControl {
   signal?: string
 }
 
-const GRACE = { flag: '--grace', wanted: 'seconds from 0 to 3600, for example 10', min: 0, max: 3600 }
-const GRACE_SECONDS = 10
-
 type Ended = Outcome & { readonly endedBy?: string | undefined; readonly tookMs?: number }
 
 /** `muster stop PID...` */
 export async function stop(words: readonly string[], raw: RawStop): Promise<void> {
   const faults = new FaultList()
   const pids = pidsOf(words, faults)
-  const grace = raw.grace === undefined ? GRACE_SECONDS : readNumber(raw.grace, GRACE, faults)
+  const graceMs = readGraceMs(raw.grace, faults)
   const first = numberOf(raw.signal ?? 'TERM', '--signal', faults)
   if (first === 0) {
     faults.add(EXIT.outOfRange, '--signal "0" only asks and ends nobody; give one like TERM, INT or QUIT')
   }
   faults.throwIfAny()
   const targets = await Targets.identify(pids)
-  const options = { graceMs: grace! * 1000, signal: first!, force: raw.force === true }
+  const options = { graceMs: graceMs!, signal: first!, force: raw.force === true }
   const stopOne = raw.tree ? stopTree : stopProcess
   const ended = await Promise.all(targets.identities.map((identity) => stopOne(identity, options)))
   const all: Ended[] = [...targets.failed, ...ended.flat()]

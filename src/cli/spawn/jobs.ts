@@ -4,12 +4,13 @@ import { report } from '../control/report.js'
 import { type Outcome, outcomeOf } from '../control/targets.js'
 import { EXIT } from '../exit_codes.js'
 import { FaultList, fail } from '../fault.js'
+import { readGraceMs } from '../grace.js'
 import { printTable, type TextColumn } from '../print_table.js'
 import { fineDuration, shortAge } from '../quantities.js'
 import { StopSignals } from '../stop_signals.js'
 import { didYouMean } from '../suggest.js'
 import { escapeForTerminal, safeJson, truncate, widthOf } from '../terminal.js'
-import { quoted, readNumber } from '../values.js'
+import { quoted } from '../values.js'
 import { identityOf, type Job, type JobNow } from './job.js'
 import { ended, endSessions, memberOf, refuseUnknown } from './job_session.js'
 import { JobStore } from './job_store.js'
@@ -27,8 +28,6 @@ export interface RawAttach {
   lines?: string
 }
 
-const GRACE = { flag: '--grace', wanted: 'seconds from 0 to 3600, for example 10', min: 0, max: 3600 }
-const GRACE_SECONDS = 10
 /** Cells of the command; what the other columns take of a terminal leaves room for the log. */
 const COMMAND_MOST = 40
 const COMMAND_LEAST = 16
@@ -84,13 +83,13 @@ export async function list({ json }: RawJobs): Promise<void> {
 /** `muster jobs stop JOB...` */
 export async function stop(words: readonly string[], raw: RawStopJobs): Promise<void> {
   const faults = new FaultList()
-  const grace = raw.grace === undefined ? GRACE_SECONDS : readNumber(raw.grace, GRACE, faults)
+  const graceMs = readGraceMs(raw.grace, faults)
   faults.throwIfAny()
   const store = await JobStore.open()
   const jobs = await find(store, words)
   const sessions = await endSessions(
     jobs.filter(({ state }) => state !== 'ended'),
-    grace! * 1000,
+    graceMs!,
   )
   const results = await Promise.all(
     jobs.map((job) =>

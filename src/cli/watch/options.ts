@@ -1,6 +1,7 @@
 import { BUILTIN_RULES, type BuiltinRule, checkRules } from '../../index.js'
 import { EXIT } from '../exit_codes.js'
 import { type FaultList, messageOf } from '../fault.js'
+import { GRACE } from '../grace.js'
 import { readSource, SAMPLE_SOURCES, type SampleSource } from '../source_option.js'
 import { didYouMean } from '../suggest.js'
 import { PID_MAX, quoted, readNumber, readText, splitList } from '../values.js'
@@ -69,7 +70,6 @@ const INTERVAL = {
   min: 0.1,
   max: DAY_SECONDS,
 }
-const GRACE = { flag: '--grace', wanted: 'seconds from 0 to 3600, for example 10', min: 0, max: 3600 }
 
 export function readWatchFlags(raw: RawWatchOptions, faults: FaultList): WatchFlags {
   const number = (value: string | undefined, flag: Parameters<typeof readNumber>[1]): number | undefined =>

@@ -14,6 +14,7 @@ import {
 } from '../../index.js'
 import { EXIT, exitCodeOf } from '../exit_codes.js'
 import { FaultList, messageOf } from '../fault.js'
+import { DEFAULT_GRACE_MS } from '../grace.js'
 import { requireSource } from '../require_source.js'
 import type { SampleSource } from '../source_option.js'
 import { requireUser } from '../users.js'
@@ -60,7 +61,6 @@ export interface WatchTarget {
 }
 
 const DEFAULT_INTERVAL_MS = 1000
-const DEFAULT_GRACE_MS = 10_000
 
 /** Checks against the host what the flags name, and creates what they ask for; throws all faults at once. */
 export async function planWatch(flags: WatchFlags): Promise<WatchPlan> {
