@@ -7,7 +7,6 @@ import { afterEach, expect, test } from 'vitest'
 import { detectCgroups } from '../../dist/public/cgroups.js'
 import { controlGroupRoot } from '../fixtures/control_group.js'
 import { readState, startProcess, stopAll, waitFor } from '../fixtures/processes.js'
-import { startWaits } from '../fixtures/waits.js'
 import { endRuns, muster, Run } from './muster.js'
 
 afterEach(async () => {
@@ -196,14 +195,31 @@ test('stop: who is deaf to SIGTERM is killed after the grace time', async () => 
 test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   '%s while a tree is held leaves nobody stopped',
   async (signal) => {
-    // Who waits for its child of vfork does not stop, so that the others are held for the whole patience of two seconds.
-    const { pid } = await startWaits('vfork')
-    const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
-    const held = new Run(['signal', 'WINCH', '--tree', String(pid)])
-    await waitFor(async () => (await readState(child)) === 'T')
-    held.child.kill(signal)
-    expect(await held.ended).toMatchObject({ code: null, signal })
-    expect(await readState(child)).not.toBe('T')
+    const script = 'for i in $(seq 150); do sleep 300 & done; echo up; wait'
+    const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+    try {
+      await once(shell.stdout, 'data')
+      // It is held for milliseconds: one of some tries meets it then.
+      await waitFor(
+        async () => {
+          const held = new Run(['signal', 'WINCH', '--tree', String(shell.pid)])
+          let isOver = false
+          held.ended.then(() => {
+            isOver = true
+          })
+          const isHeld = async () => isOver || (await readState(shell.pid!)) === 'T'
+          await waitFor(isHeld, { intervalMs: 1, timeoutMs: 30_000 })
+          held.child.kill(signal)
+          return (await held.ended).signal === signal
+        },
+        { timeoutMs: 40_000 },
+      )
+      const states = await Promise.all([shell.pid!, ...(await childrenOf(shell.pid!))].map(readState))
+      expect(states).toHaveLength(151)
+      expect(states).not.toContain('T')
+    } finally {
+      process.kill(-shell.pid!, 'SIGKILL')
+    }
   },
 )
 
