@@ -90,8 +90,10 @@ function ours(text) {
     const accesses = report
       .split('\n\n')
       .filter((part) => /^ *(Previous )?(atomic )?(read|write) of/im.test(part))
-    // Of higher numbers it does not say that they are descriptors.
-    if (accesses.length > 0 && accesses.every((part) => DESCRIPTOR_CALL.test(part))) return false
+    // Of higher numbers it does not say that they are descriptors, and of an access some time ago it may not know the stack.
+    const isOfDescriptor = (part) =>
+      DESCRIPTOR_CALL.test(part) || part.includes('[failed to restore the stack]')
+    if (accesses.some((part) => DESCRIPTOR_CALL.test(part)) && accesses.every(isOfDescriptor)) return false
     // A race has accesses; another kind (a lock's misuse, a leaked thread) is ours if any frame is.
     if (accesses.length === 0) return OUR_FRAME.test(report)
     return accesses.some((part) => {
