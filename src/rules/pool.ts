@@ -103,7 +103,7 @@ export class JudgePool {
       trackUnmanagedFds: false,
       workerData: texts,
       // Piscina tries require() first, and a thread that is ended while Node 20 loads a module that way takes the whole process with
-      // it (v8::Module::IsGraphAsync must be used on an instantiated module); what it then imports does not.
+      // it (v8::Module::IsGraphAsync must be used on an instantiated module); import(), which it tries then, does not abort.
       execArgv: ['--no-experimental-require-module'],
       // The judging needs a few megabytes, a change of 10,000 rules more than 64; without limits an idle heap grows far beyond.
       resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 },

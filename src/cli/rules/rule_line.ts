@@ -52,6 +52,7 @@ export function trapOf(
     : undefined
 }
 
+// Those that are made of others ask nothing of a process by themselves.
 const OF_NO_PROCESS: ReadonlySet<string> = new Set([
   'host',
   'constant',
